@@ -1,0 +1,67 @@
+"""Two languages, one source: every text is written in English and looked up in a gettext catalog.
+
+The catalogs are ``content/<language>/LC_MESSAGES/wallviz.po``; Babel reads them when a language is first used, so there is no
+compiled file that could be stale. The language is a context variable: each session runs in its own thread and sets its own.
+"""
+
+from __future__ import annotations
+
+import gettext as _gettext
+from contextvars import ContextVar
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+LANGUAGES: dict[str, str] = {"en": "English", "zh": "简体中文"}
+CONTENT = Path(__file__).parent / "content"
+
+_current: ContextVar[str] = ContextVar("wallviz_language", default="en")
+
+
+@cache
+def _catalog(language: str) -> _gettext.NullTranslations:
+    path = CONTENT / language / "LC_MESSAGES" / "wallviz.po"
+    if not path.exists():  # English is the source text
+        return _gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file))
+    compiled.seek(0)
+    return _gettext.GNUTranslations(compiled)
+
+
+def use(language: str) -> None:
+    """Speak `language` (a key of `LANGUAGES`) from here on in this thread or task; anything unknown means English."""
+    _current.set(language if language in LANGUAGES else "en")
+
+
+def language() -> str:
+    """The language in use: ``"en"`` or ``"zh"``."""
+    return _current.get()
+
+
+def from_locale(locale: str | None) -> str:
+    """The language for a browser's locale tag: Chinese of any region reads 简体中文, everyone else English.
+
+    >>> from_locale("zh-CN"), from_locale("zh-Hant-TW"), from_locale("de-DE"), from_locale(None)
+    ('zh', 'zh', 'en', 'en')
+    """
+    return "zh" if (locale or "").lower().replace("_", "-").split("-")[0] == "zh" else "en"
+
+
+def _(message: str) -> str:
+    """`message` in the language in use."""
+    return _catalog(_current.get()).gettext(message) if message else message
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    """`singular` or `plural` in the language in use, as its grammar asks for `n` things."""
+    return _catalog(_current.get()).ngettext(singular, plural, n)
+
+
+def N_(message: str) -> str:
+    """Marks `message` for the catalogs where it is written; it is looked up where it is shown."""
+    return message

@@ -1,0 +1,106 @@
+"""Numbers to text and back: SI prefixes for rates and counts, binary prefixes for what must fit.
+
+House rule: three significant digits, a thin space before the unit, the multiplication sign for factors.
+"""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+
+from wallviz.i18n import language
+
+THIN = "\u2009"
+TIMES = "\u00d7"
+_SI = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E", 21: "Z", 24: "Y", 27: "R", 30: "Q"}
+_BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
+GIB = 2**30
+GB = 10**9
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """`value` to `digits` significant digits, thousands grouped, never in scientific notation, no trailing dot.
+
+    >>> significant(240.93), significant(1004.2), significant(1.8630), significant(0.2528), significant(91059)
+    ('241', '1,004', '1.86', '0.253', '91,059')
+
+    Integers of four digits and more are shown whole: a claim of 91,059 is not rounded to 91,100.
+    """
+    if not isfinite(value):
+        return "∞" if value > 0 else "−∞" if value < 0 else "–"
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - floor(log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    # Rounding may carry into a new digit: 9.996 -> 10.00 has four.
+    if decimals and len(text.replace(",", "").replace(".", "").replace("-", "").lstrip("0")) > digits:
+        text = f"{value:,.{decimals - 1}f}"
+    return text.replace("-", "−")
+
+
+def si(value: float, unit: str = "", digits: int = 3) -> str:
+    """`value` (base units) with an SI prefix: for rates and counts.
+
+    >>> si(3.35e12, "B/s").replace(THIN, " "), si(989.4e12, "FLOP/s").replace(THIN, " "), si(0, "B").replace(THIN, " ")
+    ('3.35 TB/s', '989 TFLOP/s', '0 B')
+    """
+    if value == 0 or not isfinite(value):
+        return f"{significant(value)}{THIN}{unit}".rstrip(THIN)
+    exponent = max(min(_SI), min(max(_SI), 3 * floor(log10(abs(value)) / 3)))
+    scaled = value / 10**exponent
+    if round(abs(scaled), max(0, digits - 1 - floor(log10(abs(scaled))))) >= 1000 and exponent + 3 in _SI:
+        exponent += 3
+        scaled = value / 10**exponent
+    return f"{significant(scaled, digits)}{THIN}{_SI[exponent]}{unit}".rstrip(THIN)
+
+
+def binary(value_bytes: float, digits: int = 3) -> str:
+    """Bytes with a binary prefix: for capacities, and for what must fit in them.
+
+    >>> binary(80 * 2**30).replace(THIN, " "), binary(1536).replace(THIN, " ")
+    ('80.0 GiB', '1.50 KiB')
+    """
+    power = 0
+    scaled = float(value_bytes)
+    while abs(scaled) >= 1024 and power < len(_BINARY) - 1:
+        scaled /= 1024
+        power += 1
+    return f"{significant(scaled, digits)}{THIN}{_BINARY[power]}B"
+
+
+def count(value: float) -> str:
+    """A count of things in words that no reader takes for bytes: "1.50 bn" in English, "15.0 亿" in Chinese.
+
+    >>> count(1.5e9).replace(THIN, " "), count(65e6).replace(THIN, " "), count(1.6e12).replace(THIN, " "), count(950)
+    ('1.50 bn', '65.0 M', '1.60 tn', '950')
+    """
+    steps = ((1e12, "万亿"), (1e8, "亿"), (1e4, "万")) if language() == "zh" else ((1e12, "tn"), (1e9, "bn"), (1e6, "M"), (1e3, "k"))
+    for size, word in steps:
+        if abs(value) >= size * 0.9995:
+            scaled = value / size
+            return f"{scaled:,.0f}{THIN}{word}" if scaled >= 1 and _is_power_of_ten(scaled) else f"{significant(scaled)}{THIN}{word}"
+    return significant(value)
+
+
+def _is_power_of_ten(value: float) -> bool:
+    return abs(log10(value) - round(log10(value))) < 1e-9
+
+
+def times(factor: float) -> str:
+    """A growth factor as the claims print it.
+
+    >>> times(240.93), times(1.8630), times(10309), times(4.1e25), times(0.5)
+    ('241×', '1.86×', '10,309×', '4.1·10²⁵×', '0.500×')
+    """
+    if isfinite(factor) and factor >= 1e7:
+        exponent = floor(log10(factor))
+        return f"{factor / 10**exponent:.1f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}{TIMES}"
+    return f"{significant(factor)}{TIMES}"
+
+
+def claimed(factor: float) -> str:
+    """A published factor with the digits that were printed, no more.
+
+    >>> claimed(3.0), claimed(1.4), claimed(90000)
+    ('3×', '1.4×', '90,000×')
+    """
+    return f"{factor:,.10g}{TIMES}"
