@@ -1,0 +1,10 @@
+"""Every dataset with its licence, its errata and what is single-source."""
+
+from wallviz import ui
+from wallviz.answers import sources
+from wallviz.i18n import _
+
+page = ui.Page("sources", sources.PARAMS)
+page.show(sources.answer())
+page.entries(sources.entries(str(page.view["find"])), search=("find", _("Search"), _("title, producer, licence or file")))
+page.next("glossary", _("what the words mean"))

@@ -1,0 +1,46 @@
+"""The published growth curves, refitted live on what the reader keeps."""
+
+import streamlit as st
+
+from wallviz import curves, ui
+from wallviz.answers import growth
+from wallviz.i18n import _
+
+page = ui.Page("growth", growth.PARAMS, case=True)
+view = growth.View(**page.view)
+answer = growth.answer(view, chip=page.case.chip)
+page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
+
+curved = view.figure != "training"
+with page.controls():
+    page.pick("figure", _("Figure"), growth.words("figure"))
+    if curved:
+        page.pick("data", _("Data"), growth.words("data"))
+    if view.figure == "gap":
+        page.pick("hold", _("Hold fixed"), growth.words("hold"))
+    elif curved:
+        page.select("domain", _("Domain"), growth.words("domain"))
+    page.pick("scale", _("Scale"), growth.words("scale"))
+
+page.cards(answer.cards)
+page.drawer("why", _("Why: the formula with these numbers"), answer.why)
+page.drawer("sure", _("How sure: intervals, influence, known errors"), answer.how_sure)
+if curved and (expert := page.drawer("expert", _("Expert: window, unit, method, single points"))):
+    with expert:
+        page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            if view.figure == "gap":
+                page.pick("show", _("Show"), growth.words("show"))
+            if view.figure in ("gap", "size"):
+                page.pick("unit", _("Unit"), growth.words("unit"))
+            page.pick("method", _("Method"), growth.words("method"))
+            page.pick("band", _("Bands"), growth.words("band"))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            page.slider("extend", _("Extrapolate to"), curves.LAST_YEAR, 2040)
+            page.toggle("records", _("Record-setters only"))
+            if view.data == "today" and view.figure == "gap":
+                page.select("precision", _("Number format"), growth.words("precision"))
+            elif view.data == "today":
+                page.toggle("frontier", _("Frontier models only"))
+        page.many("without", _("Points taken out (or click them in the figure)"), answer.options)
+page.next("sources", _("where these numbers come from"))

@@ -1,0 +1,10 @@
+"""Every term in English and Chinese, with its unit, one line, and where it is used."""
+
+from wallviz import ui
+from wallviz.answers import glossary
+from wallviz.i18n import _
+
+page = ui.Page("glossary", glossary.PARAMS)
+page.show(glossary.answer())
+page.entries(glossary.entries(str(page.view["find"])), search=("find", _("Search"), _("a term, a synonym, English or Chinese")))
+page.next("growth", _("the growth curves"))

@@ -1,0 +1,81 @@
+"""What a page, a terminal and a notebook say alike: one sentence, how sure it is, one figure, the rows behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A claim beside its refit: the `quantity`, the `published` factor, what the reader's points give and its interval."""
+
+    role: str
+    quantity: str
+    published: str
+    refit: str
+    interval: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, in the language in use.
+
+    `sentence` is the takeaway and the figure's accessible name (at most 25 words or 40 汉字); `sure` is the badge's text and `trust`
+    its colour (``green``, ``orange``, ``red`` or ``gray``). `why` and `how_sure` are Markdown for the drawers. `problems` are sentences
+    about input that could not be used. `options` are the points that can be taken out, by id.
+    `table` holds the rows behind the figure, `sources` the ids of their origins, `spec` the figure as JSON.
+    """
+
+    name: str
+    sentence: str
+    figure: go.Figure | None
+    sure: str = ""
+    trust: str = "gray"
+    caption: str = ""
+    cards: tuple[Card, ...] = ()
+    why: str = ""
+    how_sure: str = ""
+    problems: tuple[str, ...] = ()
+    table: tuple[Mapping[str, object], ...] = ()
+    sources: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    spec: str = ""
+
+    def with_spec(self) -> Answer:
+        """The same answer with its figure as JSON, made once and kept beside it: drawing again costs nothing."""
+        return replace(self, spec=str(self.figure.to_json())) if self.figure is not None else self
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a list to look things up in: a title (linked where `url` is given), Markdown lines, the rooms that use it.
+
+    `hidden` is text that a search finds and nobody sees.
+    """
+
+    id: str
+    title: str
+    url: str = ""
+    lines: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+    def matches(self, find: str) -> bool:
+        """Whether every word of `find` stands somewhere in the entry, case and accents aside."""
+        text = " ".join((self.id, self.title, *self.lines, *self.hidden)).casefold()
+        return all(word in text for word in find.casefold().split())
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+def names(items: Mapping[str, _Named]) -> dict[str, str]:
+    """The names of catalog entries by id: the options of a control."""
+    return {id: item.name for id, item in items.items()}

@@ -1,0 +1,120 @@
+"""The landing page's answers: how fast a chip can write, and the article's claims as large numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from wallviz import catalog, growth, units
+from wallviz.answers import Answer, Card
+from wallviz.answers.growth import interval, rate
+from wallviz.case import Case
+from wallviz.errors import InputError
+from wallviz.figures.speed import speed
+from wallviz.i18n import N_, _, language
+from wallviz.params import Param, choice
+from wallviz.roofline import decode_ceiling
+
+FORMATS: dict[str, tuple[str, float]] = {"16": (N_("16 bits"), 2.0), "8": (N_("8 bits"), 1.0), "4": (N_("4 bits"), 0.5)}
+PARAMS: tuple[Param, ...] = (choice("weights", FORMATS, "16"),)
+
+#: The claims of the landing page: role, the claim of the 2024 edition and that of 2021.
+HEADLINES = (
+    ("compute", "paper_params", "blog_params"),
+    ("compute", "paper_compute_transformer", "blog_compute_all"),
+    ("memory", "paper_accel_memory", "blog_accel_memory"),
+    ("compute", "paper_hw_flops_20y", "blog_hw_flops_20y"),
+    ("bandwidth", "paper_dram_bw_20y", "blog_dram_bw_20y"),
+    ("network", "paper_interconnect_bw_20y", "blog_interconnect_bw_20y"),
+)
+
+
+def question(case: Case) -> str:
+    """The page's title, with the chip's own bandwidth in it."""
+    bandwidth = catalog.chips()[case.chip].memory_bytes_per_s
+    return _("How fast can {bandwidth} write?").format(bandwidth=units.si(bandwidth, "B/s")) if bandwidth else _("How fast can a chip write?")
+
+
+def answer(case: Case, view: Mapping[str, object]) -> Answer:
+    """The upper bound of one token stream on the case's chip."""
+    return _answer(case, str(view["weights"]), language())
+
+
+@lru_cache(maxsize=512)
+def _answer(case: Case, weights: str, _language: str) -> Answer:
+    chip, model = catalog.chips()[case.chip], catalog.presets()[case.model]
+    words, size = FORMATS[weights]
+    try:
+        ceiling = decode_ceiling(model.active_parameters, chip, bytes_per_parameter=size)
+    except InputError as error:
+        return Answer("speed", str(error), None)
+    fast = units.significant(ceiling.tokens_per_s)
+    if ceiling.memory_tokens_per_s < ceiling.compute_tokens_per_s:
+        sentence = _("{chip} writes at most {n} tokens per second with {model}: memory sets the pace, {times} below arithmetic.").format(
+            chip=chip.name, n=fast, model=model.name, times=units.times(ceiling.compute_tokens_per_s / ceiling.memory_tokens_per_s)
+        )
+    else:
+        sentence = _("{chip} writes at most {n} tokens per second with {model}: arithmetic sets the pace.").format(
+            chip=chip.name, n=fast, model=model.name
+        )
+    fits = chip.memory_bytes is not None and ceiling.weights_bytes <= chip.memory_bytes
+    problems = (
+        ()
+        if fits or chip.memory_bytes is None
+        else (
+            _("These weights need {need}; one {chip} holds {have}. Several chips share both the weights and the reading.").format(
+                need=units.si(model.parameters * size, "B"), chip=chip.name, have=units.si(chip.memory_bytes, "B")
+            ),
+        )
+    )
+    why = _(
+        "Every token needs every active weight once: {weights} at {bandwidth} takes {time}. Each weight is used for one multiply and one add, "
+        "{intensity} FLOP per byte, while the chip could do {ridge}. The KV cache, activations and engine overheads come on top: "
+        "this is a bound, not a forecast."
+    ).format(
+        weights=units.si(ceiling.weights_bytes, "B"),
+        bandwidth=units.si(chip.memory_bytes_per_s or 0.0, "B/s"),
+        time=units.si(1 / ceiling.memory_tokens_per_s, "s"),
+        intensity=units.significant(ceiling.flop_per_byte),
+        ridge=units.significant(ceiling.ridge_flop_per_byte),
+    )
+    return Answer(
+        name="speed",
+        sentence=sentence,
+        figure=speed(ceiling),
+        sure=_("a bound: never faster"),
+        trust="green",
+        caption=_("Batch 1, {words} a weight, KV cache left out.").format(words=_(words)),
+        why=why,
+        problems=problems,
+        table=(
+            {_("bound"): _("Memory"), _("tokens/s"): ceiling.memory_tokens_per_s},
+            {_("bound"): _("Arithmetic"), _("tokens/s"): ceiling.compute_tokens_per_s},
+        ),
+        sources=tuple(dict.fromkeys([*chip.source.split(";"), *model.source.split(";")])),
+    ).with_spec()
+
+
+@lru_cache(maxsize=4)
+def _headlines(_language: str) -> tuple[Card, ...]:
+    cards = []
+    for role, late, early in HEADLINES:
+        new, old = catalog.claims()[late], catalog.claims()[early]
+        trend = growth.fit(new.points)
+        period = _("in {n} years").format(n=f"{new.period_years:g}")
+        cards.append(
+            Card(
+                role,
+                f"{_(new.what)}, {period}",
+                units.claimed(new.multiplier),
+                units.times(trend.multiplier(new.period_years)),
+                f"{interval(trend, new.period_years)} · {rate(trend)}",
+                f"{_('2021 blog')}: {units.claimed(old.multiplier)}" + (f" ({_(old.what)})" if old.what != new.what else ""),
+            )
+        )
+    return tuple(cards)
+
+
+def headlines() -> tuple[Card, ...]:
+    """The article's claims beside their refits, in the language in use."""
+    return _headlines(language())

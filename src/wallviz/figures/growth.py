@@ -1,0 +1,263 @@
+"""The growth figures: fitted lines with their bands over published points, and the training-memory breakdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+
+from wallviz.figures import style
+from wallviz.growth import Point, Trend
+from wallviz.i18n import _
+
+SAMPLES = 48  # points along a fitted line: straight on a log axis, smooth enough on a linear one
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One curve as it is drawn.
+
+    `kept` are the points of the fit and `left_out` those taken out of it; values are divided by `base` (1 for real units). `rate` is
+    said under the label at the line's end; `kind` is what a value is in the hover. `vendor` says that the values are peaks from data
+    sheets (open markers). `named` are the ids whose names stand beside their points, in order of priority. `how` tells how a value was
+    obtained, `origin` names its source.
+    """
+
+    role: str
+    label: str
+    kind: str
+    kept: tuple[Point, ...]
+    left_out: tuple[Point, ...] = ()
+    trend: Trend | None = None
+    rate: str = ""
+    base: float = 1.0
+    vendor: bool = False
+    named: tuple[str, ...] = ()
+    how: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+    thin: bool = False
+
+
+def _sample(first: date, last: date) -> list[date]:
+    days = max((last - first).days, 1)
+    return [first + timedelta(days=round(days * i / (SAMPLES - 1))) for i in range(SAMPLES)]
+
+
+def _hover(points: Iterable[Point], series: Series) -> list[list[str]]:
+    return [
+        [
+            point.id,
+            style.text(point.name),
+            str(point.date.year),
+            style.value_text(series.kind, point.value / series.base),
+            style.text(series.how.get(point.id, "")),
+            style.text(series.origin.get(point.source, point.source)),
+        ]
+        for point in points
+    ]
+
+
+def _short(name: str) -> str:
+    """A name as it stands beside its point: without the remark in brackets, which the hover has."""
+    return name.partition(" (")[0].removeprefix("NVIDIA ").removeprefix("Google ").removeprefix("Microsoft ")
+
+
+def _markers(series: Series) -> list[dict[str, Any]]:
+    role = style.ROLES[series.role]
+    rank = {name: i for i, name in enumerate(series.named)}
+    many = len(series.kept) > 60
+    traces = []
+    for points, left_out in ((series.kept, False), (series.left_out, True)):
+        if not points:
+            continue
+        # Named points come first: where two names would touch, the browser keeps the earlier one.
+        ordered = sorted(points, key=lambda p: (rank.get(p.id, len(rank)), p.date))
+        symbol = [role.symbol + ("-open" if series.vendor or not p.identified else "") for p in ordered]
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [p.date.isoformat() for p in ordered],
+                "y": [p.value / series.base for p in ordered],
+                "mode": "markers+text" if series.named and not left_out else "markers",
+                "text": [style.text(_short(p.name)) if p.id in rank else "" for p in ordered],
+                "textposition": "top center",
+                "cliponaxis": False,
+                "marker": {
+                    "symbol": "x-thin-open" if left_out else symbol,
+                    "color": style.FAINT if left_out else role.colour,
+                    "size": 6 if many else 9,
+                    "opacity": (0.45 if many else 0.95) * (style.MUTED * 2 if series.thin else 1),
+                    "line": {"width": 1.6, "color": style.FAINT if left_out else role.colour},
+                },
+                "customdata": _hover(ordered, series),
+                "hovertemplate": style.HOVER,
+            }
+        )
+    return traces
+
+
+def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str, Any]]:
+    trend = series.trend
+    if trend is None:
+        return []
+    role = style.ROLES[series.role]
+    inside = _sample(trend.first, trend.last)
+    traces: list[dict[str, Any]] = []
+    end = max(trend.last, until) if until else trend.last
+    whole = _sample(trend.first, end)
+    x = [d.isoformat() for d in whole]
+    if not series.thin:
+        for level, alpha in ((0.9, 0.10), (0.5, 0.16)):
+            low, high = (trend.prediction_band if prediction else trend.confidence_band)(whole, level=level)
+            traces.append(style.band(x, [float(v) / series.base for v in low], [float(v) / series.base for v in high], series.role, alpha))
+    pieces = [(inside, "solid")]
+    if until and until > trend.last:
+        pieces.append((_sample(trend.last, until), "dash"))
+    for days, dash in pieces:
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [d.isoformat() for d in days],
+                "y": [float(v) / series.base for v in trend.at(days)],
+                "mode": "lines",
+                "line": {"color": role.colour, "width": 1.4 if series.thin else 2.6, "dash": "dot" if series.thin else dash},
+                "hoverinfo": "skip",
+            }
+        )
+    return traces
+
+
+def lines(
+    series: Sequence[Series], *, name: str, kind: str, log: bool, revision: str, until: date | None = None, prediction: bool = False
+) -> go.Figure:
+    """Curves over time with their fits: points, fitted lines (solid in the data's years, dashed beyond), 50 % and 90 % bands of the fit.
+
+    `kind` is what is measured (see `style.tick_text`), `name` says it in words; `until` extends the lines as an extrapolation;
+    `prediction` widens the bands to where one more point may fall.
+    """
+    shown = [p.value / s.base for s in series for p in (*s.kept, *s.left_out)]
+    dates = [p.date for s in series for p in (*s.kept, *s.left_out)]
+    ends = []
+    for s in series:
+        if s.trend is None:
+            continue
+        last = max(s.trend.last, until) if until else s.trend.last
+        value = float(s.trend.at([last])[0]) / s.base
+        shown += [value, float(s.trend.at([s.trend.first])[0]) / s.base]
+        dates += [s.trend.first, last]
+        ends.append(style.End(value, s.role, s.label, s.rate))
+    axis = style.value_axis(kind, min(shown), max(shown), log=log)
+    span = max((max(dates) - min(dates)).days, 365)
+    left, right = min(dates) - timedelta(days=span // 25), max(dates) + timedelta(days=span // 40)
+    data = [t for s in series for t in _line(s, until, prediction)] + [t for s in series for t in _markers(s)]
+    return go.Figure(
+        {
+            "data": data,
+            "layout": style.layout(
+                name=name,
+                yaxis=axis,
+                xaxis={"type": "date", "range": [left.isoformat(), right.isoformat()], "tickformat": "%Y", "nticks": 9},
+                revision=f"{revision}|{'log' if log else 'linear'}",
+                right=132,
+                annotations=style.end_labels(ends, axis),
+            ),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One model's training memory in bytes, by part, beside the memory of the GPU of its time."""
+
+    name: str
+    year: int
+    weights_bytes: float
+    optimizer_bytes: float
+    activations_bytes: float
+    capacity_bytes: float
+    note: str = ""
+
+
+def breakdown(bars: Sequence[Bar], *, name: str, log: bool, revision: str) -> go.Figure:
+    """Training memory by part, stacked, with the capacity of one GPU as a step line over the bars.
+
+    Parts of a whole are stacked and linear; on a log scale the totals alone are drawn, because lengths of a stack would lie there.
+    """
+    x = [f"{style.text(b.name)}<br>{b.year}" for b in bars]
+    parts = (
+        ("weights", _("Weights"), "weights_bytes"),
+        ("optimizer", _("Optimizer"), "optimizer_bytes"),
+        ("activations", _("Activations"), "activations_bytes"),
+    )
+    totals = [b.weights_bytes + b.optimizer_bytes + b.activations_bytes for b in bars]
+    data: list[dict[str, Any]] = []
+    if log:
+        data.append(_bar_trace(x, totals, _("Total"), style.PARTS["weights"], bars))
+    else:
+        data.extend(_bar_trace(x, [getattr(b, field_name) for b in bars], label, style.PARTS[part], bars) for part, label, field_name in parts)
+    data.append(
+        {
+            "type": "scatter",
+            "x": x,
+            "y": [b.capacity_bytes for b in bars],
+            "mode": "lines",
+            "line": {"shape": "hvh", "color": style.ROLES["compute"].colour, "width": 3},
+            "customdata": [["", style.text(_("Memory of one GPU")), str(b.year), style.value_text("bytes", b.capacity_bytes), "", ""] for b in bars],
+            "hovertemplate": "<b>%{customdata[1]}</b> (%{customdata[2]})<br>%{customdata[3]}<extra></extra>",
+        }
+    )
+    high = max(*totals, *(b.capacity_bytes for b in bars))
+    axis = style.value_axis("bytes", min(totals) if log else 1.0, high, log=log, room=0.08)
+    last = bars[-1]
+    tops = [last.weights_bytes, last.weights_bytes + last.optimizer_bytes, totals[-1]]
+    middles = [tops[0] / 2, (tops[0] + tops[1]) / 2, (tops[1] + tops[2]) / 2]
+    labels = [style.End(last.capacity_bytes, "compute", _("One GPU holds"))]
+    annotations = style.end_labels(labels, axis, lines=1)
+    if not log:
+        spots = [(y, part, label) for y, (part, label, _name) in zip(middles, parts, strict=True)]
+        annotations += [
+            {
+                "text": f"<span style='color:{style.PARTS[part]}'>■</span> {label}",
+                "xref": "paper",
+                "x": 1,
+                "xanchor": "left",
+                "xshift": 6,
+                "y": y,
+                "yanchor": "middle",
+                "showarrow": False,
+                "align": "left",
+            }
+            for y, part, label in spots
+        ]
+    return go.Figure(
+        {
+            "data": data,
+            "layout": style.layout(
+                name=name,
+                yaxis=axis,
+                xaxis={"type": "category", "tickangle": 0, "automargin": True},
+                revision=f"{revision}|{'log' if log else 'linear'}",
+                right=124,
+                barmode="stack",
+                bargap=0.35,
+                annotations=annotations,
+            ),
+        }
+    )
+
+
+def _bar_trace(x: list[str], values: list[float], label: str, colour: str, bars: Sequence[Bar]) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "x": x,
+        "y": values,
+        "marker": {"color": colour, "line": {"width": 0}},
+        "customdata": [
+            ["", style.text(b.name), str(b.year), f"{style.text(label)}: {style.value_text('bytes', v)}", style.text(b.note), ""]
+            for b, v in zip(bars, values, strict=True)
+        ],
+        "hovertemplate": "<b>%{customdata[1]}</b> (%{customdata[2]})<br>%{customdata[3]}<br>%{customdata[4]}<extra></extra>",
+    }

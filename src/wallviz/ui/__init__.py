@@ -1,0 +1,6 @@
+"""The Streamlit side: pages, navigation, the page skeleton, charts in place. Nothing else imports streamlit but app.py and pages/."""
+
+from wallviz.ui.frame import navigation
+from wallviz.ui.page import Page
+
+__all__ = ["Page", "navigation"]

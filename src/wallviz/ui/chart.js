@@ -1,0 +1,101 @@
+// One chart that updates in place: Plotly.react keeps the node, the zoom and the selection; theme and size come from the page.
+// plotly.js is served by this very server from the plotly wheel; when it cannot be loaded, Python is told and falls back.
+let loading;
+
+function load(url) {
+  loading ??= new Promise((done, failed) => {
+    const before = window.Plotly;
+    const script = document.createElement("script");
+    script.src = new URL(url, document.baseURI).href;
+    script.onload = () => { const mine = window.Plotly; if (before) window.Plotly = before; done(mine); };
+    script.onerror = () => { loading = undefined; failed(new Error("plotly.js did not load")); };
+    document.head.appendChild(script);
+  });
+  return loading;
+}
+
+// Sizes that depend on the reader's screen, not on the data: a phone, a laptop, a projector.
+function fit(layout, width) {
+  const size = innerWidth >= 1700 ? 17 : width >= 720 ? 14 : width >= 480 ? 12.5 : 11.5;
+  layout.font = { ...layout.font, size };
+  layout.hoverlabel = { ...layout.hoverlabel, font: { ...(layout.hoverlabel?.font ?? {}), size } };
+  const narrow = width < 480;
+  if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
+  // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
+  layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * 0.72, layout.height * innerHeight / 900)));
+}
+
+function set(object, path, value) {
+  const keys = path.split(".");
+  for (const key of keys.slice(0, -1)) object = object[key] ??= {};
+  object[keys.at(-1)] = value;
+}
+
+// Point labels never overlap: the first drawn has priority, the ones that would touch an earlier one, a line's label or the edge are hidden.
+function declutter(root) {
+  const box = root.querySelector(".plot-container")?.getBoundingClientRect();
+  if (!box) return;
+  const kept = [...root.querySelectorAll(".annotation text, .ytick text, .xtick text")].map((node) => node.getBoundingClientRect());
+  for (const text of root.querySelectorAll(".textpoint text")) {
+    text.style.visibility = "visible";
+    const mine = text.getBoundingClientRect();
+    const outside = mine.left < box.left || mine.right > box.right || mine.top < box.top || mine.bottom > box.bottom;
+    const hit = kept.some((other) => mine.left < other.right + 3 && other.left < mine.right + 3 && mine.top < other.bottom && other.top < mine.bottom);
+    if (outside || hit) text.style.visibility = "hidden";
+    else kept.push(mine);
+  }
+}
+
+const state = new WeakMap();
+
+function draw(me) {
+  const { root, Plotly } = me;
+  if (!Plotly || !root.isConnected || !root.clientWidth) return;
+  const figure = JSON.parse(me.spec);
+  const css = getComputedStyle(root);
+  const read = (name, otherwise) => css.getPropertyValue(name).trim() || otherwise;
+  const ink = read("--st-text-color", css.color);
+  figure.layout.font = { ...figure.layout.font, color: ink, family: read("--st-font", "sans-serif") };
+  figure.layout.hoverlabel = { ...figure.layout.hoverlabel, bgcolor: read("--st-secondary-background-color", "#fff"), bordercolor: ink, font: { color: ink } };
+  figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "rgba(0,0,0,0)";
+  fit(figure.layout, root.clientWidth);
+  root.style.minHeight = figure.layout.height + "px";
+  me.drawing = Plotly.react(root, figure.data, figure.layout, {
+    displaylogo: false, responsive: false, doubleClick: "reset", scrollZoom: false,
+    modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],
+  }).then(() => {
+    declutter(root);
+    root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
+    if (me.listening) return;
+    me.listening = true;
+    root.on("plotly_afterplot", () => declutter(root));
+    root.on("plotly_click", (event) => {
+      const id = event.points[0]?.customdata?.[0];
+      if (me.clickable && id) me.tell("clicked", id);
+    });
+  });
+}
+
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  const root = parentElement.querySelector(".wallviz-chart");
+  let me = state.get(parentElement);
+  if (!me) {
+    me = { root, width: root.clientWidth };
+    state.set(parentElement, me);
+    me.observer = new ResizeObserver(() => {
+      if (root.clientWidth && root.clientWidth !== me.width) { me.width = root.clientWidth; draw(me); }
+    });
+    me.observer.observe(root);
+    me.shrunk = matchMedia("(min-width: 1700px)");
+    me.shrunk.onchange = () => draw(me);
+  }
+  Object.assign(me, { root, spec: data.spec, clickable: data.clickable, tell: setTriggerValue });
+  root.setAttribute("aria-label", data.alt);
+  root.dataset.chart = data.name;
+  root.style.minHeight = root.style.minHeight || data.height + "px";
+  load(data.plotly).then(
+    (Plotly) => { me.Plotly = Plotly; (window.wallvizCharts ??= {})[data.name] = { root, Plotly }; draw(me); },
+    () => setStateValue("failed", true),
+  );
+  return () => { me.observer.disconnect(); me.shrunk.onchange = null; me.Plotly?.purge(root); state.delete(parentElement); };
+}

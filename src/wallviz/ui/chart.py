@@ -1,0 +1,87 @@
+"""Show a figure: in place through plotly.js where this server serves it, through ``st.plotly_chart`` otherwise.
+
+Why not ``st.plotly_chart`` alone: it builds a new node on every change, so zoom and selection are lost and a key press takes about
+twice as long to reach the chart (docs/decisions/0006-charts-in-place.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from wallviz.ui import server
+
+_HERE = Path(__file__).parent
+_CSS = """
+.wallviz-chart { width: 100%; position: relative; }
+.wallviz-chart .modebar-btn path { fill: var(--st-text-color) !important; }
+.wallviz-chart .modebar-group { background: transparent !important; }
+"""
+_SAVE_CSS = """
+.wallviz-save { display: flex; flex-wrap: wrap; gap: .5rem; }
+.wallviz-save button { font: inherit; color: var(--st-text-color); background: transparent; cursor: pointer;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: .3rem .8rem; }
+.wallviz-save button:hover, .wallviz-save button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
+"""
+
+
+@cache
+def _component(name: str, script: str, css: str):  # type: ignore[no-untyped-def]  # Streamlit's renderer type is not public
+    tag = {"chart": "<div class='wallviz-chart' role='figure'></div>", "save": "<div class='wallviz-save'></div>"}[script]
+    return st.components.v2.component(name, html=tag, css=css, js=(_HERE / f"{script}.js").read_text("utf-8"), isolate_styles=False)
+
+
+def _nothing() -> None:
+    """Streamlit returns a component's state only for names that have a callback."""
+
+
+def chart(figure: go.Figure, spec: str, *, name: str, alt: str, on_click: Callable[[str], None] | None = None) -> None:
+    """Draw `figure` (its JSON is `spec`) under the accessible name `alt`; `on_click` is called before the next run with a clicked point's id."""
+    key = f"chart_{name}"
+    failed = bool(getattr(st.session_state.get(key), "failed", False))
+    if failed or not server.serves_plotly() or os.environ.get("WALLVIZ_CHART") == "stock":
+        _stock(figure, key=f"{key}_stock", alt=alt, on_click=on_click)
+        return
+
+    def clicked() -> None:
+        point = st.session_state[key].clicked
+        if on_click and isinstance(point, str):
+            on_click(point)
+
+    _component("wallviz_chart", "chart", _CSS)(
+        key=key,
+        data={
+            "spec": spec,
+            "alt": alt,
+            "name": name,
+            "clickable": on_click is not None,
+            "height": figure.layout.height or 450,
+            "plotly": server.PLOTLY_PATH.lstrip("/"),
+        },
+        on_clicked_change=clicked,
+        on_failed_change=_nothing,
+    )
+
+
+def _stock(figure: go.Figure, *, key: str, alt: str, on_click: Callable[[str], None] | None) -> None:
+    config = {"displaylogo": False}
+    if on_click is None:
+        st.plotly_chart(figure, key=key, alt=alt, config=config)
+        return
+
+    def selected() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        if points and points[0].get("customdata"):
+            on_click(str(points[0]["customdata"][0]))
+
+    st.plotly_chart(figure, key=key, alt=alt, config=config, on_select=selected, selection_mode="points")
+
+
+def save_buttons(*, name: str, file: str, link: str, embed: str, done: str) -> None:
+    """Buttons that save the chart `name` as PNG or SVG and copy its address: all in the browser, nothing reruns."""
+    _component("wallviz_save", "save", _SAVE_CSS)(key=f"save_{name}", data={"name": name, "file": file, "link": link, "embed": embed, "done": done})

@@ -1,0 +1,95 @@
+"""What stands around every page: the rooms and their order, the language switch, the embedded view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from wallviz import i18n
+from wallviz.i18n import N_, _
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One page: its file is ``pages/<section>/<name>.py``, its address ``/<name>``; title and help are for the navigation."""
+
+    name: str
+    section: str
+    icon: str
+    title: str
+    question: str
+    help: str
+
+    @property
+    def file(self) -> str:
+        """Where the page stands, from the folder of app.py."""
+        return f"pages/{self.section}/{self.name}.py"
+
+
+SECTIONS = {"learn": N_("Learn"), "explore": N_("Explore"), "about": N_("About")}
+ROOMS: dict[str, Room] = {
+    room.name: room
+    for room in (
+        Room(
+            "start", "learn", ":material/bolt:", N_("Start"), N_("How fast can a chip write?"),
+            N_("The memory wall in one minute: a model, a chip, and the speed that memory allows."),
+        ),
+        Room(
+            "growth", "explore", ":material/show_chart:", N_("Growth curves"), N_("How fast does the memory wall grow?"),
+            N_("The published growth curves of compute, models and hardware, refitted as you take points out."),
+        ),
+        Room(
+            "glossary", "learn", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),
+            N_("Every term in English and Chinese, with its unit and where it is used."),
+        ),
+        Room(
+            "sources", "about", ":material/library_books:", N_("Sources"), N_("Where do the numbers come from?"),
+            N_("Every dataset with its licence, its known errors and how to cite it."),
+        ),
+    )
+}  # fmt: skip
+
+
+def _speak() -> None:
+    """Settles the language: the address first, then the browser's locale; after that the switch."""
+    state = st.session_state
+    if "_language" not in state:
+        asked = st.query_params.get("lang", "")
+        state["_language_chosen"] = asked in i18n.LANGUAGES
+        state["_language"] = asked if asked in i18n.LANGUAGES else i18n.from_locale(st.context.locale)
+    i18n.use(state["_language"])
+
+
+def _switched() -> None:
+    st.session_state["_language"] = st.session_state["language"]
+    st.session_state["_language_chosen"] = True
+
+
+def language_query() -> dict[str, str]:
+    """The part of an address that keeps the language: nothing while the browser's own locale decides."""
+    return {"lang": i18n.language()} if st.session_state.get("_language_chosen") else {}
+
+
+def pages() -> dict[str, st.Page]:
+    """The rooms as Streamlit pages, in the language in use; the first is the default page."""
+    return {
+        room.name: st.Page(room.file, title=_(room.title), icon=room.icon, help=_(room.help), url_path=room.name, default=room.name == "start")
+        for room in ROOMS.values()
+    }
+
+
+def navigation() -> st.Page:
+    """Sets up everything around the page that was asked for and returns that page, ready to run."""
+    _speak()
+    st.set_page_config(page_title="wallviz", page_icon=str(i18n.CONTENT / "icon.png"), layout="wide")
+    embedded = st.context.is_embedded
+    built = pages()
+    sections = {_(title): [built[r.name] for r in ROOMS.values() if r.section == section] for section, title in SECTIONS.items()}
+    page = st.navigation(sections, position="hidden" if embedded else "sidebar", expanded=True)
+    if not embedded:
+        st.session_state.setdefault("language", i18n.language())
+        st.sidebar.segmented_control(
+            "Language · 语言", list(i18n.LANGUAGES), format_func=i18n.LANGUAGES.__getitem__, key="language", required=True, on_change=_switched
+        )
+    return page

@@ -1,0 +1,249 @@
+"""One skeleton for every page: question, answer, figure, at most four controls, drawers, next (docs/decisions/0004-page-skeleton.md).
+
+A page file reads top-down: declare, compute an `Answer`, show it, name the controls. Embedded (``?embed=true``) a page is its takeaway,
+figure and controls alone.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from wallviz import catalog
+from wallviz.answers import Answer, Card, Entry
+from wallviz.case import Case
+from wallviz.figures import style
+from wallviz.i18n import _, language
+from wallviz.params import Param
+from wallviz.ui import case as case_bar
+from wallviz.ui.chart import chart, save_buttons
+from wallviz.ui.frame import ROOMS, language_query
+from wallviz.ui.link import Link
+
+
+class Page:
+    """The page `name` of `frame.ROOMS`, with its own parameters and, on explore pages, the case bar."""
+
+    def __init__(self, name: str, params: Iterable[Param] = (), *, case: bool = False, question: Callable[[Case], str] | None = None) -> None:
+        self.room = ROOMS[name]
+        self.embedded = bool(st.context.is_embedded)
+        self.link = Link(name, params, case_bar.PARAMS if case else ())
+        if not self.embedded:
+            st.title(question(self.case) if question else _(self.room.question), anchor=False)
+            if case and self.room.section == "explore":
+                case_bar.show(self.link)
+        for problem in self.link.problems:
+            st.warning(problem, icon=":material/link_off:")
+        self._answer = st.container()
+        self._figure = st.container()
+        self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{name}_controls")
+        self._foot = st.container()
+        self._more = st.container()
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The page's own choices by name."""
+        return {name: self.link.values[name] for name, (owner, _param) in self.link._params.items() if owner == self.link.page}
+
+    @property
+    def case(self) -> Case:
+        """The case that every explore page shares."""
+        return case_bar.current(self.link)
+
+    # -- what is shown -------------------------------------------------------------------------------------------------------------
+
+    def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None) -> None:
+        """The takeaway with its badge, the figure under it, and the figure's menu."""
+        with self._answer:
+            for problem in answer.problems:
+                st.info(problem, icon=":material/info:")
+            with st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
+                st.markdown(f"#### {answer.sentence}", width="stretch")
+                if answer.sure and not self.embedded:
+                    st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
+        if answer.figure is None:
+            return
+        with self._figure:
+            chart(answer.figure, answer.spec, name=answer.name, alt=answer.sentence, on_click=on_click)
+        with self._foot:
+            if not self.embedded:
+                with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{answer.name}_foot"):
+                    st.caption(answer.caption, width="stretch")
+                    self._menu(answer)
+
+    def _menu(self, answer: Answer) -> None:
+        menu = st.popover("⋯", help=_("Table, download, cite, link"), on_change="rerun", key=f"{answer.name}_menu")
+        if not menu.open:
+            return
+        with menu:
+            st.dataframe(
+                {key: [row.get(key) for row in answer.table] for key in answer.table[0]} if answer.table else {},
+                alt=answer.sentence,
+                height=260,
+                width=640,
+            )
+            save_buttons(name=answer.name, file=f"wallviz-{answer.name}", link=_("Copy link"), embed=_("Copy embed code"), done=_("Done"))
+            with st.container(horizontal=True):
+                st.download_button("CSV", lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv", on_click="ignore")
+                st.download_button(
+                    "HTML",
+                    lambda: one_file(answer),
+                    f"wallviz-{answer.name}.html",
+                    "text/html",
+                    on_click="ignore",
+                    help=_("One file that works offline"),
+                )
+            st.markdown("\n".join(f"- {_cite(source)}" for source in answer.sources))
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        """Claims as published beside the reader's refit."""
+        if self.embedded or not cards:
+            return
+        with self._more, st.container(horizontal=True, key=f"{self.room.name}_cards"):
+            for card in cards:
+                with st.container(border=True, width=300):
+                    st.markdown(f"{style.glyph(card.role)} {card.quantity}", unsafe_allow_html=True)
+                    st.markdown(f"{_('published')} **{card.published}** · {_('your fit')} **{card.refit}**")
+                    st.caption(card.interval + (f"  \n{card.note}" if card.note else ""))
+
+    @contextmanager
+    def controls(self) -> Iterator[None]:
+        """The controls of the first view: at most four."""
+        with self._controls:
+            yield
+
+    def drawer(self, name: str, title: str, text: str = "") -> DeltaGenerator | None:
+        """A drawer under the figure, with `text` in it or for the page to fill; None while it is closed, so that nothing in it is computed."""
+        if self.embedded:
+            return None
+        with self._more:
+            box = st.expander(title, on_change="rerun", key=f"{self.room.name}_drawer_{name}")
+        if not box.open:
+            return None
+        if text:
+            box.markdown(text)
+        return box
+
+    def headlines(self, title: str, cards: Sequence[Card]) -> None:
+        """Claims as large numbers, each beside its refit."""
+        if self.embedded:
+            return
+        with self._more:
+            st.subheader(title, anchor=False)
+            columns = [*st.columns(3), *st.columns(3)]
+            for column, card in zip(columns, cards, strict=True):
+                with column.container(border=True, height="stretch"):
+                    st.markdown(f"{style.glyph(card.role)} {card.quantity}", unsafe_allow_html=True)
+                    st.markdown(f"## {card.published}")
+                    st.markdown(f"{_('its own points give')} **{card.refit}**")
+                    st.caption(f"{card.interval}  \n{card.note}")
+
+    def doors(self, title: str) -> None:
+        """A door to every other room, carrying the case and the language."""
+        if self.embedded:
+            return
+        with self._more:
+            st.subheader(title, anchor=False)
+            rooms = [room for room in ROOMS.values() if room.name != self.room.name]
+            for column, room in zip(st.columns(len(rooms)), rooms, strict=True):
+                with column.container(border=True, height="stretch"):
+                    st.page_link(
+                        room.file,
+                        label=f"**{_(room.title)}**",
+                        icon=room.icon,
+                        query_params={**language_query(), **self.link.query(["case"])},
+                        help="",
+                    )
+                    st.caption(_(room.help))
+
+    def entries(self, entries: Sequence[Entry], *, search: tuple[str, str, str]) -> None:
+        """A list to look things up in, with a search box over it (`search`: parameter, label, what can be typed)."""
+        name, label, placeholder = search
+        with self._controls:
+            st.text_input(label, key=self.link.seed(name), placeholder=placeholder, max_chars=100, icon=":material/search:", width=420)
+        with self._more:
+            if not entries:
+                st.info(_("Nothing here holds these words: try fewer, or another spelling."), icon=":material/search_off:")
+            for entry in entries:
+                with st.container(border=True, key=f"entry_{entry.id}"):
+                    title = f"[{entry.title}]({entry.url})" if entry.url else entry.title
+                    st.markdown(f"##### {title}")
+                    st.markdown("\n\n".join(entry.lines))
+                    rooms = [ROOMS[room] for room in entry.rooms if room in ROOMS and room != self.room.name]
+                    if rooms:
+                        with st.container(horizontal=True):
+                            for room in rooms:
+                                st.page_link(room.file, label=_(room.title), icon=room.icon, query_params=language_query(), help="")
+
+    def next(self, room: str, why: str) -> None:
+        """The way on, carrying the case and the language; then mirrors the view in the address bar."""
+        self.publish()
+        if self.embedded:
+            return
+        target = ROOMS[room]
+        with self._more:
+            st.page_link(target.file, label=f"{_('Next')}: {why}", icon=target.icon, query_params={**language_query(), **self.link.query(["case"])})
+
+    def publish(self) -> None:
+        """Mirrors the view in the address bar."""
+        self.link.publish(language_query())
+
+    # -- what is asked -------------------------------------------------------------------------------------------------------------
+
+    def pick(self, name: str, label: str, options: Mapping[str, str]) -> None:
+        """A few options, all visible."""
+        st.segmented_control(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), required=True)
+
+    def select(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
+        """One of many options."""
+        st.selectbox(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), help=help, width=260)
+
+    def toggle(self, name: str, label: str, help: str | None = None) -> None:
+        """On or off."""
+        st.toggle(label, key=self.link.seed(name), help=help)
+
+    def years(self, name: str, label: str, low: int, high: int) -> None:
+        """A window of whole years."""
+        st.slider(label, low, high, key=self.link.seed(name), format="%d", width=420)
+
+    def slider(self, name: str, label: str, low: int, high: int, help: str | None = None) -> None:
+        """A whole number from `low` to `high`."""
+        st.slider(label, low, high, key=self.link.seed(name), format="%d", help=help, width=320)
+
+    def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
+        """Any number of options."""
+        known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
+        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help)
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """The rows as comma-separated text; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
+    if not rows:
+        return ""
+    out = StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@" else v for k, v in row.items()})
+    return out.getvalue()
+
+
+def one_file(answer: Answer) -> str:
+    """The figure under its takeaway as one HTML file that needs no network."""
+    if answer.figure is None:
+        return ""
+    body = answer.figure.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False, "responsive": True})
+    head = f"<!doctype html><html lang='{language()}'><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>wallviz</title>"
+    return f"{head}<body style='font-family:sans-serif;max-width:72rem;margin:auto'><h1>{style.text(answer.sentence)}</h1>{body}</body></html>"
+
+
+def _cite(source_id: str) -> str:
+    source = catalog.sources()[source_id]
+    title = f"[{source.title}]({source.url})" if source.url else source.title
+    return f"{title} · {source.producer} · {source.licence}"

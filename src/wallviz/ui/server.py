@@ -1,0 +1,103 @@
+"""What the server does beside running pages: serve plotly.js compressed, warm up before it is healthy, send security headers.
+
+``app.py`` hands these to ``st.App``; ``streamlit run app.py`` finds that object by itself (docs/decisions/0007-one-entry.md).
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+PLOTLY_PATH = f"/wallviz/plotly-{version('plotly')}.min.js"
+_serving = False
+
+
+def serves_plotly() -> bool:
+    """True when this process serves plotly.js itself (it does not under AppTest or in a foreign host)."""
+    return _serving
+
+
+@cache
+def _plotly_js() -> tuple[bytes, bytes]:
+    """plotly.js from the plotly wheel, plain and gzipped once: Streamlit itself never compresses static files."""
+    plain = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+    return plain, gzip.compress(plain, 6)
+
+
+async def _plotly(request: Request) -> Response:
+    plain, packed = _plotly_js()
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, media_type="text/javascript", headers={**headers, "Content-Encoding": "gzip"})
+    return Response(plain, media_type="text/javascript", headers=headers)
+
+
+class SecurityHeaders:
+    """Adds the headers that do no harm to lectures: pages may be framed anywhere, nothing is sniffed, no referrer leaves."""
+
+    headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on, with the headers in every HTTP response."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(h for h in self.headers if h[0] not in present)]
+            await send(message)
+
+        await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+@asynccontextmanager
+async def _warm(_app: Any) -> AsyncIterator[None]:
+    """Everything that a first visitor would wait for, before the health check says ok."""
+    global _serving
+    _plotly_js()
+    warm_up()
+    _serving = True
+    yield
+
+
+def warm_up() -> None:
+    """Import what Streamlit and plotly import lazily (concurrent first sessions would crash in half-imported pandas), read the data,
+    draw one figure, and freeze the heap so that the garbage collector does not walk it on every rerun."""
+    import gc
+
+    import numpy  # noqa: F401, ICN001 - imported for its side effect: it is loaded before the first session
+    import pandas  # noqa: F401, ICN001
+    import plotly.graph_objects as go
+    from streamlit.runtime.pages_manager import PagesManager
+
+    from wallviz import curves, i18n
+
+    # Streamlit learns only from the first st.navigation that pages/ is not the old automatic folder; until then a deep link runs
+    # the page without app.py, or answers "page not found". Say it before anyone asks.
+    PagesManager.uses_pages_directory = False
+    go.Figure(layout_template="plotly_white").to_json()
+    for language in i18n.LANGUAGES:
+        i18n.use(language)
+        i18n._("warm")
+    i18n.use("en")
+    curves.warm_up()
+    gc.collect()
+    gc.freeze()
+
+
+def settings() -> dict[str, Any]:
+    """The keyword arguments of ``st.App``."""
+    return {"routes": [Route(PLOTLY_PATH, _plotly)], "middleware": [Middleware(SecurityHeaders)], "lifespan": _warm}
