@@ -1,0 +1,174 @@
+"""The shape of the house, checked: who imports whom, what a page may hold, what no file may name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "wallviz"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "core", "manager", "common", "misc"}
+DRIVERS = {"pynvml", "cuda", "cupy", "numba", "torch", "wgpu"}
+FILE_CALLS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "read_csv"}
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Every file that is, or could be, committed."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return tuple(path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file())
+
+
+def python_files(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(node: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import):
+            yield from ((alias.name.split(".")[0], child) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and not child.level:
+            yield (child.module or "").split(".")[0], child
+
+
+def layer(member: str) -> list[str]:
+    """The modules on the line of the layers in pyproject.toml where `member` stands."""
+    lines: list[str] = PROJECT["tool"]["importlinter"]["contracts"][0]["layers"]
+    return next(names for line in lines if member in (names := re.findall(r"\w+", line)))
+
+
+def test_imports_respect_the_layers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every import-linter contract of pyproject.toml is kept."""
+    from importlinter.cli import lint_imports
+
+    monkeypatch.chdir(ROOT)
+    broken = lint_imports(no_cache=True)
+    printed = capsys.readouterr()
+    assert not broken, printed.out + printed.err
+
+
+def test_domain_and_figures_open_no_file() -> None:
+    """The domain, the figures and the answers get values and never read or write a file."""
+    offenders = [
+        f"{name(path)}:{node.lineno}"
+        for module in [*layer("growth"), "figures", "curves", "answers"]
+        for path in [*PACKAGE.glob(f"{module}.py"), *PACKAGE.glob(f"{module}/**/*.py")]
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in FILE_CALLS
+    ]
+    assert not offenders
+
+
+def test_drivers_are_optional() -> None:
+    """Driver packages are imported by wallviz.probe alone, and inside functions, so that nothing needs them to start."""
+    offenders = []
+    for path in [ROOT / "app.py", *python_files("src", "pages")]:
+        if not path.exists():
+            continue
+        module = tree(path)
+        top = {id(node) for node in module.body}
+        in_probe = path.is_relative_to(PACKAGE / "probe") or path == PACKAGE / "probe.py"
+        offenders += [f"{name(path)}:{node.lineno}" for package, node in imports(module) if package in DRIVERS and (id(node) in top or not in_probe)]
+    assert not offenders
+
+
+def test_modules_have_a_subject() -> None:
+    """No module is called utils, helpers, core, manager or common."""
+    offenders = [name(path) for path in python_files("src", "pages", "tests", "benchmarks") if EMPTY_NAMES & {path.stem, path.parent.name}]
+    assert not offenders
+
+
+def test_pages_stand_in_sections() -> None:
+    """Every page stands in a section folder, because Streamlit runs a file directly in pages/ without app.py on a cold deep link."""
+    assert not [name(path) for path in (ROOT / "pages").glob("*.py")]
+
+
+def test_pages_are_thin() -> None:
+    """A page reads from top to bottom: under 120 lines, no function, no class, no loop."""
+    offenders = []
+    for path in python_files("pages"):
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) >= 120:
+            offenders.append(f"{name(path)}: {lines} lines")
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)
+        offenders += [f"{name(path)}:{node.lineno}: {type(node).__name__}" for node in ast.walk(tree(path)) if isinstance(node, kinds)]
+    assert not offenders
+
+
+def test_pages_import_only_streamlit_and_wallviz() -> None:
+    """A page needs Streamlit, wallviz and the standard library; drawing and reading happen behind wallviz."""
+    allowed = {"streamlit", "wallviz", *sys.stdlib_module_names}
+    assert not [f"{name(path)}:{node.lineno}" for path in python_files("pages") for package, node in imports(tree(path)) if package not in allowed]
+
+
+def test_every_test_states_its_promise() -> None:
+    """Every test has a docstring of one line."""
+    offenders = [
+        f"{name(path)}:{node.lineno}"
+        for path in python_files("tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and len((ast.get_docstring(node) or "").splitlines()) != 1
+    ]
+    assert not offenders
+
+
+def test_no_file_names_a_machine_or_a_package_index() -> None:
+    """No committed file holds a path of somebody's machine or the host of a package index."""
+    hosts = {
+        "org": ("pypi", "files.pythonhosted", "registry.npmjs", "deb.debian", "security.debian"),
+        "com": ("archive.ubuntu", "npmjs"),
+        "io": ("docker", "ghcr", "quay"),
+    }
+    named = "|".join(re.escape(f"{host}.{top}") for top, names in hosts.items() for host in names)
+    paths = r"(?<![\w.~/-])/(?:root|work|Users|mnt|home/(?!wallviz\b))[/\w-]"
+    pattern = re.compile(rf"\b(?:{named})\b|{paths}")
+    offenders = []
+    for path in files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:  # a picture
+            continue
+        offenders += [f"{name(path)}:{number}" for number, line in enumerate(text.splitlines(), start=1) if pattern.search(line)]
+    assert not offenders
+
+
+def pins(file: str) -> dict[str, str]:
+    lines = [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    pinned = [re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.!+]*)", line) for line in lines if line and not line.startswith(("#", "-r "))]
+    assert all(pinned), f"{file}: every line is name==version"
+    return {re.sub(r"[-_.]+", "-", pin[1]).lower(): pin[2] for pin in pinned if pin}
+
+
+def test_every_requirement_is_pinned() -> None:
+    """Every line of the requirement files names exactly one version, and no package stands in both."""
+    assert not pins("requirements.txt").keys() & pins("requirements-dev.txt").keys()
+
+
+def test_pins_satisfy_the_ranges() -> None:
+    """Every dependency in pyproject.toml is pinned to a version inside its range."""
+    versions = pins("requirements.txt") | pins("requirements-dev.txt")
+    project = PROJECT["project"]
+    for text in [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]:
+        wanted = Requirement(text)
+        if wanted.name != "wallviz":
+            assert wanted.specifier.contains(versions[re.sub(r"[-_.]+", "-", wanted.name).lower()]), text
