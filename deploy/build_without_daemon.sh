@@ -50,14 +50,15 @@ make_base() {
 
 build() {
   say "image: $tag"
-  images build --layers --isolation chroot --network host --format docker --build-arg "BASE=$base" --tag "$tag" "$root"
+  images build --isolation chroot --network host --format docker --build-arg "BASE=$base" --tag "$tag" "$root"
+  images rmi --prune >/dev/null # what the tag named before
 }
 
 check() { # start the image's own command as its own user, and ask its own health check
-  local working description
+  local description
   description=$(images inspect --type image "$tag")
   working=$(images from "$tag")
-  trap 'images rm "$working" >/dev/null' EXIT
+  trap 'images rm "$working" >/dev/null' EXIT # not local: this runs after the function
   say "running on port $port"
   images run --isolation chroot --network host --env STREAMLIT_SERVER_PORT="$port" "$working" -- python -c '
 import json, os, pathlib, subprocess, sys, time

@@ -20,7 +20,8 @@ with page.controls():
         page.pick("hold", _("Hold fixed"), growth.words("hold"))
     elif curved:
         page.select("domain", _("Domain"), growth.words("domain"))
-    page.pick("scale", _("Scale"), growth.words("scale"))
+    if curved:
+        page.pick("scale", _("Scale"), growth.words("scale"))
 
 page.cards(answer.cards)
 page.drawer("why", _("Why: the formula with these numbers"), answer.why)

@@ -128,11 +128,11 @@ def _chips(chosen: Callable[[Accelerator], bool], precision: str, *, link: bool 
     bandwidth = catalog.chip_points("memory_bandwidth", where=lambda chip: where(chip) and chip.peak(precision) is not None)
     found = [
         Curve("peak_compute", "compute", _COMPUTE, "flop_per_s", points, vendor=True, named=_records(points)),
-        Curve("memory_bandwidth", "bandwidth", N_("Memory bandwidth"), "bytes_per_s", bandwidth, vendor=True, named=_records(bandwidth)),
+        Curve("memory_bandwidth", "bandwidth", _MEMORY, "bytes_per_s", bandwidth, vendor=True),
     ]
     if link:
         links = catalog.chip_points("interconnect_bandwidth", where=where)
-        found.append(Curve("interconnect_bandwidth", "network", _LINK, "bytes_per_s", links, vendor=True, named=_records(links)))
+        found.append(Curve("interconnect_bandwidth", "network", _LINK, "bytes_per_s", links, vendor=True))
     return tuple(found)
 
 
@@ -189,7 +189,7 @@ def _size(edition: str, unit: str, domain: str, frontier: bool) -> tuple[Curve, 
         memory = tuple(replace(p, value=p.value * scale) for p in memory)
     return (
         Curve("parameters", "compute", N_("Model size"), kind, models, claims[0], named=named),
-        Curve("accelerator_memory", "memory", N_("Memory of one GPU"), kind, memory, claims[1], vendor=True, named=_records(memory)),
+        Curve("accelerator_memory", "memory", N_("GPU memory"), kind, memory, claims[1], vendor=True, named=_records(memory)),
     )
 
 

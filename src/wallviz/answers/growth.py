@@ -79,7 +79,7 @@ def answer(view: View, *, chip: str = "") -> Answer:
 
 @lru_cache(maxsize=512)
 def _answer(view: View, chip: str, _language: str) -> Answer:
-    found = _breakdown(view) if view.figure == "training" else _curves(view, chip)
+    found = _breakdown() if view.figure == "training" else _curves(view, chip)
     return found.with_spec()
 
 
@@ -109,7 +109,8 @@ def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
         kept = tuple(p for p in inside if p.id not in view.without)
         if view.records:
             kept = domain.record_setters(kept)
-        left_out = tuple(p for p in inside if p not in kept)
+        staying = {p.id for p in kept}
+        left_out = tuple(p for p in inside if p.id not in staying)
         trend = None
         if curve.fitted:
             try:
@@ -281,13 +282,13 @@ def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
         raise InputError(N_("{claim} has no points to draw: {reason}"), claim=claim.id, reason=_(claim.no_points_reason))
     role, kind = _QUANTITIES.get(claim.quantity, ("compute", "times"))
     normalised = kind == "times"
-    kept = set(fitted.points)
+    kept = {p.id for p in fitted.points}
     series = figures.Series(
         role=role,
         label=_(claim.what),
         kind=kind,
         kept=fitted.points,
-        left_out=tuple(p for p in claim.points if p not in kept),
+        left_out=tuple(p for p in claim.points if p.id not in kept),
         trend=fitted.trend,
         rate=rate(fitted.trend, break_line=True),
         base=claim.points[0].value if normalised else 1.0,
@@ -475,7 +476,7 @@ def _sources(fitted: Sequence[Fitted]) -> tuple[str, ...]:
 
 
 def _rows(f: Fitted) -> list[dict[str, object]]:
-    kept = set(f.kept)
+    kept = {p.id for p in f.kept}
     return [
         {
             _("series"): _(f.curve.label),
@@ -484,7 +485,7 @@ def _rows(f: Fitted) -> list[dict[str, object]]:
             _("date"): p.date.isoformat(),
             _("value"): p.value,
             _("unit"): p.unit,
-            _("in the fit"): _("yes") if p in kept else _("no"),
+            _("in the fit"): _("yes") if p.id in kept else _("no"),
             _("precision"): p.precision,
             _("note"): _how(f.curve, p),
             _("source"): _origin(p.source),
@@ -496,7 +497,7 @@ def _rows(f: Fitted) -> list[dict[str, object]]:
 # -- training memory ---------------------------------------------------------------------------------------------------------------
 
 
-def _breakdown(view: View) -> Answer:
+def _breakdown() -> Answer:
     rows = catalog.memory_breakdown()
     bars = [
         figures.Bar(r.name, r.year, r.weights_bytes, r.optimizer_bytes, r.activations_bytes, r.gpu_memory_limit_bytes, _(r.note) if r.note else "")
@@ -504,7 +505,6 @@ def _breakdown(view: View) -> Answer:
     ]
     last = bars[-1]
     total = last.weights_bytes + last.optimizer_bytes + last.activations_bytes
-    log = view.scale == "log"
     sentence = _("Training {name} filled {total} of a {limit} GPU in {year}; the weights themselves were {share} % of that.").format(
         name=last.name,
         total=units.si(total, "B"),
@@ -515,12 +515,7 @@ def _breakdown(view: View) -> Answer:
     return Answer(
         name="growth",
         sentence=sentence,
-        figure=figures.breakdown(
-            bars,
-            name=_("Training memory as the authors count it, bytes") + (" " + _("(log scale: each line is ×10)") if log else ""),
-            log=log,
-            revision="training",
-        ),
+        figure=figures.breakdown(bars, name=_("Training memory as the authors count it, bytes")),
         sure=_("as published, with known errors"),
         trust="orange",
         caption=_("Activations are counted, not measured; gradients are missing from the published table."),

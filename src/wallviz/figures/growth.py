@@ -65,12 +65,14 @@ def _short(name: str) -> str:
     return name.partition(" (")[0].removeprefix("NVIDIA ").removeprefix("Google ").removeprefix("Microsoft ")
 
 
-def _markers(series: Series) -> list[dict[str, Any]]:
+def _markers(series: Series, drawn: set[str]) -> list[dict[str, Any]]:
+    """The markers of the points that no earlier series has `drawn`: a point may belong to two fits and is shown once."""
     role = style.ROLES[series.role]
     rank = {name: i for i, name in enumerate(series.named)}
     many = len(series.kept) > 60
     traces = []
-    for points, left_out in ((series.kept, False), (series.left_out, True)):
+    for every, left_out in ((series.kept, False), (series.left_out, True)):
+        points = [p for p in every if p.id not in drawn]
         if not points:
             continue
         # Named points come first: where two names would touch, the browser keeps the earlier one.
@@ -152,19 +154,20 @@ def lines(
     axis = style.value_axis(kind, min(shown), max(shown), log=log)
     span = max((max(dates) - min(dates)).days, 365)
     left, right = min(dates) - timedelta(days=span // 25), max(dates) + timedelta(days=span // 40)
-    data = [t for s in series for t in _line(s, until, prediction)] + [t for s in series for t in _markers(s)]
-    return go.Figure(
-        {
-            "data": data,
-            "layout": style.layout(
-                name=name,
-                yaxis=axis,
-                xaxis={"type": "date", "range": [left.isoformat(), right.isoformat()], "tickformat": "%Y", "nticks": 9},
-                revision=f"{revision}|{'log' if log else 'linear'}",
-                right=132,
-                annotations=style.end_labels(ends, axis),
-            ),
-        }
+    data = [t for s in series for t in _line(s, until, prediction)]
+    drawn: set[str] = set()
+    for s in series:
+        data += _markers(s, drawn)
+        drawn |= {p.id for p in (*s.kept, *s.left_out)}
+    return style.figure(
+        data,
+        style.layout(
+            name=name,
+            yaxis=axis,
+            xaxis={"type": "date", "range": [left.isoformat(), right.isoformat()], "tickformat": "%Y", "nticks": 9},
+            revision=f"{revision}|{'log' if log else 'linear'}",
+            annotations=style.end_labels(ends, axis),
+        ),
     )
 
 
@@ -181,23 +184,19 @@ class Bar:
     note: str = ""
 
 
-def breakdown(bars: Sequence[Bar], *, name: str, log: bool, revision: str) -> go.Figure:
-    """Training memory by part, stacked, with the capacity of one GPU as a step line over the bars.
+def breakdown(bars: Sequence[Bar], *, name: str) -> go.Figure:
+    """Training memory by part, with the capacity of one GPU as a step line over the bars.
 
-    Parts of a whole are stacked and linear; on a log scale the totals alone are drawn, because lengths of a stack would lie there.
+    Parts of a whole are stacked on a linear scale: on a log scale their lengths would lie.
     """
-    x = [f"{style.text(b.name)}<br>{b.year}" for b in bars]
+    x = ["<br>".join([*style.text(_short(b.name)).split(), str(b.year)]) for b in bars]
     parts = (
         ("weights", _("Weights"), "weights_bytes"),
         ("optimizer", _("Optimizer"), "optimizer_bytes"),
         ("activations", _("Activations"), "activations_bytes"),
     )
     totals = [b.weights_bytes + b.optimizer_bytes + b.activations_bytes for b in bars]
-    data: list[dict[str, Any]] = []
-    if log:
-        data.append(_bar_trace(x, totals, _("Total"), style.PARTS["weights"], bars))
-    else:
-        data.extend(_bar_trace(x, [getattr(b, field_name) for b in bars], label, style.PARTS[part], bars) for part, label, field_name in parts)
+    data = [_bar_trace(x, [getattr(b, field_name) for b in bars], label, style.PARTS[part], bars) for part, label, field_name in parts]
     data.append(
         {
             "type": "scatter",
@@ -209,43 +208,25 @@ def breakdown(bars: Sequence[Bar], *, name: str, log: bool, revision: str) -> go
             "hovertemplate": "<b>%{customdata[1]}</b> (%{customdata[2]})<br>%{customdata[3]}<extra></extra>",
         }
     )
-    high = max(*totals, *(b.capacity_bytes for b in bars))
-    axis = style.value_axis("bytes", min(totals) if log else 1.0, high, log=log, room=0.08)
+    axis = style.value_axis("bytes", 1.0, max(*totals, *(b.capacity_bytes for b in bars)), log=False, room=0.08)
     last = bars[-1]
-    tops = [last.weights_bytes, last.weights_bytes + last.optimizer_bytes, totals[-1]]
-    middles = [tops[0] / 2, (tops[0] + tops[1]) / 2, (tops[1] + tops[2]) / 2]
-    labels = [style.End(last.capacity_bytes, "compute", _("One GPU holds"))]
-    annotations = style.end_labels(labels, axis, lines=1)
-    if not log:
-        spots = [(y, part, label) for y, (part, label, _name) in zip(middles, parts, strict=True)]
-        annotations += [
-            {
-                "text": f"<span style='color:{style.PARTS[part]}'>■</span> {label}",
-                "xref": "paper",
-                "x": 1,
-                "xanchor": "left",
-                "xshift": 6,
-                "y": y,
-                "yanchor": "middle",
-                "showarrow": False,
-                "align": "left",
-            }
-            for y, part, label in spots
-        ]
-    return go.Figure(
-        {
-            "data": data,
-            "layout": style.layout(
-                name=name,
-                yaxis=axis,
-                xaxis={"type": "category", "tickangle": 0, "automargin": True},
-                revision=f"{revision}|{'log' if log else 'linear'}",
-                right=124,
-                barmode="stack",
-                bargap=0.35,
-                annotations=annotations,
-            ),
-        }
+    middles = (last.weights_bytes / 2, last.weights_bytes + last.optimizer_bytes / 2, totals[-1] - last.activations_bytes / 2)
+    annotations = style.end_labels([style.End(last.capacity_bytes, "compute", _("One GPU holds"))], axis, lines=1)
+    annotations += [
+        style.beside(y, f"<span style='color:{style.PARTS[part]}'>■</span> {label}") for y, (part, label, _name) in zip(middles, parts, strict=True)
+    ]
+    return style.figure(
+        data,
+        style.layout(
+            name=name,
+            yaxis=axis,
+            xaxis={"type": "category", "tickangle": 0, "automargin": True},
+            revision="training",
+            barmode="stack",
+            bargap=0.35,
+            annotations=annotations,
+            narrow={"xaxis.tickangle": -90, "xaxis.tickfont.size": 10},
+        ),
     )
 
 

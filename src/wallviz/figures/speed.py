@@ -17,43 +17,45 @@ def speed(ceiling: DecodeCeiling) -> go.Figure:
         (_("Arithmetic would allow"), ceiling.compute_tokens_per_s, "compute"),
     ]
     top = max(value for _label, value, _role in rows)
-    return go.Figure(
+    return style.figure(
+        [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [value for _label, value, _role in rows],
+                "y": [0, 1],
+                "width": 0.42,
+                "marker": {"color": [style.ROLES[role].colour for _label, _value, role in rows]},
+                "customdata": [[label, units.significant(value)] for label, value, _role in rows],
+                "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]} " + _("tokens/s") + "<extra></extra>",
+            }
+        ],
         {
-            "data": [
-                {
-                    "type": "bar",
-                    "orientation": "h",
-                    "x": [value for _label, value, _role in rows],
-                    "y": [0, 1],
-                    "width": 0.42,
-                    "marker": {"color": [style.ROLES[role].colour for _label, _value, role in rows]},
-                    "customdata": [[label, units.significant(value)] for label, value, _role in rows],
-                    "hovertemplate": "<b>%{customdata[0]}</b><br>%{customdata[1]} " + _("tokens/s") + "<extra></extra>",
-                }
-            ],
-            "layout": {
-                "height": 250,
-                "margin": {"l": 12, "r": 12, "t": 8, "b": 40},
-                "showlegend": False,
-                "uirevision": "speed",
-                "bargap": 0.5,
-                "xaxis": {
-                    "range": [0, top * 1.04],
-                    "gridcolor": style.GRID,
-                    "zeroline": False,
-                    "nticks": 5,
-                    "tickformat": ",",
-                    "title": {"text": _("Tokens per second, at most")},
-                    "fixedrange": True,
-                },
-                "yaxis": {"range": [-0.4, 1.75], "visible": False, "fixedrange": True},
-                "annotations": [
-                    {
-                        "text": f"{style.glyph(role)} {label}: <b>{units.significant(value)}</b> {_('tokens/s')}",
-                        "x": 0, "xanchor": "left", "y": i + 0.24, "yanchor": "bottom", "showarrow": False,
-                    }
-                    for i, (label, value, role) in enumerate(rows)
-                ],
+            "height": 250,
+            "margin": {"l": 12, "r": 12, "t": 8, "b": 40},
+            "showlegend": False,
+            "uirevision": "speed",
+            "bargap": 0.5,
+            "xaxis": {
+                "range": [0, top * 1.04],
+                "gridcolor": style.GRID,
+                "zeroline": False,
+                "nticks": 5,
+                "tickformat": ",",
+                "title": {"text": _("Tokens per second, at most")},
+                "fixedrange": True,
             },
-        }
-    )  # fmt: skip
+            "yaxis": {"range": [-0.4, 1.75], "visible": False, "fixedrange": True},
+            "annotations": [
+                {
+                    "text": f"{style.glyph(role)} {label}: <b>{units.significant(value)}</b> {_('tokens/s')}",
+                    "x": 0,
+                    "xanchor": "left",
+                    "y": i + 0.24,
+                    "yanchor": "bottom",
+                    "showarrow": False,
+                }
+                for i, (label, value, role) in enumerate(rows)
+            ],
+        },
+    )

@@ -6,11 +6,13 @@ and far apart for colour-blind readers; in greyscale they are not, which is why 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 from typing import Any
+
+import plotly.graph_objects as go
 
 from wallviz import units
 
@@ -118,9 +120,18 @@ def _round_step(step: float) -> float:
 
 
 def layout(
-    *, name: str, yaxis: dict[str, Any], xaxis: dict[str, Any], revision: str, right: int = 116, height: int = HEIGHT, **more: Any
+    *,
+    name: str,
+    yaxis: dict[str, Any],
+    xaxis: dict[str, Any],
+    revision: str,
+    right: int = 120,
+    narrow: Mapping[str, Any] | None = None,
+    height: int = HEIGHT,
+    **more: Any,
 ) -> dict[str, Any]:
-    """The common layout. `name` is the y quantity in words, shown top left and horizontal; `revision` changes when zoom would lose its meaning."""
+    """The common layout. `name` is the y quantity in words, shown top left and horizontal; `revision` changes when zoom would lose its meaning;
+    `narrow` is what changes on a phone, by path."""
     annotations = [
         {
             "text": name,
@@ -154,9 +165,15 @@ def layout(
         }
         | xaxis,
         "yaxis": yaxis,
-        "meta": {"narrow": {"margin.l": 54, "margin.r": min(right, 96)}},
+        "meta": {"narrow": {"margin.l": 54, "margin.r": min(right, 96), **(narrow or {})}},
         "annotations": annotations + more.pop("annotations", []),
     } | more
+
+
+def figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> go.Figure:
+    """A figure from finished traces and layout. Plotly's own validation of every property takes ten times as long as drawing does, so it
+    is left to the tests, which validate every figure (tests/test_figures.py)."""
+    return go.Figure({"data": data, "layout": layout}, _validate=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,20 +210,25 @@ def end_labels(ends: Sequence[End], axis: dict[str, Any], *, lines: int = 3) -> 
         if not moved:
             break
     return [
-        {
-            "text": f"{glyph(end.role)} {text(end.label)}" + "".join(f"<br>{text(line)}" for line in end.rate.splitlines()),
-            "xref": "paper",
-            "x": 1,
-            "xanchor": "left",
-            "xshift": 6,
-            "yref": "y",
-            "y": spot,
-            "yanchor": "middle",
-            "showarrow": False,
-            "align": "left",
-        }
+        beside(spot, f"{glyph(end.role)} {text(end.label)}" + "".join(f"<br>{text(line)}" for line in end.rate.splitlines()))
         for end, spot in zip(order, spots, strict=True)
     ]
+
+
+def beside(y: float, label: str) -> dict[str, Any]:
+    """A label right of the plot at `y` (on a log axis: its logarithm); `label` is markup of ours, its texts escaped."""
+    return {
+        "text": label,
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "left",
+        "xshift": 6,
+        "yref": "y",
+        "y": y,
+        "yanchor": "middle",
+        "showarrow": False,
+        "align": "left",
+    }
 
 
 def band(x: Sequence[Any], low: Iterable[float], high: Iterable[float], role: str, alpha: float) -> dict[str, Any]:

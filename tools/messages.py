@@ -1,0 +1,93 @@
+"""Bring the Chinese catalog up to date with every text of the code and the data: ``make messages``.
+
+New texts get an empty translation, changed ones are listed as new, texts that nobody shows any more are dropped. The tests fail while
+one is empty (tests/test_content.py), so a text and its translation land together.
+"""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parent.parent
+PO = ROOT / "src" / "wallviz" / "content" / "zh" / "LC_MESSAGES" / "wallviz.po"
+HEADERS = ("Project-Id-Version", "Language", "Plural-Forms", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
+KEYWORDS = {"_": None, "N_": None, "ngettext": (1, 2)}
+
+
+def code_texts() -> dict[object, list[tuple[str, int]]]:
+    """Every text marked in the code, with where it stands."""
+    found: dict[object, list[tuple[str, int]]] = {}
+    for path in sorted([ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "src").rglob("*.py")]):
+        for line, message, _comments, _context in extract("python", BytesIO(path.read_bytes()), keywords=KEYWORDS):
+            if message and message != "":
+                found.setdefault(message, []).append((path.relative_to(ROOT).as_posix(), line))
+    return found
+
+
+def data_texts() -> dict[object, list[tuple[str, int]]]:
+    """Every text of the data that a page shows: titles and notes of claims, notes of points and chips, errata."""
+    sys.path.insert(0, str(ROOT / "src"))
+    from wallviz import catalog
+
+    found: dict[object, list[tuple[str, int]]] = {}
+
+    def add(text: str, place: str) -> None:
+        if text:
+            found.setdefault(text, []).append((f"data/{place}", 1))
+
+    for claim in catalog.claims().values():
+        for text in (claim.what, claim.note, claim.no_points_reason):
+            add(text, "claims.csv")
+        for point in claim.points:
+            add(point.note, "points")
+    for column in ("value", "value_device"):
+        for edition in ("2021", "2023"):
+            for point in catalog.points("hardware_scaling", edition, "", column):
+                add(point.note, "hardware_scaling.csv")
+    for dataset in catalog.MODEL_DATASETS:
+        for model in catalog.models(dataset).values():
+            add(model.note, "models.csv")
+    for chip in catalog.chips().values():
+        add(chip.notes, "chips.csv")
+    for row in catalog.memory_breakdown().values():
+        add(row.note, "memory_breakdown.csv")
+    for source in catalog.sources().values():
+        for text in (*source.errata, source.notes):
+            add(text, "sources.yml")
+    return found
+
+
+def template() -> Catalog:
+    """Everything that needs a translation."""
+    catalog = Catalog(locale="zh_CN", project="wallviz", version="1", header_comment="# Chinese texts of wallviz.", fuzzy=False)
+    catalog.mime_headers = [(name, value) for name, value in catalog.mime_headers if name in HEADERS]
+    for texts in (code_texts(), data_texts()):
+        for message, places in texts.items():
+            catalog.add(message, locations=[(place, 0) for place in dict.fromkeys(place for place, _line in places)])
+    return catalog
+
+
+def main() -> None:
+    """Rewrite the catalog and say what is missing."""
+    fresh = template()
+    if PO.exists():
+        old = read_po(BytesIO(PO.read_bytes()), locale="zh_CN")
+        for message in fresh:
+            if message.id and (known := old.get(message.id)):
+                message.string = known.string
+    fresh.obsolete.clear()
+    PO.parent.mkdir(parents=True, exist_ok=True)
+    with PO.open("wb") as file:
+        write_po(file, fresh, width=150, sort_output=True, omit_header=False, include_lineno=False)
+    missing = [m.id for m in fresh if m.id and not (all(m.string) if isinstance(m.string, (list, tuple)) else m.string)]
+    print(f"{len(fresh)} texts, {len(missing)} without a translation")
+
+
+if __name__ == "__main__":
+    main()
