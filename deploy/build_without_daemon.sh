@@ -51,7 +51,7 @@ make_base() {
 build() {
   say "image: $tag"
   images build --isolation chroot --network host --format docker --build-arg "BASE=$base" --tag "$tag" "$root"
-  images rmi --prune >/dev/null # what the tag named before
+  images rmi --prune >/dev/null 2>&1 || true # what the tag named before
 }
 
 check() { # start the image's own command as its own user, and ask its own health check

@@ -189,7 +189,7 @@ def _size(edition: str, unit: str, domain: str, frontier: bool) -> tuple[Curve, 
         memory = tuple(replace(p, value=p.value * scale) for p in memory)
     return (
         Curve("parameters", "compute", N_("Model size"), kind, models, claims[0], named=named),
-        Curve("accelerator_memory", "memory", N_("GPU memory"), kind, memory, claims[1], vendor=True, named=_records(memory)),
+        Curve("accelerator_memory", "memory", N_("Device memory"), kind, memory, claims[1], vendor=True, named=_records(memory)),
     )
 
 

@@ -19,7 +19,8 @@ _current: ContextVar[str] = ContextVar("wallviz_language", default="en")
 
 
 @cache
-def _catalog(language: str) -> _gettext.NullTranslations:
+def catalog(language: str) -> _gettext.NullTranslations:
+    """The texts of `language`, read once."""
     path = CONTENT / language / "LC_MESSAGES" / "wallviz.po"
     if not path.exists():  # English is the source text
         return _gettext.NullTranslations()
@@ -54,14 +55,19 @@ def from_locale(locale: str | None) -> str:
 
 def _(message: str) -> str:
     """`message` in the language in use."""
-    return _catalog(_current.get()).gettext(message) if message else message
-
-
-def ngettext(singular: str, plural: str, n: int) -> str:
-    """`singular` or `plural` in the language in use, as its grammar asks for `n` things."""
-    return _catalog(_current.get()).ngettext(singular, plural, n)
+    return catalog(_current.get()).gettext(message) if message else message
 
 
 def N_(message: str) -> str:
     """Marks `message` for the catalogs where it is written; it is looked up where it is shown."""
     return message
+
+
+def labelled(label: str, text: str) -> str:
+    """A label before its text, with the colon of the language in use."""
+    return _("{label}: {text}").format(label=label, text=text)
+
+
+def bracketed(text: str, remark: str) -> str:
+    """A text with a remark in the brackets of the language in use."""
+    return _("{text} ({remark})").format(text=text, remark=remark)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wallviz.answers import Answer, Entry
 from wallviz.glossary import terms
-from wallviz.i18n import _, language
+from wallviz.i18n import _, labelled, language
 from wallviz.params import Param, search
 
 PARAMS: tuple[Param, ...] = (search("find"),)
@@ -22,9 +22,9 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         own, other, line = (term.zh, term.en, term.line_zh) if language() == "zh" else (term.en, term.zh, term.line_en)
         lines = [line]
         if term.unit:
-            lines.append(f"**{_('Unit')}**: {term.unit}")
+            lines.append(labelled(f"**{_('Unit')}**", term.unit))
         if term.synonyms:
-            lines.append(f"**{_('Also')}**: {', '.join(term.synonyms)}")
+            lines.append(labelled(f"**{_('Also')}**", ", ".join(term.synonyms)))
         hidden = (term.en, term.zh, term.line_en, term.line_zh)
         entry = Entry(term.id, f"{own} · {other}" if own != other else own, "", tuple(lines), term.used, hidden)
         if entry.matches(find):

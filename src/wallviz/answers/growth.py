@@ -16,7 +16,7 @@ from wallviz.curves import Curve
 from wallviz.errors import InputError
 from wallviz.figures import growth as figures
 from wallviz.growth import Point, Trend
-from wallviz.i18n import N_, _, language
+from wallviz.i18n import N_, _, labelled, language
 from wallviz.params import Param, choice, flag, names, number, years
 
 METHODS = {"ols": ("ols", "t"), "bootstrap": ("ols", "bootstrap"), "theil-sen": ("theil-sen", "rank")}
@@ -100,7 +100,7 @@ def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
     )
     since, until = date(view.window[0], 1, 1), date(view.window[1], 12, 31)
     method, interval = METHODS[view.method]
-    result, problems = [], []
+    result, problems = [], [] if found else [_("No point is left: choose another domain or dataset.")]
     for curve in found:
         if not curve.points:
             problems.append(_(curve.note) if curve.note else _("No point is left: choose another domain or dataset."))
@@ -116,7 +116,7 @@ def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
             try:
                 trend = domain.fit(kept, method=method, interval=interval)
             except InputError as error:
-                problems.append(f"{_(curve.label)}: {error}")
+                problems.append(labelled(_(curve.label), str(error)))
         result.append(Fitted(curve, kept, left_out, trend))
     known = {p.id for c in found for p in c.points}
     if strangers := [name for name in view.without if name not in known and not _elsewhere(name)]:
@@ -174,9 +174,9 @@ def _curves(view: View, chip: str) -> Answer:
         figure=figure,
         sure=sure,
         trust=trust,
-        caption=_caption(fitted, until),
+        caption=_caption(fitted, view, until),
         cards=tuple(card for f in fitted for card in _cards(f)),
-        why=_why(fitted),
+        why=_why(fitted, view),
         how_sure=_how_sure(fitted, view),
         problems=problems,
         table=tuple(row for f in fitted for row in _rows(f)),
@@ -374,7 +374,7 @@ def _sure(trend: Trend | None) -> tuple[str, str]:
     low, high = trend.multiplier_interval(2.0)
     spread = high / low if low > 0 else float("inf")
     _limit, colour, words = next(t for t in TRUST if spread <= t[0])
-    return f"{_(words)}: {interval(trend)}", colour
+    return labelled(_(words), interval(trend)), colour
 
 
 def interval(trend: Trend, period_years: float = 2.0) -> str:
@@ -383,11 +383,15 @@ def interval(trend: Trend, period_years: float = 2.0) -> str:
     return f"95{units.THIN}%: {units.times(low).rstrip(units.TIMES)}–{units.times(high)}"
 
 
-def _caption(fitted: Sequence[Fitted], until: date | None) -> str:
+def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
     parts = [
-        f"{_(f.curve.label)}: n = {f.trend.n}, R² = {f.trend.r_squared:.2f}, {f.trend.first.year}–{f.trend.last.year}" for f in fitted if f.trend
+        labelled(_(f.curve.label), f"n = {f.trend.n}, R² = {f.trend.r_squared:.2f}, {f.trend.first.year}–{f.trend.last.year}")
+        for f in fitted
+        if f.trend
     ]
-    parts.append(_("bands: 50 % and 90 % of the fit; open markers: data sheet or inferred"))
+    if parts:
+        parts.append(_("bands: 50 % and 90 % of the fit") if view.band == "fit" else _("bands: where 50 % and 90 % of new points would fall"))
+    parts.append(_("open markers: data sheet or inferred"))
     if until:
         parts.append(_("dashed: extrapolated, not measured"))
     return " · ".join(parts)
@@ -418,11 +422,16 @@ def _cards(f: Fitted) -> list[Card]:
     ]
 
 
-def _why(fitted: Sequence[Fitted]) -> str:
+def _why(fitted: Sequence[Fitted], view: View) -> str:
+    robust = view.method == "theil-sen"
     lines = [
-        _("A straight line through the logarithm of each value, by ordinary least squares, as the authors drew theirs; a year is 365.25 days:"),
+        _("The median of the slopes between all pairs of points, through the logarithm of each value (Theil–Sen):")
+        if robust
+        else _("A straight line through the logarithm of each value by ordinary least squares, as the authors drew theirs:"),
         "",
-        r"$$\log_{10} y = a + b\,t, \qquad \text{per two years} = 10^{\,2b}, \qquad \text{doubling} = \frac{\log_{10} 2}{b}$$",
+        r"$$\log_{10} y = a + b\,t \qquad\Rightarrow\qquad y(t + 2) = 10^{\,2b}\, y(t)$$",
+        "",
+        _("A year is 365.25 days here; the authors take two years as 730 days, which gives up to 0.5 % less."),
         "",
     ]
     for f in fitted:
@@ -561,7 +570,7 @@ WORDS: dict[str, dict[str, str]] = {
         "recommendation": N_("Recommendation"), "image generation": N_("Image generation"), "video": N_("Video"), "biology": N_("Biology"),
         "games": N_("Games"), "robotics": N_("Robotics"),
     },
-    "show": {"curves": N_("Both lines"), "ratio": N_("FLOP per byte")},
+    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte")},
     "unit": {"normalised": N_("As published"), "real": N_("Per device")},
     "method": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},
     "band": {"fit": N_("Of the fit"), "prediction": N_("Of one more point")},

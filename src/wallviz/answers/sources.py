@@ -6,7 +6,7 @@ from collections import Counter
 
 from wallviz import catalog
 from wallviz.answers import Answer, Entry
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 from wallviz.params import Param, search
 
 PARAMS: tuple[Param, ...] = (search("find"),)
@@ -32,8 +32,8 @@ def entries(find: str = "") -> tuple[Entry, ...]:
     for origin in catalog.sources().values():
         lines = [
             f"{origin.producer} · {origin.date}" if origin.date else origin.producer,
-            f"**{_('Licence')}**: {origin.licence}",
-            f"**{_('Files')}**: " + (", ".join(f"`{name}`" for name in used[origin.id]) or _("none, cited in the text")),
+            labelled(f"**{_('Licence')}**", origin.licence),
+            labelled(f"**{_('Files')}**", ", ".join(f"`{name}`" for name in used[origin.id]) or _("none, cited in the text")),
         ]
         if origin.errata:
             lines.append(f"**{_('Known errors')}**:\n" + "\n".join(f"- {_(e)}" for e in origin.errata))
@@ -43,7 +43,7 @@ def entries(find: str = "") -> tuple[Entry, ...]:
             lines.append(_("Not read again at its origin: shown as unconfirmed."))
         if origin.notes:
             lines.append(_(origin.notes))
-        lines.append(f"**{_('Cite')}**: {origin.citation}")
+        lines.append(labelled(f"**{_('Cite')}**", origin.citation))
         entry = Entry(origin.id, origin.title, origin.url, tuple(lines))
         if entry.matches(find):
             found.append(entry)

@@ -11,7 +11,7 @@ from wallviz.answers.growth import interval, rate
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures.speed import speed
-from wallviz.i18n import N_, _, language
+from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.params import Param, choice
 from wallviz.roofline import decode_ceiling
 
@@ -105,11 +105,13 @@ def _headlines(_language: str) -> tuple[Card, ...]:
         cards.append(
             Card(
                 role,
-                f"{_(new.what)}, {period}",
+                _("{what}, {period}").format(what=_(new.what), period=period),
                 units.claimed(new.multiplier),
                 units.times(trend.multiplier(new.period_years)),
                 f"{interval(trend, new.period_years)} · {rate(trend)}",
-                f"{_('2021 blog')}: {units.claimed(old.multiplier)}" + (f" ({_(old.what)})" if old.what != new.what else ""),
+                labelled(
+                    _("2021 blog"), units.claimed(old.multiplier) if old.what == new.what else bracketed(units.claimed(old.multiplier), _(old.what))
+                ),
             )
         )
     return tuple(cards)

@@ -19,7 +19,7 @@ from wallviz import catalog
 from wallviz.answers import Answer, Card, Entry
 from wallviz.case import Case
 from wallviz.figures import style
-from wallviz.i18n import _, language
+from wallviz.i18n import _, labelled, language
 from wallviz.params import Param
 from wallviz.ui import case as case_bar
 from wallviz.ui.chart import chart, save_buttons
@@ -36,10 +36,12 @@ class Page:
         self.link = Link(name, params, case_bar.PARAMS if case else ())
         if not self.embedded:
             st.title(question(self.case) if question else _(self.room.question), anchor=False)
+            if self.room.name == "start":
+                st.caption(_("wallviz explains the memory wall of AI: moving data, not arithmetic, is what AI waits for."))
             if case and self.room.section == "explore":
                 case_bar.show(self.link)
-        for problem in self.link.problems:
-            st.warning(problem, icon=":material/link_off:")
+        if self.link.problems:
+            st.warning("  \n".join(self.link.problems), icon=":material/link_off:")
         self._answer = st.container()
         self._figure = st.container()
         self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{name}_controls")
@@ -61,8 +63,8 @@ class Page:
     def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None) -> None:
         """The takeaway with its badge, the figure under it, and the figure's menu."""
         with self._answer:
-            for problem in answer.problems:
-                st.info(problem, icon=":material/info:")
+            if answer.problems:
+                st.info("  \n".join(answer.problems), icon=":material/info:")
             with st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
                 st.markdown(f"#### {answer.sentence}", width="stretch")
                 if answer.sure and not self.embedded:
@@ -188,7 +190,9 @@ class Page:
             return
         target = ROOMS[room]
         with self._more:
-            st.page_link(target.file, label=f"{_('Next')}: {why}", icon=target.icon, query_params={**language_query(), **self.link.query(["case"])})
+            st.page_link(
+                target.file, label=labelled(_("Next"), why), icon=target.icon, query_params={**language_query(), **self.link.query(["case"])}
+            )
 
     def publish(self) -> None:
         """Mirrors the view in the address bar."""

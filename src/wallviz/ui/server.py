@@ -90,9 +90,7 @@ def warm_up() -> None:
     PagesManager.uses_pages_directory = False
     go.Figure(layout_template="plotly_white").to_json()
     for language in i18n.LANGUAGES:
-        i18n.use(language)
-        i18n._("warm")
-    i18n.use("en")
+        i18n.catalog(language)
     curves.warm_up()
     gc.collect()
     gc.freeze()

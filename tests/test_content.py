@@ -1,0 +1,92 @@
+"""Both languages are complete: every text has its translation, every term its two names."""
+
+import re
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from wallviz import glossary, i18n
+from wallviz.errors import InputError
+from wallviz.i18n import N_
+from wallviz.ui.frame import ROOMS
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+import messages  # noqa: E402 - a tool, not part of the package
+
+PLACEHOLDER = re.compile(r"\{[a-z_0-9]*\}")
+LATIN_ALONE = re.compile(r"[A-Za-z]{4,} [a-z]{3,} [a-z]{2,}")
+
+
+def translations() -> dict[str, str]:
+    """The shipped Chinese catalog."""
+    return {str(m.id): str(m.string) for m in read_po(BytesIO(messages.PO.read_bytes()), locale="zh_CN") if m.id}
+
+
+def test_no_translation_is_missing_or_stale() -> None:
+    """The catalog holds exactly the texts of the code and the data, each translated: run `make messages` and fill in what is new."""
+    wanted = {str(m.id) for m in messages.template() if m.id}
+    have = translations()
+    assert sorted(wanted - have.keys()) == []
+    assert sorted(have.keys() - wanted) == []
+    assert [text for text, chinese in have.items() if not chinese] == []
+
+
+def test_nothing_is_marked_as_unsure() -> None:
+    """No translation carries the mark of a guess."""
+    assert [m.id for m in read_po(BytesIO(messages.PO.read_bytes())) if m.id and m.fuzzy] == []
+
+
+def test_placeholders_survive_translation() -> None:
+    """A translation fills the same places as its original."""
+    assert [t for t, zh in translations().items() if sorted(PLACEHOLDER.findall(t)) != sorted(PLACEHOLDER.findall(zh))] == []
+
+
+def test_sentences_are_really_translated() -> None:
+    """A translation of a sentence holds Chinese, not the English over again."""
+    assert [t for t, zh in translations().items() if LATIN_ALONE.search(t) and not re.search(r"[一-鿿]", zh)] == []
+
+
+def test_chinese_spacing_and_punctuation() -> None:
+    """A space stands between 汉字 and Latin letters, and sentences end in Chinese punctuation."""
+    tight = re.compile(r"[一-鿿][A-Za-z]{2,}|[A-Za-z]{2,}[一-鿿]")
+    assert [zh for zh in translations().values() if tight.search(re.sub(r"\{[^}]*\}", "", zh))] == []
+    assert [zh for zh in translations().values() if re.search(r"[一-鿿][,;?]|[一-鿿]\.$", zh)] == []
+
+
+@pytest.mark.parametrize("term", glossary.terms().values(), ids=lambda term: term.id)
+def test_a_term_is_complete(term: glossary.Term) -> None:
+    """A term has both names, one line in each language, and pages that exist."""
+    assert term.en and term.zh and term.line_en.endswith(".") and term.line_zh.endswith("。")
+    assert len(term.line_en.split()) <= 30
+    assert len(term.line_zh) <= 60
+    assert term.used and set(term.used) <= ROOMS.keys()
+
+
+def test_terms_have_names_of_their_own() -> None:
+    """No two terms share an id or a name."""
+    terms = glossary.terms().values()
+    assert len({t.en.casefold() for t in terms}) == len({t.zh for t in terms}) == len(terms)
+
+
+def test_the_locale_decides_and_an_unknown_language_is_english() -> None:
+    """Chinese of any region reads Chinese, everything else English."""
+    assert [i18n.from_locale(tag) for tag in ("zh-CN", "zh_TW", "zh", "en-GB", "fr", "", None)] == ["zh", "zh", "zh", "en", "en", "en", "en"]
+    i18n.use("xx")
+    assert i18n.language() == "en"
+
+
+def test_an_error_speaks_the_language_in_use() -> None:
+    """The same error reads in Chinese where Chinese is spoken."""
+    error = InputError(N_("The link's {name} is too long to be read."), name="without")
+    i18n.use("zh")
+    try:
+        assert "without" in str(error)
+        assert re.search(r"[一-鿿]", str(error))
+    finally:
+        i18n.use("en")
+    assert str(error) == "The link's without is too long to be read."

@@ -1,0 +1,175 @@
+"""Every page runs, in both languages, within the first view's budget, and survives whatever its address says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from wallviz import glossary
+from wallviz.ui.frame import ROOMS
+
+ROOT = Path(__file__).parent.parent
+CONTROLS = ("button_group", "selectbox", "toggle", "slider", "text_input", "number_input", "multiselect", "checkbox", "radio")
+JARGON = ("alpha-beta", "MFU", "busbw", "SHARP", "critical batch", "Theil", "foreach", "1F1B", "bootstrap", "R²", "OLS")
+
+
+def open_page(room: str, **query: str) -> AppTest:
+    """The page as a visitor opens it by its address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(ROOMS[room].file) if room != "start" else None
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def main_blocks(app: AppTest) -> list[Any]:
+    """Everything in the main area that is visible at once: nothing from drawers and menus."""
+    found = []
+
+    def walk(block: Any) -> None:
+        for child in block.children.values():
+            kind = getattr(child, "type", "")
+            if kind in ("expander", "popover", "expandable", "status"):
+                continue
+            if getattr(child, "children", None):
+                walk(child)
+            else:
+                found.append(child)
+
+    walk(app.main)
+    return found
+
+
+def charts(app: AppTest) -> list[Any]:
+    """The figures of the first view."""
+    return [e for e in main_blocks(app) if e.type == "plotly_chart"]
+
+
+def sentences(app: AppTest) -> list[str]:
+    """The takeaways of the first view."""
+    return [e.value.removeprefix("#### ") for e in main_blocks(app) if e.type == "markdown" and e.value.startswith("#### ")]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_page_runs(room: str, language: str) -> None:
+    """Every page draws without an exception in both languages, with a question as its title."""
+    app = open_page(room, lang=language)
+    assert not app.exception
+    assert re.search(r"[?？]$", app.title[0].value)
+    assert bool(re.search(r"[一-鿿]", app.title[0].value)) == (language == "zh")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_first_view_keeps_its_budget(room: str, language: str) -> None:
+    """One sentence of at most 25 words or 40 汉字, at most one figure, at most four controls, no jargon."""
+    app = open_page(room, lang=language)
+    (sentence,) = sentences(app)
+    assert len(re.findall(r"[一-鿿]", sentence)) <= 40 if language == "zh" else len(sentence.split()) <= 25
+    assert len(charts(app)) <= 1
+    controls = [e for e in main_blocks(app) if e.type in CONTROLS]
+    assert len(controls) <= 4
+    seen = [sentence, *(c.label for c in controls), *(o for c in controls for o in getattr(c, "options", [])[:8])]
+    assert [(word, text) for text in seen for word in JARGON if word in str(text)] == []
+
+
+@pytest.mark.parametrize("figure", ["gap", "compute", "size", "training"])
+def test_every_figure_keeps_the_budget(figure: str) -> None:
+    """Whatever figure is chosen, the first view has one chart and at most four controls."""
+    app = open_page("growth", figure=figure)
+    assert len(charts(app)) == 1
+    assert len([e for e in main_blocks(app) if e.type in CONTROLS]) <= 4
+
+
+def test_the_terms_of_the_first_view_are_in_the_glossary() -> None:
+    """The technical words of takeaways and controls are explained."""
+    known = " ".join(f"{t.en} {t.zh} {' '.join(t.synonyms)}" for t in glossary.terms().values()).casefold()
+    text = " ".join(s for room in ("start", "growth") for s in sentences(open_page(room)))
+    words = set(re.findall(r"FLOP/s|FLOP|DRAM|HBM|GPU|bandwidth|precision|Transformers?|tokens?|accelerator|memory|interconnect", text))
+    assert words
+    assert [w for w in words if w.casefold().rstrip("s") not in known] == []
+
+
+def test_a_link_sets_every_control() -> None:
+    """The address decides figure, data and scale; the drawer's choices apply while the drawer is closed."""
+    app = open_page("growth", figure="size", data="2021", scale="linear", without="gholami-params-2021/gshard")
+    assert "83.3×" in sentences(app)[0]
+    assert json.loads(charts(app)[0].proto.spec)["layout"]["yaxis"]["type"] == "linear"
+
+
+def test_a_control_changes_the_answer_and_the_address() -> None:
+    """Choosing an edition changes the takeaway, and the address carries only what differs from the default."""
+    app = open_page("growth")
+    before = sentences(app)[0]
+    app.button_group(key="growth_data").set_value("2021").run()
+    assert sentences(app)[0] != before
+    assert app.query_params.get("data") in ("2021", ["2021"])
+    assert "figure" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"figure": "<script>alert(1)</script>"},
+        {"window": "2020-2003"},
+        {"window": "abc", "data": "2021"},
+        {"data": "\x00"},
+        {"without": ",".join(map(str, range(200)))},
+        {"without": "no-such-point"},
+        {"scale": "x" * 5000},
+        {"batch": "-1"},
+        {"chips": "1e9"},
+        {"chip": "no-such-chip", "model": "../../etc/passwd"},
+        {"extend": "99999999999999999999"},
+        {"window": "1995-1996"},
+        {"domain": "robotics", "figure": "compute", "data": "2021"},
+        {"unit": "real", "data": "2021"},
+        {"show": "ratio"},
+        {"method": "theil-sen", "window": "2020-2021"},
+    ],
+    ids=lambda q: "-".join(f"{k}={v[:14]!r}" for k, v in q.items()),
+)
+def test_a_hostile_address_gets_a_sentence(query: dict[str, str]) -> None:
+    """No address makes an exception; each is answered with a sentence or used."""
+    app = open_page("growth", **query)
+    assert not app.exception
+    assert sentences(app)
+    said = [e.value for e in (*app.warning, *app.info)]
+    assert said
+    assert all("Traceback" not in text for text in said)
+
+
+def test_a_bad_parameter_costs_nothing_else() -> None:
+    """One parameter that cannot be read leaves the others as they were asked for."""
+    app = open_page("growth", figure="size", data="2021", scale="cubic")
+    assert len(app.warning) == 1
+    assert "Models grew 241×" in sentences(app)[0]
+
+
+def test_the_case_travels_through_the_address() -> None:
+    """The case of the address is the case of the page."""
+    app = open_page("start", model="llama-3.1-70b", chip="b200-sxm")
+    assert "Llama 3.1 70B" in sentences(app)[0]
+    assert "B200" in sentences(app)[0]
+
+
+def test_a_search_finds_synonyms_in_both_languages() -> None:
+    """The glossary finds a term by another name, in either language; nothing found is said."""
+    for query, term in (("存储墙", "memory wall"), ("VRAM", "accelerator memory"), ("confidence interval", "95 % interval")):
+        app = open_page("glossary", find=query)
+        assert any(term in m.value for m in app.markdown), query
+    assert open_page("glossary", find="zzzz").info
+
+
+def test_every_source_is_listed() -> None:
+    """The sources page shows each origin with its licence."""
+    from wallviz import catalog
+
+    app = open_page("sources")
+    text = " ".join(m.value for m in app.markdown)
+    assert all(source.title in text for source in catalog.sources().values())
+    assert text.count("Licence") >= len(catalog.sources())

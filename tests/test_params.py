@@ -1,0 +1,64 @@
+"""Addresses are hostile until parsed."""
+
+import pytest
+
+from wallviz import params
+from wallviz.answers import growth
+from wallviz.errors import InputError
+
+HOSTILE = [
+    "",
+    "<script>alert(1)</script>",
+    "\x00",
+    "'; drop table",
+    "９",
+    "1e9",
+    "-1",
+    "NaN",
+    "inf",
+    "٣",
+    "x" * 300,
+    "2020-2003",
+    "../../etc/passwd",
+    "{name}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("param", growth.PARAMS, ids=lambda p: p.name)
+def test_a_parameter_is_read_or_refused_with_a_sentence(param: params.Param, text: str) -> None:
+    """Whatever an address says, a parser returns a value that it can write again, or says what is wrong."""
+    try:
+        value = param.parse(text)
+    except InputError as error:
+        assert param.name in str(error)
+        assert len(str(error)) < 400
+    else:
+        assert param.parse(param.format(value)) == value
+
+
+@pytest.mark.parametrize("param", growth.PARAMS, ids=lambda p: p.name)
+def test_a_default_can_be_written_and_read(param: params.Param) -> None:
+    """Every default survives the round trip through an address."""
+    assert param.parse(param.format(param.default)) == param.default
+
+
+def test_view_and_parameters_agree() -> None:
+    """The view has one field for each parameter, with the same default."""
+    assert {p.name: p.default for p in growth.PARAMS} == {name: getattr(growth.View(), name) for name in growth.View.__slots__}
+
+
+def test_a_window_is_two_years_in_order() -> None:
+    """A window is clamped to the data's years; reversed it is refused with the remedy."""
+    window = params.years("window", 1995, 2026)
+    assert window.parse("2003-2020") == (2003, 2020)
+    assert window.parse("0001-9999") == (1995, 2026)
+    with pytest.raises(InputError, match="swap"):
+        window.parse("2020-2003")
+
+
+def test_a_list_of_points_has_an_end() -> None:
+    """More points than anyone unticks by hand are refused."""
+    with pytest.raises(InputError, match="at most 60"):
+        params.names("without").parse(",".join(map(str, range(200))))
+    assert params.names("without").parse("a, b,,a") == ("a", "b")
