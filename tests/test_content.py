@@ -61,10 +61,11 @@ def test_chinese_spacing_and_punctuation() -> None:
 @pytest.mark.parametrize("term", glossary.terms().values(), ids=lambda term: term.id)
 def test_a_term_is_complete(term: glossary.Term) -> None:
     """A term has both names, one line in each language, and pages that exist."""
-    assert term.en and term.zh and term.line_en.endswith(".") and term.line_zh.endswith("。")
+    assert all((term.en, term.zh, term.used))
+    assert (term.line_en[-1], term.line_zh[-1]) == (".", "。")
     assert len(term.line_en.split()) <= 30
     assert len(term.line_zh) <= 60
-    assert term.used and set(term.used) <= ROOMS.keys()
+    assert set(term.used) <= ROOMS.keys()
 
 
 def test_terms_have_names_of_their_own() -> None:

@@ -56,7 +56,7 @@ def _speak(language: str | None) -> str | None:
 
 def _one_line(text: object) -> str:
     """`text` without line breaks and control characters, whatever was typed or stands in a file."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(text)).split(" ")).strip()
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(text)).strip()
 
 
 def _misuse(error: Any) -> str:
@@ -123,7 +123,8 @@ class _Commands(TyperGroup):
         for command in (self, *self.commands.values()):
             described: list[Any] = [command, *command.params]
             for each in described:
-                each.help = _(getattr(each, "help", None) or "")
+                if text := getattr(each, "help", None):
+                    each.help = _(text)
 
 
 def _complain(error: object, code: int) -> int:
@@ -292,7 +293,7 @@ def _check_data(
     where = directory or catalog.DATA
     written = catalog.write_checksums(where) if write_checksums and (where / "sources.yml").is_file() else []
     problems = [_one_line(problem) for problem in catalog.check(where)]
-    tables, rows, sources = _extent(where)
+    tables, rows, sources = catalog.extent(where)
     if as_json:
         answer: dict[str, object] = {"ok": not problems, "problems": problems, "tables": tables, "rows": rows}
         _say_json(answer | {"written": written} if write_checksums else answer)
@@ -433,14 +434,3 @@ def _become(command: list[str]) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- check-data
-
-
-def _extent(directory: Path) -> tuple[int | None, int | None, int | None]:
-    """How many tables, rows and sources ``sources.yml`` lists; None where it cannot be read."""
-    try:
-        index = catalog._load_index(directory)
-    except WallvizError:
-        return None, None, None
-    entries: list[object] = list(index.tables.values())  # as somebody wrote them
-    rows = [entry.get("rows") for entry in entries if isinstance(entry, dict)]
-    return len(index.tables), sum(count for count in rows if isinstance(count, int)), len(index.sources)

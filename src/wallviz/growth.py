@@ -845,9 +845,12 @@ def refit(
     A claim that ships without points has no trend; its `Refit` says why.
     """
     _check_method(method, interval)
-    if not claim.points:
-        return Refit(claim, None)
+    _window(since, until)
     names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    if not claim.points:
+        if names:
+            raise InputError(N_("{claim} has no points to leave out: {reason}"), claim=claim.id, reason=claim.no_points_reason)
+        return Refit(claim, None)
     points = select(claim.points, exclude=names, since=since, until=until)
     return Refit(
         claim=claim,

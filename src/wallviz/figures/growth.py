@@ -189,7 +189,7 @@ def breakdown(bars: Sequence[Bar], *, name: str) -> go.Figure:
 
     Parts of a whole are stacked on a linear scale: on a log scale their lengths would lie.
     """
-    x = ["<br>".join([*style.text(_short(b.name)).split(), str(b.year)]) for b in bars]
+    x = [style.text(b.name) for b in bars]
     parts = (
         ("weights", _("Weights"), "weights_bytes"),
         ("optimizer", _("Optimizer"), "optimizer_bytes"),
@@ -220,12 +220,17 @@ def breakdown(bars: Sequence[Bar], *, name: str) -> go.Figure:
         style.layout(
             name=name,
             yaxis=axis,
-            xaxis={"type": "category", "tickangle": 0, "automargin": True},
+            xaxis={
+                "type": "category",
+                "automargin": True,
+                "tickvals": x,
+                "ticktext": ["<br>".join([*style.text(_short(b.name)).split(), str(b.year)]) for b in bars],
+            },
             revision="training",
             barmode="stack",
             bargap=0.35,
             annotations=annotations,
-            narrow={"xaxis.tickangle": -90, "xaxis.tickfont.size": 10},
+            narrow={"xaxis.tickangle": -90, "xaxis.ticktext": [f"{style.text(_short(b.name))} {b.year}" for b in bars]},
         ),
     )
 

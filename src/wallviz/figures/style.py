@@ -158,6 +158,7 @@ def layout(
             "gridcolor": "rgba(0,0,0,0)",
             "zeroline": False,
             "ticks": "outside",
+            "tickangle": 0,
             "tickcolor": GRID,
             "linecolor": GRID,
             "showline": True,
@@ -165,7 +166,7 @@ def layout(
         }
         | xaxis,
         "yaxis": yaxis,
-        "meta": {"narrow": {"margin.l": 54, "margin.r": min(right, 96), **(narrow or {})}},
+        "meta": {"narrow": {"margin.l": 54, "margin.r": min(right, 108), "xaxis.nticks": 5, **(narrow or {})}},
         "annotations": annotations + more.pop("annotations", []),
     } | more
 
@@ -187,7 +188,8 @@ class End:
 
 
 def end_labels(ends: Sequence[End], axis: dict[str, Any], *, lines: int = 3) -> list[dict[str, Any]]:
-    """Labels at line ends, kept apart: moved by the least that leaves each its room (`lines` of text in a chart of `HEIGHT`)."""
+    """Labels at line ends, kept apart: moved by the least that leaves each its room (`lines` of text in a chart of `HEIGHT`).
+    A browser moves them further where its chart is lower (ui/chart.js)."""
     if not ends:
         return []
     log = axis["type"] == "log"
@@ -218,6 +220,7 @@ def end_labels(ends: Sequence[End], axis: dict[str, Any], *, lines: int = 3) -> 
 def beside(y: float, label: str) -> dict[str, Any]:
     """A label right of the plot at `y` (on a log axis: its logarithm); `label` is markup of ours, its texts escaped."""
     return {
+        "name": "end",
         "text": label,
         "xref": "paper",
         "x": 1,

@@ -17,12 +17,32 @@ function load(url) {
 // Sizes that depend on the reader's screen, not on the data: a phone, a laptop, a projector.
 function fit(layout, width) {
   const size = innerWidth >= 1700 ? 17 : width >= 720 ? 14 : width >= 480 ? 12.5 : 11.5;
+  if (size > 14) for (const side of ["l", "r", "t", "b"]) layout.margin[side] *= size / 14;
   layout.font = { ...layout.font, size };
   layout.hoverlabel = { ...layout.hoverlabel, font: { ...(layout.hoverlabel?.font ?? {}), size } };
   const narrow = width < 480;
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
   layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * 0.72, layout.height * innerHeight / 900)));
+}
+
+// Labels at line ends keep their distance in pixels, which only the browser knows: each is moved by the least that frees it.
+function spread(layout) {
+  const labels = (layout.annotations ?? []).filter((label) => label.name === "end").sort((a, b) => b.y - a.y);
+  if (!labels.length) return;
+  const [low, high] = layout.yaxis.range;
+  const height = layout.height - layout.margin.t - layout.margin.b;
+  const line = layout.font.size * 1.3;
+  const boxes = labels.map((label) => ({ at: ((high - label.y) / (high - low)) * height, half: (label.text.split("<br>").length * line) / 2 }));
+  const wanted = boxes.map((box) => box.at);
+  for (let pass = 0; pass < 80; pass++) {
+    for (let i = 1; i < boxes.length; i++) {
+      const overlap = boxes[i - 1].half + boxes[i].half + 2 - (boxes[i].at - boxes[i - 1].at);
+      if (overlap > 0.1) { boxes[i - 1].at -= overlap / 2; boxes[i].at += overlap / 2; }
+    }
+    for (const box of boxes) box.at = Math.min(Math.max(box.at, box.half - layout.margin.t + 4), height + layout.margin.b - box.half - 4);
+  }
+  labels.forEach((label, i) => { label.yshift = wanted[i] - boxes[i].at; });
 }
 
 function set(object, path, value) {
@@ -59,6 +79,7 @@ function draw(me) {
   figure.layout.hoverlabel = { ...figure.layout.hoverlabel, bgcolor: read("--st-secondary-background-color", "#fff"), bordercolor: ink, font: { color: ink } };
   figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "rgba(0,0,0,0)";
   fit(figure.layout, root.clientWidth);
+  spread(figure.layout);
   root.style.minHeight = figure.layout.height + "px";
   me.drawing = Plotly.react(root, figure.data, figure.layout, {
     displaylogo: false, responsive: false, doubleClick: "reset", scrollZoom: false,

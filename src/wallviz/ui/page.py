@@ -80,7 +80,9 @@ class Page:
                     self._menu(answer)
 
     def _menu(self, answer: Answer) -> None:
-        menu = st.popover("⋯", help=_("Table, download, cite, link"), on_change="rerun", key=f"{answer.name}_menu")
+        menu = st.popover(
+            _("More"), icon=":material/more_horiz:", help=_("Table, download, cite, link"), on_change="rerun", key=f"{answer.name}_menu"
+        )
         if not menu.open:
             return
         with menu:

@@ -1,0 +1,537 @@
+"""The only reader of ``data/``: tidy CSV files in, frozen domain objects out.
+
+The codebook is ``data/README.md``; `schema` declares it, `rules` enforce it, `files` opens the files. Everything is read once and kept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
+
+from wallviz.catalog.files import DATA, Index, Row, load_index, parts, read_table
+from wallviz.catalog.rules import check, extent, write_checksums
+from wallviz.catalog.schema import CLAIM_QUANTITIES, DOMAINS, KINDS, MODEL_DATASETS, SCHEMAS
+from wallviz.errors import DataError, InputError
+from wallviz.growth import Claim, Point
+from wallviz.hardware import PRECISIONS, Accelerator, ListedChip
+from wallviz.i18n import N_, _
+
+__all__ = [
+    "CHIP_QUANTITIES",
+    "CLAIM_QUANTITIES",
+    "DATA",
+    "DOMAINS",
+    "FINDABLE",
+    "KINDS",
+    "MODEL_DATASETS",
+    "SCHEMAS",
+    "MemoryBreakdown",
+    "Preset",
+    "PublishedModel",
+    "Source",
+    "Table",
+    "check",
+    "chip_points",
+    "chips",
+    "claims",
+    "extent",
+    "find",
+    "listed_chips",
+    "listed_points",
+    "memory_breakdown",
+    "model_points",
+    "models",
+    "points",
+    "presets",
+    "sources",
+    "tables",
+    "write_checksums",
+]
+
+# --------------------------------------------------------------------------------------------------------------- objects
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where numbers come from, as ``sources.yml`` states it."""
+
+    id: str
+    """What the `source` column of a row names."""
+    title: str
+    """Title of the page, paper or table."""
+    producer: str
+    """Who made it."""
+    url: str
+    """Where it stands, empty where it has no page."""
+    date: str
+    """Date of publication, ISO, as precise as known."""
+    retrieved: str
+    """When it was read, ISO, as precise as known."""
+    licence: str
+    """Terms of use, or that facts alone are cited."""
+    citation: str
+    """One line to cite it by."""
+    errata: tuple[str, ...] = ()
+    """What is wrong in it, a sentence each."""
+    notes: str = ""
+    """How it was read, what it means."""
+    verified: bool = True
+    """False: not read again at its origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One CSV file of ``data/``."""
+
+    name: str
+    """File name without ``.csv``."""
+    sha256: str
+    """Checksum of the file with newline line ends."""
+    rows: int
+    """Number of rows below the header."""
+    description: str
+    """What it holds, in one line."""
+    sources: tuple[str, ...] = ()
+    """Ids of its main sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """One model of one published figure or table."""
+
+    id: str
+    """Unique slug, ``dataset/name``."""
+    dataset: str
+    """Figure or table it stands in."""
+    name: str
+    """Name as published."""
+    date: dt.date
+    """Publication date."""
+    domain: str
+    """Main domain: language, vision, multimodal ..."""
+    domains: tuple[str, ...] = ()
+    """All domains listed, the main one first."""
+    series: str = ""
+    """transformer, cv, recsys or other in the authors' figures, else empty."""
+    parameters: float | None = None
+    """Number of parameters."""
+    training_flop: float | None = None
+    """Work of the training run, FLOP."""
+    inference_flop: float | None = None
+    """Work of one forward pass, FLOP, as published."""
+    organization: tuple[str, ...] = ()
+    """Who trained it."""
+    confidence: str = ""
+    """confident, likely, speculative or empty: of the estimate."""
+    frontier: bool = False
+    """Flagged by Epoch AI as a frontier model at its date."""
+    open_weights: bool | None = None
+    """Weights can be downloaded; None where not stated."""
+    note: str = ""
+    """What is wrong or special."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One model that every page offers."""
+
+    id: str
+    """Unique slug."""
+    name: str
+    """Name of the model."""
+    parameters: int
+    """All parameters."""
+    active_parameters: int
+    """Parameters that one token passes through, embeddings included: all of them in a dense model."""
+    note: str = ""
+    """What is special."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBreakdown:
+    """Training memory of one model in the authors' table: bytes as plotted, and as printed where the two differ."""
+
+    id: str
+    """Unique slug."""
+    name: str
+    """Name of the model."""
+    year: int
+    """Year of the model."""
+    input: str
+    """Size of one input: pixels or tokens."""
+    printed_input: str
+    """The same as the table prints it."""
+    micro_batch: int
+    """Inputs in a batch."""
+    optimizer: str
+    """Optimizer of the training run."""
+    weights_bytes: float
+    """Weights, bytes, as plotted; so are the next three."""
+    optimizer_bytes: float
+    """Optimizer state."""
+    activations_bytes: float
+    """Activations."""
+    total_bytes: float
+    """Height of the bar."""
+    printed_weights_bytes: float
+    """Weights, bytes, as printed; so are the next three."""
+    printed_optimizer_bytes: float
+    """Optimizer state."""
+    printed_activations_bytes: float
+    """Activations."""
+    printed_total_bytes: float
+    """The printed total."""
+    gpu_memory_limit_bytes: float
+    """Memory of the largest GPU of the year, as drawn."""
+    note: str = ""
+    """The slip, where there is one."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+    @property
+    def activations_per_weight(self) -> float:
+        """Activations over weights: the blog says three to four, its table says otherwise."""
+        return self.activations_bytes / self.weights_bytes
+
+
+# ------------------------------------------------------------------------------------------------------------------- reading
+
+
+@cache
+def _rows(name: str) -> tuple[Row, ...]:
+    if name not in SCHEMAS:
+        raise InputError(N_("no table is called {name}: use one of {known}"), name=name, known=", ".join(SCHEMAS))
+    try:
+        return tuple(row for _line, row in read_table(name, DATA))
+    except FileNotFoundError:
+        raise DataError(N_("{file} is missing: restore it from the repository"), file=f"data/{name}.csv") from None
+
+
+@cache
+def _index() -> Index:
+    return load_index(DATA)
+
+
+def _typed(table: str, row: Row) -> dict[str, Any]:
+    """The cells of a row as its schema types them: numbers, dates and flags are None where empty, lists are tuples, column names a set."""
+    cells: dict[str, Any] = dict(row)
+    for name, rule in SCHEMAS[table].items():
+        cell = row[name]
+        if rule.type in _READERS:
+            cells[name] = _READERS[rule.type](cell) if cell else None
+        elif rule.type == "list":
+            cells[name] = parts(cell)
+        elif rule.type == "columns":
+            cells[name] = frozenset(parts(cell))
+    return cells
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "number": float,
+    "integer": int,
+    "year": int,
+    "date": dt.date.fromisoformat,
+    "flag": lambda cell: cell == "true",
+}
+
+
+@cache
+def sources() -> Mapping[str, Source]:
+    """Every source by id, in the order of ``sources.yml``."""
+    found = {}
+    for entry in _index().sources:
+        text = {key: str(entry.get(key) or "") for key in ("id", "title", "producer", "url", "date", "retrieved", "licence", "citation")}
+        found[text["id"]] = Source(
+            **text,
+            errata=tuple(entry.get("errata") or ()),
+            notes=str(entry.get("notes") or "").strip(),
+            verified=bool(entry.get("verified", True)),
+        )
+    return MappingProxyType(found)
+
+
+@cache
+def tables() -> Mapping[str, Table]:
+    """Every table by name, as ``sources.yml`` lists them."""
+    return MappingProxyType(
+        {
+            file.removesuffix(".csv"): Table(
+                file.removesuffix(".csv"), str(entry["sha256"]), int(entry["rows"]), str(entry["description"]), tuple(entry["sources"])
+            )
+            for file, entry in _index().tables.items()
+        }
+    )
+
+
+@cache
+def claims() -> Mapping[str, Claim]:
+    """Every published growth claim by id, with the points it was drawn through where they ship."""
+    return MappingProxyType(
+        {
+            row["claim_id"]: Claim(
+                id=row["claim_id"],
+                what=row["what"],
+                quantity=row["quantity"],
+                edition=row["edition"],
+                producer=row["producer"],
+                multiplier=float(row["multiplier"]),
+                period_years=float(row["period_years"]),
+                first=row["first"],
+                last=row["last"],
+                status=row["status"],
+                note=row["note"],
+                source=row["source"],
+                points=points(row["points_table"], row["points_dataset"], row["points_series"], row["points_column"]) if row["points_table"] else (),
+                no_points_reason=row["no_points_reason"],
+            )
+            for row in _rows("claims")
+        }
+    )
+
+
+_UNITS = {
+    "parameters": "parameters",
+    "training_flop": "FLOP",
+    "inference_flop": "FLOP",
+    "memory_bytes": "B",
+    "tdp_w": "W",
+}
+
+
+def _unit(column: str) -> str:
+    for ending, unit in (("_flop_per_s", "FLOP/s"), ("_op_per_s", "OP/s"), ("bytes_per_s", "B/s"), ("bytes_per_s_bidir", "B/s")):
+        if column.endswith(ending):
+            return unit
+    return _UNITS.get(column, "")
+
+
+@cache
+def points(table: str, dataset: str = "", series: str = "", column: str = "value") -> tuple[Point, ...]:
+    """The dated values of one column of one table, by date; rows without a date or a value are left out, wrong ones are kept.
+
+    `dataset` is an edition (``2021``, ``2023``) in the tables that have editions. Empty `dataset` or `series` mean all. A column that is
+    empty for all of them gives no points (memory interfaces have no value per device).
+    """
+    rows = _rows(table)
+    edition = "dataset" if "dataset" in SCHEMAS[table] else "edition"
+    for name, value, known in (
+        ("dataset", dataset, {row.get(edition, "") for row in rows}),
+        ("series", series, {row.get("series", "") for row in rows}),
+        ("column", column, {name for name, rule in SCHEMAS[table].items() if rule.type == "number"}),
+    ):
+        if value and value not in known:
+            raise InputError(
+                N_("table {table} has no {name} {value}: use one of {known}"), table=table, name=name, value=value, known=", ".join(sorted(known))
+            )
+    return tuple(
+        sorted(
+            (
+                _point(table, row, column)
+                for row in rows
+                if dataset in ("", row.get(edition)) and series in ("", row.get("series")) and row[column] and row["date"]
+            ),
+            key=lambda point: (point.date, point.id),
+        )
+    )
+
+
+def _point(table: str, row: Row, column: str) -> Point:
+    note, unit, group, precision, identified = row["note"], _unit(column), row.get("vendor", ""), "", True
+    if table == "models":
+        group = row["series"] if row["series"] == "transformer" else row["domain"]
+    elif table == "hardware_scaling":
+        group, precision, identified = row["group"], row["precision"], row["identified"] == "true"
+        unit = row["value_device_unit"] if column == "value_device" else row["unit"] if column == "value" else ""
+        if column == "value_device" and row["device_note"]:
+            note = row["device_note"]
+        elif not identified and not note:
+            note = row["name_basis"]
+    elif table == "ml_hardware":
+        precision = row["fastest_precision"] if column == "fastest_flop_per_s" else column.partition("_flop")[0] if "_flop" in column else ""
+    return Point(
+        id=row["id"],
+        name=row["name"],
+        date=dt.date.fromisoformat(row["date"]),
+        value=float(row[column]),
+        group=group,
+        precision=precision,
+        unit=unit,
+        identified=identified,
+        note=note,
+        source=row["source"],
+    )
+
+
+@cache
+def models(dataset: str | None = None) -> Mapping[str, PublishedModel]:
+    """Models by id, of one dataset (`MODEL_DATASETS`) or of all."""
+    if dataset is not None and dataset not in MODEL_DATASETS:
+        raise InputError(N_("no dataset is called {name}: use one of {known}"), name=dataset, known=", ".join(MODEL_DATASETS))
+    found = {}
+    for row in _rows("models"):
+        if dataset in (None, row["dataset"]):
+            cells = _typed("models", row)
+            cells |= {"organization": parts(row["organization"]), "frontier": row["frontier"] == "true"}
+            found[row["id"]] = PublishedModel(**cells)
+    return MappingProxyType(found)
+
+
+def model_points(
+    dataset: str = "epoch_notable_2026", column: str = "training_flop", domain: str | None = None, frontier: bool | None = None
+) -> tuple[Point, ...]:
+    """Points of one column (``parameters``, ``training_flop``, ``inference_flop``), of models that list `domain` or carry the flag."""
+    chosen = models(dataset)
+    return tuple(
+        point
+        for point in points("models", dataset, "", column)
+        if (domain is None or domain in chosen[point.id].domains) and (frontier is None or chosen[point.id].frontier == frontier)
+    )
+
+
+@cache
+def memory_breakdown() -> Mapping[str, MemoryBreakdown]:
+    """The authors' table of training memory, by id, oldest first."""
+    return MappingProxyType({row["id"]: MemoryBreakdown(**_typed("memory_breakdown", row)) for row in _rows("memory_breakdown")})
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """The models that every page offers, by id, smallest first."""
+    return MappingProxyType({row["id"]: Preset(**_typed("presets", row)) for row in _rows("presets")})
+
+
+@cache
+def chips() -> Mapping[str, Accelerator]:
+    """Accelerators and processors by id, oldest first."""
+    found = {}
+    for row in _rows("chips"):
+        cells = _typed("chips", row)
+        cells |= {"aliases": parts(row["aliases"]), "source_urls": tuple(row["source_urls"].split())}
+        found[row["id"]] = Accelerator(**cells)
+    return MappingProxyType(found)
+
+
+#: What `chip_points` can plot, to the attribute of `Accelerator`; ``peak_compute`` takes its attribute from the precision.
+CHIP_QUANTITIES: dict[str, str] = {
+    "peak_compute": "",
+    "memory_bandwidth": "memory_bytes_per_s",
+    "accelerator_memory": "memory_bytes",
+    "interconnect_bandwidth": "interconnect_bytes_per_s_bidir",
+}
+
+
+def chip_points(quantity: str, precision: str | None = None, where: Callable[[Accelerator], bool] | None = None) -> tuple[Point, ...]:
+    """Today's chips as points of one quantity (`CHIP_QUANTITIES`), by date: dense peaks at `precision` (``fp16`` if not given).
+
+    `where` keeps the chips it holds true for: ``where=lambda chip: chip.flagship``. SRAM on the chip is no memory beside it, so it is
+    left out of memory and bandwidth.
+    """
+    if quantity not in CHIP_QUANTITIES:
+        raise InputError(N_("no quantity is called {name}: use one of {known}"), name=quantity, known=", ".join(CHIP_QUANTITIES))
+    precision = (precision or "fp16").lower() if quantity == "peak_compute" else ""
+    if precision and precision not in PRECISIONS:
+        raise InputError(N_("unknown precision {precision}: use one of {known}"), precision=precision, known=", ".join(PRECISIONS))
+    attribute = CHIP_QUANTITIES[quantity] or PRECISIONS[precision]
+    found = []
+    for chip in chips().values():
+        value: float | None = getattr(chip, attribute)
+        if value is None or (where is not None and not where(chip)):
+            continue
+        if chip.memory_is_sram and quantity in ("memory_bandwidth", "accelerator_memory"):
+            continue
+        found.append(
+            Point(
+                chip.id,
+                chip.name,
+                chip.release_date,
+                value,
+                group=chip.vendor,
+                precision=precision,
+                unit=_unit(attribute),
+                identified=attribute not in chip.single_source,
+                note=chip.notes,
+                source=chip.source,
+            )
+        )
+    return tuple(sorted(found, key=lambda point: (point.date, point.id)))
+
+
+@cache
+def listed_chips(dataset: str | None = None, *, unmasked: bool = False) -> Mapping[str, ListedChip]:
+    """Chips as other collections list them, by id; values known to be wrong are left out unless `unmasked`."""
+    numbers = [name for name, rule in SCHEMAS["ml_hardware"].items() if rule.type == "number"]
+    found = {}
+    for row in _rows("ml_hardware"):
+        if dataset in (None, row["dataset"]):
+            cells = _typed("ml_hardware", row)
+            hidden = frozenset() if unmasked else cells["masked"]
+            values = {name: value for name in numbers if (value := cells.pop(name)) is not None and name not in hidden}
+            if "date" in hidden:
+                cells["date"] = None
+            found[row["id"]] = ListedChip(**cells, values=MappingProxyType(values))
+    return MappingProxyType(found)
+
+
+def listed_points(dataset: str, column: str, *, unmasked: bool = False) -> tuple[Point, ...]:
+    """Points of one column of `listed_chips`, by date; what is known to be wrong is left out unless `unmasked`."""
+    kept = listed_chips(dataset, unmasked=unmasked)
+    return tuple(point for point in points("ml_hardware", dataset, "", column) if kept[point.id].date is not None and column in kept[point.id].values)
+
+
+# --------------------------------------------------------------------------------------------------------------- finding
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
+
+#: What can be looked up by name; the word stands in the message.
+FINDABLE = (N_("chip"), N_("model"), N_("claim"), N_("point"), N_("source"), N_("dataset"))
+
+
+def _handles(item: object) -> set[str]:
+    """Everything an object answers to, lower case."""
+    names = [getattr(item, "id", ""), getattr(item, "name", ""), *getattr(item, "aliases", ())]
+    return {" ".join(name.casefold().split()) for name in names if name}
+
+
+def find(name: str, candidates: Mapping[str, T] | Iterable[T], kind: str = "chip") -> T:
+    """The one candidate that `name` means: its id, name or alias in full, in any case, or the beginning of exactly one.
+
+    An id wins over a name. Several matches, or none, raise `InputError` with the candidates to choose from.
+    """
+    items = list(candidates.values()) if isinstance(candidates, Mapping) else list(candidates)
+    wanted = " ".join(name.casefold().split())
+    for matches in (
+        [item for item in items if item.id.casefold() == wanted],
+        [item for item in items if wanted in _handles(item)],
+        [item for item in items if wanted and any(handle.startswith(wanted) for handle in _handles(item))],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(item.id for item in matches[:12]) + (", ..." if len(matches) > 12 else "")
+            raise InputError(N_("{kind} “{name}” is ambiguous: use one of {candidates}"), kind=_(kind), name=name, candidates=shown)
+    handles = {handle: item for item in items for handle in sorted(_handles(item))}
+    close = dict.fromkeys(handles[handle].id for handle in get_close_matches(wanted, handles, n=5, cutoff=0.5))
+    if close:
+        raise InputError(N_("no {kind} is called “{name}”: did you mean {candidates}?"), kind=_(kind), name=name, candidates=", ".join(close))
+    raise InputError(
+        N_("no {kind} is called “{name}”: {count} are known, such as {candidates}"),
+        kind=_(kind),
+        name=name,
+        count=len(items),
+        candidates=", ".join(item.id for item in items[:5]),
+    )

@@ -1,0 +1,61 @@
+"""Where ``data/`` lies, and its files as rows of text: the one place that opens them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from wallviz.errors import DataError
+from wallviz.i18n import N_
+
+
+def locate() -> Path:
+    """``data/`` inside an installed package, else of the checkout."""
+    installed = Path(__file__).parents[1] / "_app" / "data"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "data"
+
+
+DATA = locate()
+
+Row = dict[str, str]
+
+
+def read_table(name: str, directory: Path) -> Iterator[tuple[int, Row]]:
+    """Line number and cells of each row of one table."""
+    with (directory / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        for row in reader:
+            yield reader.line_num, row
+
+
+class Index(NamedTuple):
+    """``sources.yml`` as it stands."""
+
+    sources: list[dict[str, Any]]
+    tables: dict[str, dict[str, Any]]
+
+
+def load_index(directory: Path) -> Index:
+    """Reads ``sources.yml`` of `directory`; raises DataError where it is missing or no such index."""
+    try:
+        with (directory / "sources.yml").open(encoding="utf-8") as file:
+            index = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except FileNotFoundError:
+        raise DataError(N_("{file} is missing: restore it from the repository"), file="data/sources.yml") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DataError(
+            N_("{file}:{line}: this is not valid YAML: correct the line"), file="data/sources.yml", line=mark.line + 1 if mark else "?"
+        ) from None
+    if not isinstance(index, dict) or not isinstance(index.get("sources"), list) or not isinstance(index.get("tables"), dict):
+        raise DataError(N_("{file} must hold a list `sources` and a mapping `tables`: see data/README.md"), file="data/sources.yml")
+    return Index(index["sources"], index["tables"])
+
+
+def parts(cell: str) -> tuple[str, ...]:
+    """The entries of a cell that lists several, separated by ``;``."""
+    return tuple(part.strip() for part in cell.split(";") if part.strip())
