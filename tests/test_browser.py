@@ -205,6 +205,7 @@ def test_shared_link_reopens_the_view(visit: Visit) -> None:
         "figure=<img src=x onerror=alert(1)>",
         "figure=![x](http://example.org/x)",
         "without=![x](http://example.org/x)",
+        "figure=http://example.org",
         "window=2020-2003",
         "window=abc",
         "data=\0",
@@ -265,6 +266,22 @@ def test_click_takes_a_point_out_and_puts_it_back(visit: Visit) -> None:
     expect(chart(page)).to_have_attribute("aria-label", whole)
     assert page.evaluate(RANGES) == ranges
     assert is_marked(page)
+
+
+def test_point_is_taken_out_by_name(visit: Visit) -> None:
+    """A point chosen by name leaves the fit as a clicked one does, and the page goes on from there."""
+    page = visit("/growth")
+    whole = takeaway(page).inner_text()
+    open_drawer(page, "expert")
+    page.locator(".st-key-growth_without input").click()
+    page.get_by_role("listbox").get_by_role("option").first.click()
+    page.wait_for_url(re.compile(r"\?without="))
+    expect(takeaway(page)).not_to_have_text(whole)
+    taken_out = query(page)["without"]
+    page.keyboard.press("Escape")
+    choose(page, "growth_method", 1)
+    page.wait_for_url(has(without=taken_out, method="bootstrap"))
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
 def test_chart_is_changed_in_place(visit: Visit) -> None:
@@ -366,7 +383,7 @@ def test_keyboard_reaches_everything(visit: Visit) -> None:
     reached: list[str] = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        key = page.evaluate("() => document.activeElement.closest('[class*=st-key-]')?.className.match(/st-key-(\\\\S+)/)[1] ?? ''")
+        key = page.evaluate("() => document.activeElement.closest('[class*=st-key-]')?.className.match(/st-key-(\\S+)/)[1] ?? ''")
         if key and key not in reached:
             reached.append(key)
     controls = ["figure", "data", "hold", "scale", "menu", "drawer_why", "drawer_sure", "drawer_expert"]

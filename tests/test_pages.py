@@ -173,3 +173,39 @@ def test_every_source_is_listed() -> None:
     text = " ".join(m.value for m in app.markdown)
     assert all(source.title in text for source in catalog.sources().values())
     assert text.count("Licence") >= len(catalog.sources())
+
+
+@pytest.mark.parametrize("drawer", ["why", "sure", "expert"])
+@pytest.mark.parametrize("figure", ["gap", "compute", "size"])
+def test_a_drawer_opens_and_stays_usable(figure: str, drawer: str) -> None:
+    """Each drawer of each figure opens without an exception and survives the next choice."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(ROOMS["growth"].file)
+    app.query_params["figure"] = figure
+    app.run()
+    app.session_state[f"growth_drawer_{drawer}"] = True
+    app.run()
+    assert not app.exception
+    app.button_group(key="growth_data").set_value("today").run()
+    assert not app.exception
+    assert sentences(app)
+
+
+def test_points_taken_out_in_the_drawer_leave_the_fit() -> None:
+    """The list in the expert drawer does what a click in the figure does."""
+    app = open_page("growth", figure="size", data="2021")
+    app.session_state["growth_drawer_expert"] = True
+    app.run()
+    app.multiselect(key="growth_without").set_value(["gholami-params-2021/gshard"]).run()
+    assert not app.exception
+    assert "83.3×" in sentences(app)[0]
+    assert app.query_params["without"] in ("gholami-params-2021/gshard", ["gholami-params-2021/gshard"])
+
+
+def test_the_menu_of_a_figure_opens() -> None:
+    """Table, downloads and sources appear when the menu is opened."""
+    app = open_page("growth")
+    app.session_state["growth_menu"] = True
+    app.run()
+    assert not app.exception
+    assert len(app.dataframe) == 1

@@ -33,7 +33,7 @@ if curved and (expert := page.drawer("expert", _("Expert: window, unit, method, 
             if view.figure == "gap":
                 page.pick("show", _("Show"), growth.words("show"))
             if view.figure in ("gap", "size"):
-                page.pick("unit", _("Basis"), growth.words("unit"))
+                page.pick("unit", _("Basis"), growth.words("unit of size" if view.figure == "size" else "unit"))
             page.pick("method", _("Method"), growth.words("method"))
             page.pick("band", _("Bands"), growth.words("band"))
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -443,16 +443,15 @@ def _why(fitted: Sequence[Fitted], view: View) -> str:
                 )
             )
     by_id = {f.curve.id: f.trend for f in fitted}
-    for fast, slow in (("peak_compute", "memory_bandwidth"), ("parameters", "accelerator_memory")):
+    for fast, slow, period, template in (
+        ("peak_compute", "memory_bandwidth", 10.0, N_("- The gap between the first two lines grows **{gap} per decade** (95 %: {low} to {high}).")),
+        ("parameters", "accelerator_memory", 2.0, N_("- The gap between the two lines grows **{gap} per two years** (95 %: {low} to {high}).")),
+    ):
         a, c = by_id.get(fast), by_id.get(slow)
         if a and c:
-            gap = domain.divergence(a, c, 10.0)
+            gap = domain.divergence(a, c, period)
             low, high = gap.ratio_interval
-            lines.append(
-                _("- The gap between the first two lines grows **{gap} per decade** (95 %: {low} to {high}).").format(
-                    gap=units.times(gap.ratio), low=units.times(low), high=units.times(high)
-                )
-            )
+            lines.append(_(template).format(gap=units.times(gap.ratio), low=units.times(low), high=units.times(high)))
     return "\n".join(lines)
 
 
@@ -572,6 +571,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte")},
     "unit": {"normalised": N_("As published"), "real": N_("Per device")},
+    "unit of size": {"normalised": N_("As published"), "real": N_("In bytes")},
     "method": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},
     "band": {"fit": N_("Of the fit"), "prediction": N_("Of one more point")},
     "precision": {"fp16": "FP16 / BF16", "fp32": "FP32", "tf32": "TF32", "fp8": "FP8", "fp4": "FP4", "int8": "INT8", "fp64": "FP64"},

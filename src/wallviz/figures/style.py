@@ -166,7 +166,16 @@ def layout(
         }
         | xaxis,
         "yaxis": yaxis,
-        "meta": {"narrow": {"margin.l": 54, "margin.r": min(right, 108), "xaxis.nticks": 5, **(narrow or {})}},
+        "meta": {
+            "narrow": {
+                "margin.l": 54,
+                "margin.r": min(right, 108),
+                "margin.t": 58,
+                "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>"),
+                "xaxis.nticks": 5,
+                **(narrow or {}),
+            }
+        },
         "annotations": annotations + more.pop("annotations", []),
     } | more
 

@@ -53,7 +53,8 @@ class Link:
     def _read(self, name: str) -> Any:
         owner, param = self._params[name]
         if (key := self.key(name)) in st.session_state:
-            self._chosen[owner][name] = st.session_state[key]
+            value = st.session_state[key]
+            self._chosen[owner][name] = tuple(value) if isinstance(value, list) else value
         return self._chosen[owner].get(name, param.default)
 
     def key(self, name: str) -> str:
@@ -64,7 +65,8 @@ class Link:
         """Puts the current value where the widget will find it; returns the widget's key."""
         key = self.key(name)
         if key not in st.session_state:
-            st.session_state[key] = self.values[name]
+            value = self.values[name]
+            st.session_state[key] = list(value) if isinstance(value, tuple) and self._params[name][1].default == () else value
         return key
 
     def choose(self, name: str, value: Any) -> None:

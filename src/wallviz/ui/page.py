@@ -86,12 +86,6 @@ class Page:
         if not menu.open:
             return
         with menu:
-            st.dataframe(
-                {key: [row.get(key) for row in answer.table] for key in answer.table[0]} if answer.table else {},
-                alt=answer.sentence,
-                height=260,
-                width=640,
-            )
             save_buttons(name=answer.name, file=f"wallviz-{answer.name}", link=_("Copy link"), embed=_("Copy embed code"), done=_("Done"))
             with st.container(horizontal=True):
                 st.download_button("CSV", lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv", on_click="ignore")
@@ -103,6 +97,12 @@ class Page:
                     on_click="ignore",
                     help=_("One file that works offline"),
                 )
+            st.dataframe(
+                {key: [row.get(key) for row in answer.table] for key in answer.table[0]} if answer.table else {},
+                alt=answer.sentence,
+                height=260,
+                width=640,
+            )
             st.markdown("\n".join(f"- {_cite(source)}" for source in answer.sources))
 
     def cards(self, cards: Sequence[Card]) -> None:
