@@ -104,3 +104,14 @@ def claimed(factor: float) -> str:
     ('3×', '1.4×', '90,000×')
     """
     return f"{factor:,.10g}{TIMES}"
+
+
+def ratio(kind: str, value: float) -> str:
+    """A ratio of two rates or sizes: ``flop_per_byte``, or ``byte_s_per_flop`` (bytes held per FLOP/s, said as GB per TFLOP/s).
+
+    >>> ratio("flop_per_byte", 295.3).replace(THIN, " "), ratio("byte_s_per_flop", 80e9 / 989e12).replace(THIN, " ")
+    ('295 FLOP/B', '0.0809 GB per TFLOP/s')
+    """
+    if kind == "flop_per_byte":
+        return f"{significant(value)}{THIN}FLOP/B"
+    return f"{significant(value * 1e3)}{THIN}GB per TFLOP/s"

@@ -26,7 +26,7 @@ PARAMS: tuple[Param, ...] = (
     choice("hold", curves.HOLDS, "published"),
     choice("scale", ("log", "linear"), "log"),
     choice("domain", curves.DOMAINS, "all"),
-    choice("show", ("curves", "ratio"), "curves"),
+    choice("show", ("curves", "ratio", "capacity"), "curves"),
     choice("unit", curves.UNITS, "normalised"),
     choice("precision", curves.PRECISIONS, "fp16"),
     flag("frontier"),
@@ -141,7 +141,7 @@ def _elsewhere(name: str) -> bool:
 
 def _curves(view: View, chip: str) -> Answer:
     fitted, problems = fits(view)
-    ratio = view.figure == "gap" and view.show == "ratio"
+    ratio = view.figure == "gap" and view.show != "curves"
     normalised = view.figure == "gap" and (view.unit == "normalised") and not ratio
     until = date(view.extend, 12, 31) if view.extend > curves.LAST_YEAR else None
     if ratio:
@@ -150,8 +150,6 @@ def _curves(view: View, chip: str) -> Answer:
     series = [_series(f, normalised=normalised, chip=chip) for f in fitted]
     drawn = [s for s in series if s.kept or s.left_out]
     kind = "times" if normalised else fitted[0].curve.kind if fitted else "times"
-    if ratio:
-        kind = "flop_per_byte"
     figure = (
         figures.lines(
             drawn,
@@ -165,7 +163,7 @@ def _curves(view: View, chip: str) -> Answer:
         if drawn
         else None
     )
-    sentence = _sentence(view, fitted)
+    sentence, problems = (_sentence(view, fitted), problems) if fitted or not problems else (problems[0], problems[1:])
     key = next((f.trend for f in fitted if f.trend), None)
     sure, trust = _sure(key)
     return Answer(
@@ -212,21 +210,30 @@ def _base(f: Fitted) -> float:
 
 
 def _ratio(fitted: Sequence[Fitted], view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
-    """FLOP per byte: per chip where both are known for the same device, as a division of the two fits otherwise."""
+    """Per chip, where both are known of the same device: FLOP per byte of bandwidth, or bytes of memory per FLOP/s."""
     by_id = {f.curve.id: f for f in fitted}
     compute, bandwidth = by_id.get("peak_compute"), by_id.get("memory_bandwidth")
     if not compute or not bandwidth:
         return (), ()
-    moved = {p.id: p.value for p in bandwidth.kept}
-    points = tuple(replace(p, value=p.value / moved[p.id]) for p in compute.kept if p.id in moved)
-    if len(points) < 3:
-        return (), (_("The published points are different devices: there is no FLOP per byte. Hold the precision fixed, or choose today's data."),)
-    curve = Curve("ridge", "compute", N_("FLOP per byte"), "flop_per_byte", points, vendor=True, named=tuple(p.id for p in reversed(points)))
+    if view.show == "ratio":
+        moved = {p.id: p.value for p in (*bandwidth.kept, *bandwidth.left_out)}
+        every = {p.id: replace(p, value=p.value / moved[p.id]) for p in (*compute.kept, *compute.left_out) if p.id in moved}
+        points = tuple(every.values())
+        curve = Curve("ridge", "compute", N_("FLOP per byte"), "flop_per_byte", points, vendor=True, named=tuple(p.id for p in reversed(points)))
+    else:
+        held = {chip.id: chip.memory_bytes for chip in catalog.chips().values() if chip.memory_bytes}
+        every = {p.id: replace(p, value=held[p.id] / p.value) for p in (*compute.kept, *compute.left_out) if p.id in held}
+        points = tuple(every.values())
+        curve = Curve("capacity", "memory", N_("GB per TFLOP/s"), "byte_s_per_flop", points, vendor=True, named=tuple(p.id for p in reversed(points)))
+    if not points:
+        return (), (_("The published points are different devices, without a ratio of their own: choose “Same precision”, or “Today”."),)
+    kept = tuple(every[p.id] for p in compute.kept if p.id in every)
+    left_out = tuple(every[p.id] for p in compute.left_out if p.id in every)
     method, interval = METHODS[view.method]
     try:
-        return (Fitted(curve, points, (), domain.fit(points, method=method, interval=interval)),), ()
+        return (Fitted(curve, kept, left_out, domain.fit(kept, method=method, interval=interval)),), ()
     except InputError as error:
-        return (Fitted(curve, points, (), None),), (str(error),)
+        return (Fitted(curve, kept, left_out, None),), (str(error),)
 
 
 def rate(trend: Trend | None, *, break_line: bool = False) -> str:
@@ -269,6 +276,7 @@ def _axis(scale: str, kind: str) -> str:
         "bytes": _("Bytes: 16-bit weights, and memory of one device"),
         "flop_per_byte": _("FLOP per byte of memory bandwidth"),
         "flop_per_s": _("Per device: FLOP/s, or bytes per second"),
+        "byte_s_per_flop": _("GB of memory per TFLOP/s of peak compute"),
     }
     if scale != "log":
         return names_[kind]
@@ -330,12 +338,18 @@ def _sentence(view: View, fitted: Sequence[Fitted]) -> str:
     if not any(trends.values()):
         return _("Too few points are left for a line: put some back, or widen the window.")
     figure = view.figure
-    if figure == "gap" and view.show == "ratio" and (trend := trends.get("ridge")):
-        return _("FLOP per byte of memory bandwidth grew {ratio} per two years: {first} in {from_year}, {last} in {to_year}.").format(
+    if figure == "gap" and (trend := trends.get("ridge") or trends.get("capacity")):
+        curve = fitted[0].curve
+        template = (
+            _("FLOP per byte of memory bandwidth grew {ratio} per two years: {first} in {from_year}, {last} in {to_year}.")
+            if curve.id == "ridge"
+            else _("Memory per peak compute became {ratio} per two years: {first} in {from_year}, {last} in {to_year}.")
+        )
+        return template.format(
             ratio=_two(trend),
-            first=units.significant(fitted[0].kept[0].value),
+            first=units.ratio(curve.kind, float(trend.at(trend.first))),
             from_year=trend.first.year,
-            last=units.significant(fitted[0].kept[-1].value),
+            last=units.ratio(curve.kind, float(trend.at(trend.last))),
             to_year=trend.last.year,
         )
     if figure == "gap":
@@ -569,7 +583,7 @@ WORDS: dict[str, dict[str, str]] = {
         "recommendation": N_("Recommendation"), "image generation": N_("Image generation"), "video": N_("Video"), "biology": N_("Biology"),
         "games": N_("Games"), "robotics": N_("Robotics"),
     },
-    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte")},
+    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte"), "capacity": N_("GB per TFLOP/s")},
     "unit": {"normalised": N_("As published"), "real": N_("Per device")},
     "unit of size": {"normalised": N_("As published"), "real": N_("In bytes")},
     "method": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},

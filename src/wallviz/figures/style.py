@@ -60,14 +60,16 @@ def text(value: object) -> str:
 
 def tick_text(kind: str, value: float) -> str:
     """A tick label for `value` of `kind`: ``times``, ``flop``, ``flop_per_s``, ``bytes_per_s``, ``bytes``, ``count``,
-    ``flop_per_byte``, ``rate`` (FLOP or bytes per second on one axis)."""
+    ``flop_per_byte``, ``byte_s_per_flop``, ``rate`` (FLOP or bytes per second on one axis)."""
     if kind == "times":
         return f"{value:,.0f}{units.TIMES}" if 1 <= value < 1e6 else f"{_power(value)}{units.TIMES}"
     if kind == "flop":
         return _power(value)
     if kind == "count":
         return units.count(value)
-    unit = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "flop_per_byte": "FLOP/B", "rate": "/s"}[kind]
+    if kind == "byte_s_per_flop":
+        return units.significant(value * 1e3, 1)
+    unit = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "flop_per_byte": "", "rate": "/s"}[kind]
     return units.si(value, unit, digits=1 if value >= 1 else 3)
 
 
@@ -84,7 +86,9 @@ def value_text(kind: str, value: float) -> str:
         return f"{value:.2e}".replace("e+", "·10^").replace("·10^", "·10<sup>") + "</sup>" + f"{units.THIN}FLOP"
     if kind == "count":
         return units.count(value)
-    return units.si(value, {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "flop_per_byte": "FLOP/B", "rate": "/s"}[kind])
+    if kind in ("flop_per_byte", "byte_s_per_flop"):
+        return units.ratio(kind, value)
+    return units.si(value, {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "rate": "/s"}[kind])
 
 
 def value_axis(kind: str, low: float, high: float, *, log: bool, room: float = 0.04) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from wallviz import catalog
+from wallviz import __version__, catalog
 from wallviz.answers import Answer, Card, Entry
 from wallviz.case import Case
 from wallviz.figures import style
@@ -103,7 +103,8 @@ class Page:
                 height=260,
                 width=640,
             )
-            st.markdown("\n".join(f"- {_cite(source)}" for source in answer.sources))
+            st.markdown("\n".join(f"- {_origin(source)}" for source in answer.sources))
+            st.code(citation(answer), language=None, wrap_lines=True)
 
     def cards(self, cards: Sequence[Card]) -> None:
         """Claims as published beside the reader's refit."""
@@ -249,7 +250,13 @@ def one_file(answer: Answer) -> str:
     return f"{head}<body style='font-family:sans-serif;max-width:72rem;margin:auto'><h1>{style.text(answer.sentence)}</h1>{body}</body></html>"
 
 
-def _cite(source_id: str) -> str:
+def citation(answer: Answer) -> str:
+    """How to cite this figure: its sentence, wallviz, and every source of its numbers."""
+    sources = [catalog.sources()[source].citation for source in answer.sources]
+    return "\n".join([f"“{answer.sentence}” wallviz {__version__}.", *sources])
+
+
+def _origin(source_id: str) -> str:
     source = catalog.sources()[source_id]
     title = f"[{source.title}]({source.url})" if source.url else source.title
     return f"{title} · {source.producer} · {source.licence}"
