@@ -60,7 +60,7 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
     for row in catalog.memory_breakdown().values():
         add(row.note, "memory_breakdown.csv")
     for source in catalog.sources().values():
-        for text in (*source.errata, source.notes):
+        for text in (*source.errata, source.notes, source.licence):
             add(text, "sources.yml")
     return found
 

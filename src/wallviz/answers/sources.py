@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from wallviz import catalog
 from wallviz.answers import Answer, Entry
@@ -32,7 +33,7 @@ def entries(find: str = "") -> tuple[Entry, ...]:
     for origin in catalog.sources().values():
         lines = [
             f"{origin.producer} · {origin.date}" if origin.date else origin.producer,
-            labelled(f"**{_('Licence')}**", origin.licence),
+            labelled(f"**{_('Licence')}**", _(origin.licence)),
             labelled(f"**{_('Files')}**", ", ".join(f"`{name}`" for name in used[origin.id]) or _("none, cited in the text")),
         ]
         if origin.errata:
@@ -48,3 +49,17 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         if entry.matches(find):
             found.append(entry)
     return tuple(found)
+
+
+def single_source() -> tuple[Mapping[str, object], ...]:
+    """The values of chips that one source alone states, or that were not read again at their origin: one row a chip."""
+    return tuple(
+        {
+            _("chip"): chip.name,
+            _("vendor"): chip.vendor,
+            _("values from one source"): ", ".join(sorted(chip.single_source)),
+            _("source"): "; ".join(catalog.sources()[s].title for s in chip.source.split(";") if s),
+        }
+        for chip in catalog.chips().values()
+        if chip.single_source
+    )

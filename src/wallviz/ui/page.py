@@ -98,13 +98,18 @@ class Page:
                     help=_("One file that works offline"),
                 )
             st.dataframe(
-                {key: [row.get(key) for row in answer.table] for key in answer.table[0]} if answer.table else {},
+                self.columns(answer.table),
                 alt=answer.sentence,
                 height=260,
                 width=640,
             )
             st.markdown("\n".join(f"- {_origin(source)}" for source in answer.sources))
             st.code(citation(answer), language=None, wrap_lines=True)
+
+    @staticmethod
+    def columns(rows: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+        """Rows as columns, the way a table wants them."""
+        return {key: [row.get(key) for row in rows] for key in rows[0]} if rows else {}
 
     def cards(self, cards: Sequence[Card]) -> None:
         """Claims as published beside the reader's refit."""
