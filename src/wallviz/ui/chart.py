@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from wallviz.ui import server
+from wallviz.ui.component import component
 
-_HERE = Path(__file__).parent
 _CSS = """
 .wallviz-chart { width: 100%; position: relative; }
 .wallviz-chart .modebar-btn path { fill: var(--st-text-color) !important; }
@@ -28,12 +26,6 @@ _SAVE_CSS = """
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: .3rem .8rem; }
 .wallviz-save button:hover, .wallviz-save button:focus-visible { border-color: var(--st-primary-color); color: var(--st-primary-color); }
 """
-
-
-@cache
-def _component(name: str, script: str, css: str):  # type: ignore[no-untyped-def]  # Streamlit's renderer type is not public
-    tag = {"chart": "<div class='wallviz-chart' role='figure'></div>", "save": "<div class='wallviz-save'></div>"}[script]
-    return st.components.v2.component(name, html=tag, css=css, js=(_HERE / f"{script}.js").read_text("utf-8"), isolate_styles=False)
 
 
 def _nothing() -> None:
@@ -53,7 +45,7 @@ def chart(figure: go.Figure, spec: str, *, name: str, alt: str, on_click: Callab
         if on_click and isinstance(point, str):
             on_click(point)
 
-    _component("wallviz_chart", "chart", _CSS)(
+    component("chart", "<div class='wallviz-chart' role='figure'></div>", _CSS)(
         key=key,
         data={
             "spec": spec,
@@ -84,4 +76,5 @@ def _stock(figure: go.Figure, *, key: str, alt: str, on_click: Callable[[str], N
 
 def save_buttons(*, name: str, file: str, link: str, embed: str, done: str) -> None:
     """Buttons that save the chart `name` as PNG or SVG and copy its address: all in the browser, nothing reruns."""
-    _component("wallviz_save", "save", _SAVE_CSS)(key=f"save_{name}", data={"name": name, "file": file, "link": link, "embed": embed, "done": done})
+    data = {"name": name, "file": file, "link": link, "embed": embed, "done": done}
+    component("save", "<div class='wallviz-save'></div>", _SAVE_CSS)(key=f"save_{name}", data=data)

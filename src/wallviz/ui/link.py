@@ -18,6 +18,8 @@ import streamlit as st
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.params import MAX_LENGTH, Param
+from wallviz.ui import server
+from wallviz.ui.component import component
 
 
 class Link:
@@ -85,7 +87,13 @@ class Link:
         }
 
     def publish(self, extra: Mapping[str, str]) -> None:
-        """Mirrors the view in the address bar; says nothing when it is there already."""
+        """Mirrors the view in the address bar.
+
+        In a browser our own component does it, without a step in the history: ``st.query_params`` adds one for every choice, and "back"
+        would only be undone by the next run. Where that component is not served (AppTest), ``st.query_params`` it is.
+        """
         query = {**extra, **self.query()}
-        if st.query_params.to_dict() != query:
+        if server.serves_plotly():
+            component("address", "<span></span>")(key="address", data={"path": f"/{self.page}", "home": self.page == "start", "query": query})
+        elif st.query_params.to_dict() != query:
             st.query_params.from_dict(query)
