@@ -13,6 +13,8 @@ from io import BytesIO
 from pathlib import Path
 
 LANGUAGES: dict[str, str] = {"en": "English", "zh": "简体中文"}
+TAGS: dict[str, str] = {"en": "en", "zh": "zh-CN"}
+"""What a browser calls each language."""
 CONTENT = Path(__file__).parent / "content"
 
 _current: ContextVar[str] = ContextVar("wallviz_language", default="en")

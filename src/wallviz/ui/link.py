@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 
 from wallviz.errors import InputError
-from wallviz.i18n import N_
+from wallviz.i18n import N_, TAGS, language
 from wallviz.params import MAX_LENGTH, Param
 from wallviz.ui import server
 from wallviz.ui.component import component
@@ -94,6 +94,8 @@ class Link:
         """
         query = {**extra, **self.query()}
         if server.serves_plotly():
-            component("address", "<span></span>")(key="address", data={"path": f"/{self.page}", "home": self.page == "start", "query": query})
+            component("address", "<span></span>")(
+                key="address", data={"path": f"/{self.page}", "home": self.page == "start", "query": query, "lang": TAGS[language()]}
+            )
         elif st.query_params.to_dict() != query:
             st.query_params.from_dict(query)

@@ -7,6 +7,7 @@ figure and controls alone.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -41,7 +42,7 @@ class Page:
             if case and self.room.section == "explore":
                 case_bar.show(self.link)
         if self.link.problems:
-            st.warning("  \n".join(self.link.problems), icon=":material/link_off:")
+            st.warning(plain(self.link.problems), icon=":material/link_off:")
         self._answer = st.container()
         self._figure = st.container()
         self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{name}_controls")
@@ -64,7 +65,7 @@ class Page:
         """The takeaway with its badge, the figure under it, and the figure's menu."""
         with self._answer:
             if answer.problems:
-                st.info("  \n".join(answer.problems), icon=":material/info:")
+                st.info(plain(answer.problems), icon=":material/info:")
             with st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
                 st.markdown(f"#### {answer.sentence}", width="stretch")
                 if answer.sure and not self.embedded:
@@ -232,6 +233,15 @@ class Page:
         """Any number of options."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
         st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help)
+
+
+def plain(lines: Iterable[str]) -> str:
+    """Lines as Markdown that shows them as they are: a sentence may quote an address, and an address may hold an image or a link.
+
+    Escapes do not stop Streamlit from making links of bare addresses, so an invisible word joiner takes those apart.
+    """
+    apart = [re.sub(r"(?i):(?=//)|www(?=\.)|@", "\\g<0>\u2060", line) for line in lines]
+    return "  \n".join(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line) for line in apart)
 
 
 def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
