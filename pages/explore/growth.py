@@ -24,8 +24,10 @@ with page.controls():
         page.pick("scale", _("Scale"), growth.words("scale"))
 
 page.cards(answer.cards)
-page.drawer("why", _("Why: the formula with these numbers"), answer.why)
-page.drawer("sure", _("How sure: intervals, influence, known errors"), answer.how_sure)
+if why := page.drawer("why", _("Why: the formula with these numbers")):
+    why.markdown(answer.why)
+if sure := page.drawer("sure", _("How sure: intervals, influence, known errors")):
+    sure.markdown(answer.how_sure)
 if curved and (expert := page.drawer("expert", _("Expert: window, unit, method, single points"))):
     with expert:
         page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)

@@ -13,7 +13,8 @@ with page.controls():
     page.select("chip", _("Chip"), names(catalog.chips()))
     page.pick("weights", _("Weights"), {option: _(words) for option, (words, _bytes) in start.FORMATS.items()})
 
-page.drawer("why", _("Why: the arithmetic of one token"), answer.why)
+if why := page.drawer("why", _("Why: the arithmetic of one token")):
+    why.markdown(answer.why)
 page.headlines(_("What was claimed, and what its own points say"), start.headlines())
 page.doors(_("Look around"))
 page.publish()

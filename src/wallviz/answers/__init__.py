@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import plotly.graph_objects as go
+
+from wallviz.figures.style import Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +23,62 @@ class Card:
     note: str = ""
 
 
+def _no_rows() -> tuple[Mapping[str, object], ...]:
+    return ()
+
+
+def _nothing() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer, in the language in use.
 
     `sentence` is the takeaway and the figure's accessible name (at most 25 words or 40 汉字); `sure` is the badge's text and `trust`
-    its colour (``green``, ``orange``, ``red`` or ``gray``). `why` and `how_sure` are Markdown for the drawers. `problems` are sentences
-    about input that could not be used. `options` are the points that can be taken out, by id.
-    `table` holds the rows behind the figure, `sources` the ids of their origins, `spec` the figure as JSON.
+    its colour (``green``, ``orange``, ``red`` or ``gray``). `problems` are sentences about input that could not be used. `options` are
+    the points that can be taken out, by id; `sources` the ids of the origins; `spec` the drawing as JSON. What is not seen at once is
+    worked out when it is asked for: `why` and `how_sure` (Markdown for the drawers) and `table` (the rows behind the figure).
     """
 
     name: str
     sentence: str
-    figure: go.Figure | None
+    drawing: Drawing | None
     sure: str = ""
     trust: str = "gray"
     caption: str = ""
     cards: tuple[Card, ...] = ()
-    why: str = ""
-    how_sure: str = ""
+    explain: Callable[[], str] = _nothing
+    doubt: Callable[[], str] = _nothing
     problems: tuple[str, ...] = ()
-    table: tuple[Mapping[str, object], ...] = ()
+    rows: Callable[[], tuple[Mapping[str, object], ...]] = _no_rows
     sources: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     spec: str = ""
 
     def with_spec(self) -> Answer:
-        """The same answer with its figure as JSON, made once and kept beside it: drawing again costs nothing."""
-        return replace(self, spec=str(self.figure.to_json())) if self.figure is not None else self
+        """The same answer with its drawing as JSON, made once and kept beside it: drawing again costs nothing."""
+        return replace(self, spec=self.drawing.spec) if self.drawing is not None else self
+
+    @property
+    def figure(self) -> go.Figure | None:
+        """The figure as plotly's object, which shows by itself in a notebook."""
+        return self.drawing.figure() if self.drawing is not None else None
+
+    @property
+    def why(self) -> str:
+        """The formula with the reader's numbers, as Markdown."""
+        return self.explain()
+
+    @property
+    def how_sure(self) -> str:
+        """Intervals, influence and known errors, as Markdown."""
+        return self.doubt()
+
+    @property
+    def table(self) -> tuple[Mapping[str, object], ...]:
+        """The rows behind the figure."""
+        return self.rows()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import plotly.graph_objects as go
 
@@ -150,7 +150,7 @@ def _curves(view: View, chip: str) -> Answer:
     series = [_series(f, normalised=normalised, chip=chip) for f in fitted]
     drawn = [s for s in series if s.kept or s.left_out]
     kind = "times" if normalised else fitted[0].curve.kind if fitted else "times"
-    figure = (
+    drawing = (
         figures.lines(
             drawn,
             name=_axis(view.scale, kind),
@@ -169,15 +169,15 @@ def _curves(view: View, chip: str) -> Answer:
     return Answer(
         name="growth",
         sentence=sentence,
-        figure=figure,
+        drawing=drawing,
         sure=sure,
         trust=trust,
         caption=_caption(fitted, view, until),
         cards=tuple(card for f in fitted for card in _cards(f)),
-        why=_why(fitted, view),
-        how_sure=_how_sure(fitted, view),
+        explain=partial(_why, fitted, view),
+        doubt=partial(_how_sure, fitted, view),
         problems=problems,
-        table=tuple(row for f in fitted for row in _rows(f)),
+        rows=partial(_table, fitted),
         sources=tuple(dict.fromkeys(s for f in fitted for p in f.curve.points for s in p.source.split(";"))),
         options={p.id: f"{p.name} ({p.date.year})" for f in fitted for p in f.curve.points},
     )
@@ -304,7 +304,8 @@ def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
         how={p.id: _(p.note) for p in claim.points},
         origin={p.source: _origin(p.source) for p in claim.points},
     )
-    return figures.lines([series], name=_axis("log" if log else "linear", kind), kind=kind, log=log, revision=claim.id)
+    drawing = figures.lines([series], name=_axis("log" if log else "linear", kind), kind=kind, log=log, revision=claim.id)
+    return drawing.figure()
 
 
 #: Role and kind of value by the quantity of a claim; hardware series are drawn as factors, as the authors do.
@@ -497,6 +498,10 @@ def _sources(fitted: Sequence[Fitted]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(s for f in fitted for p in f.curve.points for s in p.source.split(";")))
 
 
+def _table(fitted: Sequence[Fitted]) -> tuple[dict[str, object], ...]:
+    return tuple(row for f in fitted for row in _rows(f))
+
+
 def _rows(f: Fitted) -> list[dict[str, object]]:
     kept = {p.id for p in f.kept}
     return [
@@ -537,31 +542,43 @@ def _breakdown() -> Answer:
     return Answer(
         name="growth",
         sentence=sentence,
-        figure=figures.breakdown(bars, name=_("Training memory as the authors count it, bytes")),
+        drawing=figures.breakdown(bars, name=_("Training memory as the authors count it, bytes")),
         sure=_("as published, with known errors"),
         trust="orange",
         caption=_("Activations are counted, not measured; gradients are missing from the published table."),
-        why=_(
-            "Weights, optimizer state and activations add up; the line is the largest GPU of the year. The batch differs from model to model: "
-            "it stands in the table."
-        ),
-        how_sure="\n".join(f"- {_(e)}" for s in ("gholami_memory_figure", "gholami_readme") for e in catalog.sources()[s].errata),
-        table=tuple(
-            {
-                _("name"): r.name,
-                _("year"): r.year,
-                _("input"): r.input,
-                _("micro-batch"): r.micro_batch,
-                _("optimizer"): r.optimizer,
-                _("weights, bytes"): r.weights_bytes,
-                _("optimizer, bytes"): r.optimizer_bytes,
-                _("activations, bytes"): r.activations_bytes,
-                _("one GPU, bytes"): r.gpu_memory_limit_bytes,
-                _("note"): _(r.note) if r.note else "",
-            }
-            for r in rows.values()
-        ),
+        explain=_breakdown_why,
+        doubt=_breakdown_errors,
+        rows=_breakdown_table,
         sources=tuple(dict.fromkeys(s for r in rows.values() for s in r.source.split(";"))),
+    )
+
+
+def _breakdown_why() -> str:
+    return _(
+        "Weights, optimizer state and activations add up; the line is the largest GPU of the year. The batch differs from model to model: "
+        "it stands in the table."
+    )
+
+
+def _breakdown_errors() -> str:
+    return "\n".join(f"- {_(e)}" for s in ("gholami_memory_figure", "gholami_readme") for e in catalog.sources()[s].errata)
+
+
+def _breakdown_table() -> tuple[dict[str, object], ...]:
+    return tuple(
+        {
+            _("name"): r.name,
+            _("year"): r.year,
+            _("input"): r.input,
+            _("micro-batch"): r.micro_batch,
+            _("optimizer"): r.optimizer,
+            _("weights, bytes"): r.weights_bytes,
+            _("optimizer, bytes"): r.optimizer_bytes,
+            _("activations, bytes"): r.activations_bytes,
+            _("one GPU, bytes"): r.gpu_memory_limit_bytes,
+            _("note"): _(r.note) if r.note else "",
+        }
+        for r in catalog.memory_breakdown().values()
     )
 
 

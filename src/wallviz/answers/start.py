@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from wallviz import catalog, growth, units
 from wallviz.answers import Answer, Card
@@ -11,9 +11,10 @@ from wallviz.answers.growth import interval, rate
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures.speed import speed
+from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.params import Param, choice
-from wallviz.roofline import decode_ceiling
+from wallviz.roofline import DecodeCeiling, decode_ceiling
 
 FORMATS: dict[str, tuple[str, float]] = {"16": (N_("16 bits"), 2.0), "8": (N_("8 bits"), 1.0), "4": (N_("4 bits"), 0.5)}
 PARAMS: tuple[Param, ...] = (choice("weights", FORMATS, "16"),)
@@ -67,7 +68,22 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
             ),
         )
     )
-    why = _(
+    return Answer(
+        name="speed",
+        sentence=sentence,
+        drawing=speed(ceiling),
+        sure=_("a bound: never faster"),
+        trust="green",
+        caption=_("Batch 1, {words} a weight, KV cache left out.").format(words=_(words)),
+        explain=partial(_why, chip, ceiling),
+        problems=problems,
+        rows=partial(_table, ceiling),
+        sources=tuple(dict.fromkeys([*chip.source.split(";"), *model.source.split(";")])),
+    ).with_spec()
+
+
+def _why(chip: Accelerator, ceiling: DecodeCeiling) -> str:
+    return _(
         "Every token needs every active weight once: {weights} at {bandwidth} takes {time}. Each weight is used for one multiply and one add, "
         "{intensity} FLOP per byte, while the chip could do {ridge}. The KV cache, activations and engine overheads come on top: "
         "this is a bound, not a forecast."
@@ -78,21 +94,13 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
         intensity=units.significant(ceiling.flop_per_byte),
         ridge=units.significant(ceiling.ridge_flop_per_byte),
     )
-    return Answer(
-        name="speed",
-        sentence=sentence,
-        figure=speed(ceiling),
-        sure=_("a bound: never faster"),
-        trust="green",
-        caption=_("Batch 1, {words} a weight, KV cache left out.").format(words=_(words)),
-        why=why,
-        problems=problems,
-        table=(
-            {_("bound"): _("Memory"), _("tokens/s"): ceiling.memory_tokens_per_s},
-            {_("bound"): _("Arithmetic"), _("tokens/s"): ceiling.compute_tokens_per_s},
-        ),
-        sources=tuple(dict.fromkeys([*chip.source.split(";"), *model.source.split(";")])),
-    ).with_spec()
+
+
+def _table(ceiling: DecodeCeiling) -> tuple[dict[str, object], ...]:
+    return (
+        {_("bound"): _("Memory"), _("tokens/s"): ceiling.memory_tokens_per_s},
+        {_("bound"): _("Arithmetic"), _("tokens/s"): ceiling.compute_tokens_per_s},
+    )
 
 
 @lru_cache(maxsize=4)

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
-
 from wallviz.figures import style
 from wallviz.growth import Point, Trend
 from wallviz.i18n import _
@@ -134,7 +132,7 @@ def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str
 
 def lines(
     series: Sequence[Series], *, name: str, kind: str, log: bool, revision: str, until: date | None = None, prediction: bool = False
-) -> go.Figure:
+) -> style.Drawing:
     """Curves over time with their fits: points, fitted lines (solid in the data's years, dashed beyond), 50 % and 90 % bands of the fit.
 
     `kind` is what is measured (see `style.tick_text`), `name` says it in words; `until` extends the lines as an extrapolation;
@@ -159,7 +157,7 @@ def lines(
     for s in series:
         data += _markers(s, drawn)
         drawn |= {p.id for p in (*s.kept, *s.left_out)}
-    return style.figure(
+    return style.Drawing(
         data,
         style.layout(
             name=name,
@@ -184,7 +182,7 @@ class Bar:
     note: str = ""
 
 
-def breakdown(bars: Sequence[Bar], *, name: str) -> go.Figure:
+def breakdown(bars: Sequence[Bar], *, name: str) -> style.Drawing:
     """Training memory by part, with the capacity of one GPU as a step line over the bars.
 
     Parts of a whole are stacked on a linear scale: on a log scale their lengths would lie.
@@ -215,7 +213,7 @@ def breakdown(bars: Sequence[Bar], *, name: str) -> go.Figure:
     annotations += [
         style.beside(y, f"<span style='color:{style.PARTS[part]}'>■</span> {label}") for y, (part, label, _name) in zip(middles, parts, strict=True)
     ]
-    return style.figure(
+    return style.Drawing(
         data,
         style.layout(
             name=name,

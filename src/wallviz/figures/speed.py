@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
-
 from wallviz import units
 from wallviz.figures import style
 from wallviz.i18n import _
 from wallviz.roofline import DecodeCeiling
 
 
-def speed(ceiling: DecodeCeiling) -> go.Figure:
+def speed(ceiling: DecodeCeiling) -> style.Drawing:
     """Two bars to the same scale, tokens per second: the bound of arithmetic and the bound of memory."""
     rows = [
         (_("Memory allows"), ceiling.memory_tokens_per_s, "bandwidth"),
         (_("Arithmetic would allow"), ceiling.compute_tokens_per_s, "compute"),
     ]
     top = max(value for _label, value, _role in rows)
-    return style.figure(
+    return style.Drawing(
         [
             {
                 "type": "bar",

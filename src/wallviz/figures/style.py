@@ -12,6 +12,7 @@ from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
+import orjson
 import plotly.graph_objects as go
 
 from wallviz import units
@@ -184,10 +185,25 @@ def layout(
     } | more
 
 
-def figure(data: list[dict[str, Any]], layout: dict[str, Any]) -> go.Figure:
-    """A figure from finished traces and layout. Plotly's own validation of every property takes ten times as long as drawing does, so it
-    is left to the tests, which validate every figure (tests/test_figures.py)."""
-    return go.Figure({"data": data, "layout": layout}, _validate=False)
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A finished figure as plain data: what plotly.js draws.
+
+    Plotly's own figure object checks and copies every property, which takes ten times as long as everything else; it is made where
+    somebody wants it (`figure`: a notebook, an export, the stock chart), and the tests make it of every drawing.
+    """
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+    @property
+    def spec(self) -> str:
+        """The figure as JSON."""
+        return orjson.dumps({"data": self.data, "layout": self.layout}).decode()
+
+    def figure(self) -> go.Figure:
+        """The figure as plotly's object, validated."""
+        return go.Figure({"data": self.data, "layout": self.layout})
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ function draw(me) {
     displaylogo: false, responsive: false, doubleClick: "reset", scrollZoom: false,
     modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],
   }).then(() => {
-    declutter(root);
+    if (!me.listening) declutter(root); // later the listener below does it
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
     if (me.listening) return;
     me.listening = true;

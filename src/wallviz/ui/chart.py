@@ -12,6 +12,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 import streamlit as st
 
+from wallviz.answers import Answer
 from wallviz.ui import server
 from wallviz.ui.component import component
 
@@ -32,12 +33,13 @@ def _nothing() -> None:
     """Streamlit returns a component's state only for names that have a callback."""
 
 
-def chart(figure: go.Figure, spec: str, *, name: str, alt: str, on_click: Callable[[str], None] | None = None) -> None:
-    """Draw `figure` (its JSON is `spec`) under the accessible name `alt`; `on_click` is called before the next run with a clicked point's id."""
+def chart(answer: Answer, *, on_click: Callable[[str], None] | None = None) -> None:
+    """Draw the figure of `answer` under its takeaway as accessible name; `on_click` is called before the next run with a clicked point's id."""
+    name, alt = answer.name, answer.sentence
     key = f"chart_{name}"
     failed = bool(getattr(st.session_state.get(key), "failed", False))
     if failed or not server.serves_plotly() or os.environ.get("WALLVIZ_CHART") == "stock":
-        _stock(figure, key=f"{key}_stock", alt=alt, on_click=on_click)
+        _stock(answer.figure, key=f"{key}_stock", alt=alt, on_click=on_click)
         return
 
     def clicked() -> None:
@@ -48,11 +50,11 @@ def chart(figure: go.Figure, spec: str, *, name: str, alt: str, on_click: Callab
     component("chart", "<div class='wallviz-chart' role='figure'></div>", _CSS)(
         key=key,
         data={
-            "spec": spec,
+            "spec": answer.spec,
             "alt": alt,
             "name": name,
             "clickable": on_click is not None,
-            "height": figure.layout.height or 450,
+            "height": answer.drawing.layout["height"] if answer.drawing else 0,
             "plotly": server.PLOTLY_PATH.lstrip("/"),
         },
         on_clicked_change=clicked,
@@ -60,7 +62,7 @@ def chart(figure: go.Figure, spec: str, *, name: str, alt: str, on_click: Callab
     )
 
 
-def _stock(figure: go.Figure, *, key: str, alt: str, on_click: Callable[[str], None] | None) -> None:
+def _stock(figure: go.Figure | None, *, key: str, alt: str, on_click: Callable[[str], None] | None) -> None:
     config = {"displaylogo": False}
     if on_click is None:
         st.plotly_chart(figure, key=key, alt=alt, config=config)

@@ -70,10 +70,10 @@ class Page:
                 st.markdown(f"#### {answer.sentence}", width="stretch")
                 if answer.sure and not self.embedded:
                     st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
-        if answer.figure is None:
+        if answer.drawing is None:
             return
         with self._figure:
-            chart(answer.figure, answer.spec, name=answer.name, alt=answer.sentence, on_click=on_click)
+            chart(answer, on_click=on_click)
         with self._foot:
             if not self.embedded:
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{answer.name}_foot"):
@@ -118,10 +118,14 @@ class Page:
             return
         with self._more, st.container(horizontal=True, key=f"{self.room.name}_cards"):
             for card in cards:
+                lines = [
+                    f"{style.glyph(card.role)} {card.quantity}",
+                    f"{_('published')} **{card.published}** · {_('your fit')} **{card.refit}**",
+                    f":small[{card.interval}]",
+                    f":small[{card.note}]" if card.note else "",
+                ]
                 with st.container(border=True, width=300):
-                    st.markdown(f"{style.glyph(card.role)} {card.quantity}", unsafe_allow_html=True)
-                    st.markdown(f"{_('published')} **{card.published}** · {_('your fit')} **{card.refit}**")
-                    st.caption(card.interval + (f"  \n{card.note}" if card.note else ""))
+                    st.markdown("\n\n".join(line for line in lines if line), unsafe_allow_html=True)
 
     @contextmanager
     def controls(self) -> Iterator[None]:
@@ -129,17 +133,13 @@ class Page:
         with self._controls:
             yield
 
-    def drawer(self, name: str, title: str, text: str = "") -> DeltaGenerator | None:
-        """A drawer under the figure, with `text` in it or for the page to fill; None while it is closed, so that nothing in it is computed."""
+    def drawer(self, name: str, title: str) -> DeltaGenerator | None:
+        """A drawer under the figure for the page to fill; None while it is closed, so that nothing in it is computed."""
         if self.embedded:
             return None
         with self._more:
             box = st.expander(title, on_change="rerun", key=f"{self.room.name}_drawer_{name}")
-        if not box.open:
-            return None
-        if text:
-            box.markdown(text)
-        return box
+        return box if box.open else None
 
     def headlines(self, title: str, cards: Sequence[Card]) -> None:
         """Claims as large numbers, each beside its refit."""
@@ -258,9 +258,10 @@ def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
 
 def one_file(answer: Answer) -> str:
     """The figure under its takeaway as one HTML file that needs no network."""
-    if answer.figure is None:
+    figure = answer.figure
+    if figure is None:
         return ""
-    body = answer.figure.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False, "responsive": True})
+    body = figure.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False, "responsive": True})
     head = f"<!doctype html><html lang='{language()}'><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>wallviz</title>"
     return f"{head}<body style='font-family:sans-serif;max-width:72rem;margin:auto'><h1>{style.text(answer.sentence)}</h1>{body}</body></html>"
 
