@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from benchmarks.sessions import Server, serving
 
-PATIENCE_MS = 45_000  # a shared machine may be slow; nothing here waits that long for something that has happened
+PATIENCE_MS = 30_000  # a shared machine may be slow; nothing here waits that long for something that has happened
 FLAGS = (
     "--no-sandbox",
     "--disable-background-networking",
