@@ -19,6 +19,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.sessions import Server
 from wallviz.answers import growth
+from wallviz.curves import FIGURES
 from wallviz.i18n import LANGUAGES
 from wallviz.ui.frame import ROOMS
 
@@ -114,7 +115,7 @@ def open_drawer(page: Page, name: str) -> None:
 def test_cold_server_opens_a_deep_link(fresh_server: Callable[..., Server], visit: Visit) -> None:
     """The very first visitor of a server gets the page that the link names, at the view that it names, and no dialog."""
     page = visit("/growth?figure=size", server=fresh_server())
-    expect(option(page, "growth_figure", growth.PARAMS[0].parse("size") and 2)).to_have_attribute("aria-checked", "true")
+    expect(option(page, "growth_figure", FIGURES.index("size"))).to_have_attribute("aria-checked", "true")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_text("Page not found")).to_have_count(0)
     expect(page.locator("nav [aria-current=page]")).to_have_attribute("href", re.compile("/growth$"))
@@ -183,7 +184,7 @@ def test_shared_link_reopens_the_view(visit: Visit) -> None:
     page.wait_for_url(has(data="2021", hold="window", scale="linear"))
     page.wait_for_function(f"{RANGES}.scale === 'linear'")
     gap = page.url, takeaway(page).inner_text(), page.evaluate(DRAWN)
-    choose(page, "growth_figure", 2)
+    choose(page, "growth_figure", FIGURES.index("size"))
     page.wait_for_url(has(data="2021", hold="window", scale="linear", figure="size"))
     expect(chart(page)).not_to_have_attribute("aria-label", gap[1])
     size = page.url, takeaway(page).inner_text(), page.evaluate(DRAWN)

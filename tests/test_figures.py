@@ -176,7 +176,7 @@ def test_the_landing_figure_says_209() -> None:
     """An 8B model in 16 bits on an H100: at most 209 tokens a second, whatever its FLOP/s."""
     answer = start.answer(Case(), {"weights": "16"})
     assert "209 tokens" in answer.sentence
-    assert go.Figure(json.loads(answer.spec)["data"]).data[0].x[0] == pytest.approx(208.6, abs=0.05)
+    assert go.Figure(json.loads(answer.spec)["data"]).data[0].x[1] == pytest.approx(208.6, abs=0.05)
 
 
 @pytest.mark.parametrize("chip", catalog.chips())
@@ -185,3 +185,26 @@ def test_every_chip_has_an_answer(chip: str) -> None:
     answer = start.answer(Case(chip=chip), {"weights": "16"})
     assert answer.sentence.endswith(".")
     assert len(answer.sentence.split()) <= 25
+
+
+@pytest.mark.parametrize("view", [v for v in VIEWS if v.figure == "gap"], ids=lambda v: f"{v.data}-{v.hold}-{v.scale}")
+def test_every_point_of_a_fit_is_drawn(view: answers.View) -> None:
+    """As many markers as points in the fits: a chip with three quantities is drawn three times."""
+    markers = sum(len(t["x"]) for t in json.loads(answers.answer(view).spec)["data"] if "markers" in t.get("mode", ""))
+    fitted, _problems = answers.fits(view)
+    assert markers == sum(f.trend.n for f in fitted if f.trend)
+
+
+def test_a_point_in_two_fits_is_drawn_once() -> None:
+    """The Transformers belong to the line of all models too, and each stands there once."""
+    data = json.loads(answers.answer(answers.View(figure="compute", data="2021")).spec)["data"]
+    ids = [c[0] for t in data for c in t.get("customdata", [])]
+    assert len(ids) == len(set(ids)) == 21
+
+
+def test_the_badge_says_whose_interval_it_is() -> None:
+    """Where the takeaway ends on the ratio, the badge gives the ratio's interval; an interval around 1 has no direction."""
+    assert "FLOP per byte" in answers.answer(answers.View(hold="precision")).sure
+    assert "Peak compute" in answers.answer(answers.View()).sure
+    capacity = answers.answer(answers.View(hold="precision", show="capacity"))
+    assert (capacity.trust, "direction uncertain" in capacity.sure) == ("red", True)

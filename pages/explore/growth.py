@@ -45,5 +45,5 @@ if curved and (expert := page.drawer("expert", _("Expert: window, unit, method, 
                 page.select("precision", _("Number format"), growth.words("precision"))
             elif view.data == "today":
                 page.toggle("frontier", _("Frontier models only"))
-        page.many("without", _("Points taken out (or click them in the figure)"), answer.options)
+        page.many("without", _("Points to take out (or click them in the figure)"), answer.options)
 page.next("sources", _("where these numbers come from"))

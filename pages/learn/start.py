@@ -15,6 +15,6 @@ with page.controls():
 
 if why := page.drawer("why", _("Why: the arithmetic of one token")):
     why.markdown(answer.why)
-page.headlines(_("What was claimed, and what its own points say"), start.headlines())
+page.headlines(_("What the 2024 paper claims, and what its own points say"), start.headlines())
 page.doors(_("Look around"))
 page.publish()

@@ -90,11 +90,14 @@ def times(factor: float) -> str:
 
     >>> times(240.93), times(1.8630), times(10309), times(4.1e25), times(0.5)
     ('241×', '1.86×', '10,309×', '4.1·10²⁵×', '0.500×')
+
+    In Chinese prose the word is 倍; axes keep the sign.
     """
+    word = f"{THIN}倍" if language() == "zh" else TIMES
     if isfinite(factor) and factor >= 1e7:
         exponent = floor(log10(factor))
-        return f"{factor / 10**exponent:.1f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}{TIMES}"
-    return f"{significant(factor)}{TIMES}"
+        return f"{factor / 10**exponent:.1f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}{word}"
+    return f"{significant(factor)}{word}"
 
 
 def claimed(factor: float) -> str:
@@ -103,7 +106,7 @@ def claimed(factor: float) -> str:
     >>> claimed(3.0), claimed(1.4), claimed(90000)
     ('3×', '1.4×', '90,000×')
     """
-    return f"{factor:,.10g}{TIMES}"
+    return f"{factor:,.10g}" + (f"{THIN}倍" if language() == "zh" else TIMES)
 
 
 def ratio(kind: str, value: float) -> str:
@@ -114,4 +117,5 @@ def ratio(kind: str, value: float) -> str:
     """
     if kind == "flop_per_byte":
         return f"{significant(value)}{THIN}FLOP/B"
-    return f"{significant(value * 1e3)}{THIN}GB per TFLOP/s"
+    held = f"{significant(value * 1e3)}{THIN}GB"
+    return f"每 TFLOP/s {held}" if language() == "zh" else f"{held} per TFLOP/s"

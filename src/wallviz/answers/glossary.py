@@ -24,7 +24,7 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         if term.unit:
             lines.append(labelled(f"**{_('Unit')}**", term.unit))
         if term.synonyms:
-            lines.append(labelled(f"**{_('Also')}**", ", ".join(term.synonyms)))
+            lines.append(labelled(f"**{_('Related')}**", ", ".join(term.synonyms)))
         hidden = (term.en, term.zh, term.line_en, term.line_zh)
         entry = Entry(term.id, f"{own} · {other}" if own != other else own, "", tuple(lines), term.used, hidden)
         if entry.matches(find):

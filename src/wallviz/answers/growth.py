@@ -153,7 +153,7 @@ def _curves(view: View, chip: str) -> Answer:
     drawing = (
         figures.lines(
             drawn,
-            name=_axis(view.scale, kind),
+            name=_axis(view.scale, kind, from_line=not any(f.curve.claims for f in fitted)),
             kind="rate" if kind == "flop_per_s" else kind,
             log=view.scale == "log",
             revision="-".join((view.figure, view.data, view.hold, view.show, view.unit, view.domain)),
@@ -164,8 +164,7 @@ def _curves(view: View, chip: str) -> Answer:
         else None
     )
     sentence, problems = (_sentence(view, fitted), problems) if fitted or not problems else (problems[0], problems[1:])
-    key = next((f.trend for f in fitted if f.trend), None)
-    sure, trust = _sure(key)
+    sure, trust = _sure(view, fitted)
     return Answer(
         name="growth",
         sentence=sentence,
@@ -268,9 +267,9 @@ def _origin(source: str) -> str:
     return "; ".join(catalog.sources()[s].title for s in source.split(";") if s)
 
 
-def _axis(scale: str, kind: str) -> str:
+def _axis(scale: str, kind: str, *, from_line: bool = False) -> str:
     names_ = {
-        "times": _("Times larger than the first point"),
+        "times": _("Times larger than where the line starts") if from_line else _("Times larger than the first point"),
         "flop": _("Training compute, FLOP"),
         "count": _("Parameters; memory as parameters at 6 bytes each"),
         "bytes": _("Bytes: 16-bit weights, and memory of one device"),
@@ -361,13 +360,21 @@ def _sentence(view: View, fitted: Sequence[Fitted]) -> str:
             return _("At fixed 16 bits, NVIDIA's flagships gained {a} FLOP/s and {b} bandwidth per two years: FLOP per byte grew only {c}.").format(
                 a=a, b=b, c=grown
             )
-        if view.hold == "window" and compute and memory:
-            return _("In the same window, chips gained {a} FLOP/s and {b} DRAM bandwidth per two years: {c} against {d} over twenty.").format(
-                a=a, b=b, c=units.times(compute.multiplier(20)), d=units.times(memory.multiplier(20))
+        if view.hold == "window" and compute and memory and view.data != "today":
+            return _("Since {year} chips gained {a} FLOP/s and {b} DRAM bandwidth per two years: {c} against {d} over twenty.").format(
+                year=min(t.first.year for t in trends.values() if t),
+                a=a,
+                b=b,
+                c=units.times(compute.multiplier(20)),
+                d=units.times(memory.multiplier(20)),
             )
+        if not compute:
+            return _("Per two years memory bandwidth gained {b}; for FLOP/s there is no line here.").format(b=b)
+        if not memory:
+            return _("Per two years chips gained {a} FLOP/s; for bandwidth there is no line here.").format(a=a)
         return _(
-            "Per two years chips gained {a} FLOP/s and {b} memory bandwidth; at fixed 16-bit precision since 2017 the ratio grew only {c}."
-        ).format(a=a, b=b, c=units.times(fixed_precision()[2]))
+            "Per two years chips gained {a} FLOP/s and {b} DRAM bandwidth: their ratio grew {c}, at fixed 16-bit precision (since 2017) only {d}."
+        ).format(a=a, b=b, c=units.times(domain.divergence(compute, memory, 2.0).ratio), d=units.times(fixed_precision()[2]))
     if figure == "compute":
         transformers, every = trends.get("transformers"), trends.get("all")
         if transformers and every:
@@ -379,23 +386,36 @@ def _sentence(view: View, fitted: Sequence[Fitted]) -> str:
         return template.format(a=_two(trend))
     size, memory = trends.get("parameters"), trends.get("accelerator_memory")
     if size and memory:
-        return _("Models grew {a} per two years, the memory of one accelerator {b}.").format(a=_two(size), b=_two(memory))
+        template = (
+            _("Notable models of all sizes grew {a} per two years, the memory of one accelerator {b}.")
+            if view.data == "today" and not view.frontier
+            else _("Models grew {a} per two years, the memory of one accelerator {b}.")
+        )
+        return template.format(a=_two(size), b=_two(memory))
     return _("Per two years: {a}.").format(a=_two(size or memory))
 
 
-def _sure(trend: Trend | None) -> tuple[str, str]:
-    if trend is None:
+def _sure(view: View, fitted: Sequence[Fitted]) -> tuple[str, str]:
+    """How sure the takeaway's first number is: its quantity, its interval, and a word for how wide that is."""
+    shown: Sequence[Fitted] = fitted
+    if view.figure == "gap" and view.hold == "precision" and view.show == "curves":
+        shown, _problems = _ratio(fitted, replace(view, show="ratio"))  # there the takeaway ends on the ratio
+    found = next((f for f in shown if f.trend), None)
+    if found is None or found.trend is None:
         return "", "gray"
-    low, high = trend.multiplier_interval(2.0)
-    spread = high / low if low > 0 else float("inf")
-    _limit, colour, words = next(t for t in TRUST if spread <= t[0])
-    return labelled(_(words), interval(trend)), colour
+    low, high = found.trend.multiplier_interval(2.0)
+    if low <= 1.0 <= high:
+        colour, words = "red", N_("direction uncertain")
+    else:
+        spread = high / low if low > 0 else float("inf")
+        _limit, colour, words = next(t for t in TRUST if spread <= t[0])
+    return labelled(_(words), f"{_(found.curve.label)}, {interval(found.trend)}"), colour
 
 
 def interval(trend: Trend, period_years: float = 2.0) -> str:
-    """The 95 % interval of a trend's multiplier: "95 %: 2.68–3.41×"."""
+    """The 95 % interval of a trend's multiplier in words: "95 % interval 2.68–3.41×"."""
     low, high = trend.multiplier_interval(period_years)
-    return f"95{units.THIN}%: {units.times(low).rstrip(units.TIMES)}–{units.times(high)}"
+    return _("95 % interval {low}–{high}").format(low=units.times(low).rstrip(units.TIMES + "倍" + units.THIN), high=units.times(high))
 
 
 def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
@@ -406,7 +426,10 @@ def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
     ]
     if parts:
         parts.append(_("bands: 50 % and 90 % of the fit") if view.band == "fit" else _("bands: where 50 % and 90 % of new points would fall"))
+    parts += [labelled(_(f.curve.label), _("shown, not fitted")) for f in fitted if not f.curve.fitted]
     parts.append(_("open markers: data sheet or inferred"))
+    if view.figure == "gap" and view.hold == "precision":
+        parts.append(_("NVIDIA's flagships at 16 bits, whichever data is chosen"))
     if until:
         parts.append(_("dashed: extrapolated, not measured"))
     return " · ".join(parts)
@@ -417,7 +440,7 @@ def _cards(f: Fitted) -> list[Card]:
         return []
     claims = [catalog.claims()[c] for c in f.curve.claims]
     if not claims:
-        return [Card(f.curve.role, _(f.curve.label), "–", units.times(f.trend.multiplier(2)), f"{interval(f.trend)} · {rate(f.trend)}")]
+        return [Card(f.curve.role, _(f.curve.label), "", units.times(f.trend.multiplier(2)), f"{interval(f.trend)} · {rate(f.trend)}")]
     first, *later = claims
     note = " · ".join(
         _("in {n} years: published {a}, your fit {b}").format(
@@ -457,13 +480,22 @@ def _why(fitted: Sequence[Fitted], view: View) -> str:
                     label=_(f.curve.label), b=f"{b:.4f}", m=units.times(f.trend.multiplier(2)), rate=rate(f.trend)
                 )
             )
+    if view.figure == "size" and view.unit == "normalised":
+        lines.append(_("- Memory is drawn as the parameters that it holds at 6 bytes each, as in the authors' figure."))
     by_id = {f.curve.id: f.trend for f in fitted}
     for fast, slow, period, template in (
         ("peak_compute", "memory_bandwidth", 10.0, N_("- The gap between the first two lines grows **{gap} per decade** (95 %: {low} to {high}).")),
         ("parameters", "accelerator_memory", 2.0, N_("- The gap between the two lines grows **{gap} per two years** (95 %: {low} to {high}).")),
     ):
         a, c = by_id.get(fast), by_id.get(slow)
-        if a and c:
+        pairs, _problems = _ratio(fitted, replace(view, show="ratio")) if fast == "peak_compute" else ((), ())
+        if pairs and (paired := pairs[0].trend):
+            lines.append(
+                _("- FLOP per byte, chip by chip, grows **{gap} per decade** ({interval}).").format(
+                    gap=units.times(paired.multiplier(10)), interval=interval(paired, 10)
+                )
+            )
+        elif a and c:
             gap = domain.divergence(a, c, period)
             low, high = gap.ratio_interval
             lines.append(_(template).format(gap=units.times(gap.ratio), low=units.times(low), high=units.times(high)))
@@ -507,7 +539,6 @@ def _rows(f: Fitted) -> list[dict[str, object]]:
     return [
         {
             _("series"): _(f.curve.label),
-            "id": p.id,
             _("name"): p.name,
             _("date"): p.date.isoformat(),
             _("value"): p.value,
@@ -516,6 +547,7 @@ def _rows(f: Fitted) -> list[dict[str, object]]:
             _("precision"): p.precision,
             _("note"): _how(f.curve, p),
             _("source"): _origin(p.source),
+            "id": p.id,
         }
         for p in f.curve.points
     ]
@@ -532,12 +564,8 @@ def _breakdown() -> Answer:
     ]
     last = bars[-1]
     total = last.weights_bytes + last.optimizer_bytes + last.activations_bytes
-    sentence = _("Training {name} filled {total} of a {limit} GPU in {year}; the weights themselves were {share} % of that.").format(
-        name=last.name,
-        total=units.si(total, "B"),
-        limit=units.si(last.capacity_bytes, "B", 2),
-        year=last.year,
-        share=round(100 * last.weights_bytes / total),
+    sentence = _("By the authors' count, training {name} ({year}) takes {total} without gradients; its weights are only {share} % of that.").format(
+        name=last.name, total=units.si(total, "B"), year=last.year, share=round(100 * last.weights_bytes / total)
     )
     return Answer(
         name="growth",
@@ -545,7 +573,9 @@ def _breakdown() -> Answer:
         drawing=figures.breakdown(bars, name=_("Training memory as the authors count it, bytes")),
         sure=_("as published, with known errors"),
         trust="orange",
-        caption=_("Activations are counted, not measured; gradients are missing from the published table."),
+        caption=_(
+            "Activations are counted, not measured; gradients are missing from the published table; batches differ, so bars compare only roughly."
+        ),
         explain=_breakdown_why,
         doubt=_breakdown_errors,
         rows=_breakdown_table,

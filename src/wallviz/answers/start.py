@@ -21,12 +21,12 @@ PARAMS: tuple[Param, ...] = (choice("weights", FORMATS, "16"),)
 
 #: The claims of the landing page: role, the claim of the 2024 edition and that of 2021.
 HEADLINES = (
-    ("compute", "paper_params", "blog_params"),
-    ("compute", "paper_compute_transformer", "blog_compute_all"),
-    ("memory", "paper_accel_memory", "blog_accel_memory"),
-    ("compute", "paper_hw_flops_20y", "blog_hw_flops_20y"),
-    ("bandwidth", "paper_dram_bw_20y", "blog_dram_bw_20y"),
-    ("network", "paper_interconnect_bw_20y", "blog_interconnect_bw_20y"),
+    ("compute", "paper_params", ("blog_params",)),
+    ("compute", "paper_compute_transformer", ("blog_compute_transformer", "blog_compute_all")),
+    ("memory", "paper_accel_memory", ("blog_accel_memory",)),
+    ("compute", "paper_hw_flops_20y", ("blog_hw_flops_20y",)),
+    ("bandwidth", "paper_dram_bw_20y", ("blog_dram_bw_20y",)),
+    ("network", "paper_interconnect_bw_20y", ("blog_interconnect_bw_20y",)),
 )
 
 
@@ -50,15 +50,15 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
     except InputError as error:
         return Answer("speed", str(error), None)
     fast = units.significant(ceiling.tokens_per_s)
-    if ceiling.memory_tokens_per_s < ceiling.compute_tokens_per_s:
-        sentence = _("{chip} writes at most {n} tokens per second with {model}: memory sets the pace, {times} below arithmetic.").format(
-            chip=chip.name, n=fast, model=model.name, times=units.times(ceiling.compute_tokens_per_s / ceiling.memory_tokens_per_s)
-        )
+    fits = chip.memory_bytes is None or model.parameters * size <= chip.memory_bytes
+    if not fits:
+        template = _("If one {chip} could hold {model}, it would write at most {n} tokens/s at batch 1.")
+    elif ceiling.memory_tokens_per_s < ceiling.compute_tokens_per_s:
+        template = _("{chip} writes at most {n} tokens/s with {model} at batch 1: memory sets the pace, {times} below arithmetic.")
     else:
-        sentence = _("{chip} writes at most {n} tokens per second with {model}: arithmetic sets the pace.").format(
-            chip=chip.name, n=fast, model=model.name
-        )
-    fits = chip.memory_bytes is not None and ceiling.weights_bytes <= chip.memory_bytes
+        template = _("{chip} writes at most {n} tokens/s with {model} at batch 1: arithmetic sets the pace.")
+    times = units.times(ceiling.compute_tokens_per_s / ceiling.memory_tokens_per_s)
+    sentence = template.format(chip=chip.name.partition(" (")[0], n=fast, model=model.name, times=times)
     problems = (
         ()
         if fits or chip.memory_bytes is None
@@ -107,9 +107,11 @@ def _table(ceiling: DecodeCeiling) -> tuple[dict[str, object], ...]:
 def _headlines(_language: str) -> tuple[Card, ...]:
     cards = []
     for role, late, early in HEADLINES:
-        new, old = catalog.claims()[late], catalog.claims()[early]
+        new = catalog.claims()[late]
         trend = growth.fit(new.points)
         period = _("in {n} years").format(n=f"{new.period_years:g}")
+        before = [catalog.claims()[c] for c in early]
+        said = [units.claimed(old.multiplier) if old.what == new.what else bracketed(units.claimed(old.multiplier), _(old.what)) for old in before]
         cards.append(
             Card(
                 role,
@@ -117,9 +119,7 @@ def _headlines(_language: str) -> tuple[Card, ...]:
                 units.claimed(new.multiplier),
                 units.times(trend.multiplier(new.period_years)),
                 f"{interval(trend, new.period_years)} · {rate(trend)}",
-                labelled(
-                    _("2021 blog"), units.claimed(old.multiplier) if old.what == new.what else bracketed(units.claimed(old.multiplier), _(old.what))
-                ),
+                labelled(_("2021 blog"), " · ".join(said)),
             )
         )
     return tuple(cards)

@@ -63,14 +63,14 @@ def _short(name: str) -> str:
     return name.partition(" (")[0].removeprefix("NVIDIA ").removeprefix("Google ").removeprefix("Microsoft ")
 
 
-def _markers(series: Series, drawn: set[str]) -> list[dict[str, Any]]:
+def _markers(series: Series, drawn: set[tuple[str, float]]) -> list[dict[str, Any]]:
     """The markers of the points that no earlier series has `drawn`: a point may belong to two fits and is shown once."""
     role = style.ROLES[series.role]
     rank = {name: i for i, name in enumerate(series.named)}
     many = len(series.kept) > 60
     traces = []
     for every, left_out in ((series.kept, False), (series.left_out, True)):
-        points = [p for p in every if p.id not in drawn]
+        points = [p for p in every if (p.id, p.value) not in drawn]
         if not points:
             continue
         # Named points come first: where two names would touch, the browser keeps the earlier one.
@@ -153,10 +153,10 @@ def lines(
     span = max((max(dates) - min(dates)).days, 365)
     left, right = min(dates) - timedelta(days=span // 25), max(dates) + timedelta(days=span // 40)
     data = [t for s in series for t in _line(s, until, prediction)]
-    drawn: set[str] = set()
+    drawn: set[tuple[str, float]] = set()
     for s in series:
         data += _markers(s, drawn)
-        drawn |= {p.id for p in (*s.kept, *s.left_out)}
+        drawn |= {(p.id, p.value) for p in (*s.kept, *s.left_out)}
     return style.Drawing(
         data,
         style.layout(
@@ -209,7 +209,8 @@ def breakdown(bars: Sequence[Bar], *, name: str) -> style.Drawing:
     axis = style.value_axis("bytes", 1.0, max(*totals, *(b.capacity_bytes for b in bars)), log=False, room=0.08)
     last = bars[-1]
     middles = (last.weights_bytes / 2, last.weights_bytes + last.optimizer_bytes / 2, totals[-1] - last.activations_bytes / 2)
-    annotations = style.end_labels([style.End(last.capacity_bytes, "compute", _("One GPU holds"))], axis, lines=1)
+    capacity = f"<span style='color:{style.ROLES['compute'].colour}'>━</span> {_('One GPU holds')}"
+    annotations = [style.beside(last.capacity_bytes, capacity)]
     annotations += [
         style.beside(y, f"<span style='color:{style.PARTS[part]}'>■</span> {label}") for y, (part, label, _name) in zip(middles, parts, strict=True)
     ]

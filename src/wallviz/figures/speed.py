@@ -11,8 +11,8 @@ from wallviz.roofline import DecodeCeiling
 def speed(ceiling: DecodeCeiling) -> style.Drawing:
     """Two bars to the same scale, tokens per second: the bound of arithmetic and the bound of memory."""
     rows = [
-        (_("Memory allows"), ceiling.memory_tokens_per_s, "bandwidth"),
         (_("Arithmetic would allow"), ceiling.compute_tokens_per_s, "compute"),
+        (_("Memory allows"), ceiling.memory_tokens_per_s, "bandwidth"),
     ]
     top = max(value for _label, value, _role in rows)
     return style.Drawing(
@@ -40,7 +40,7 @@ def speed(ceiling: DecodeCeiling) -> style.Drawing:
                 "zeroline": False,
                 "nticks": 5,
                 "tickformat": ",",
-                "title": {"text": _("Tokens per second, at most")},
+                "title": {"text": _("Tokens per second, at most"), "font": {"size": 14}, "standoff": 8},
                 "fixedrange": True,
             },
             "yaxis": {"range": [-0.4, 1.75], "visible": False, "fixedrange": True},

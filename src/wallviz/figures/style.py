@@ -63,15 +63,21 @@ def tick_text(kind: str, value: float) -> str:
     """A tick label for `value` of `kind`: ``times``, ``flop``, ``flop_per_s``, ``bytes_per_s``, ``bytes``, ``count``,
     ``flop_per_byte``, ``byte_s_per_flop``, ``rate`` (FLOP or bytes per second on one axis)."""
     if kind == "times":
-        return f"{value:,.0f}{units.TIMES}" if 1 <= value < 1e6 else f"{_power(value)}{units.TIMES}"
+        if value < 1 or not _is_power(value):
+            return f"{units.significant(value, 1)}{units.TIMES}"
+        return f"{value:,.0f}{units.TIMES}" if value < 1e6 else f"{_power(value)}{units.TIMES}"
     if kind == "flop":
-        return _power(value)
+        return _power(value) if _is_power(value) else f"{round(value / 10 ** floor(log10(value)))}·{_power(10 ** floor(log10(value)))}"
     if kind == "count":
         return units.count(value)
     if kind == "byte_s_per_flop":
         return units.significant(value * 1e3, 1)
     unit = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "flop_per_byte": "", "rate": "/s"}[kind]
     return units.si(value, unit, digits=1 if value >= 1 else 3)
+
+
+def _is_power(value: float) -> bool:
+    return abs(log10(value) - round(log10(value))) < 1e-9
 
 
 def _power(value: float) -> str:
@@ -109,6 +115,16 @@ def value_axis(kind: str, low: float, high: float, *, log: bool, room: float = 0
     margin = (log10(high) - log10(low)) * room or 0.3
     decades = list(range(first, last + 1))
     every = max(1, ceil(len(decades) / 8))
+    if high / low < 100:  # under two factors of ten, lines at 1, 2 and 5 tell more than one lonely ten
+        steps = [step * 10.0**d for d in range(first - 1, last + 1) for step in (1.0, 2.0, 5.0)]
+        within = [v for v in steps if log10(low) - margin <= log10(v) <= log10(high) + margin]
+        return axis | {
+            "type": "log",
+            "range": [log10(low) - margin, log10(high) + margin],
+            "tickvals": within,
+            "ticktext": [tick_text(kind, v) for v in within],
+            "minorloglabels": "none",
+        }
     return axis | {
         "type": "log",
         "range": [log10(low) - margin, log10(high) + margin],

@@ -40,7 +40,12 @@ def show(link: Link) -> None:
         chip=chips[case.chip].name,
     )
     bar = st.popover(
-        label, icon=":material/tune:", help=_("Your case: every page answers for it"), on_change="rerun", key="case_bar", type="tertiary"
+        label,
+        icon=":material/tune:",
+        help=_("Your case, shared by the explore pages; here its chip is named where it is shown"),
+        on_change="rerun",
+        key="case_bar",
+        type="tertiary",
     )
     if not bar.open:
         return

@@ -76,7 +76,10 @@ def _stock(figure: go.Figure | None, *, key: str, alt: str, on_click: Callable[[
     st.plotly_chart(figure, key=key, alt=alt, config=config, on_select=selected, selection_mode="points")
 
 
-def save_buttons(*, name: str, file: str, link: str, embed: str, done: str) -> None:
-    """Buttons that save the chart `name` as PNG or SVG and copy its address: all in the browser, nothing reruns."""
-    data = {"name": name, "file": file, "link": link, "embed": embed, "done": done}
+def save_buttons(*, name: str, file: str, **labels: str) -> None:
+    """Buttons that save the chart `name` as PNG or SVG and copy its address: all in the browser, nothing reruns.
+
+    `labels` are the words on them: ``png``, ``svg``, ``link``, ``embed``, and ``done`` for a moment after.
+    """
+    data = {"name": name, "file": file, **labels}
     component("save", "<div class='wallviz-save'></div>", _SAVE_CSS)(key=f"save_{name}", data=data)

@@ -87,11 +87,19 @@ class Page:
         if not menu.open:
             return
         with menu:
-            save_buttons(name=answer.name, file=f"wallviz-{answer.name}", link=_("Copy link"), embed=_("Copy embed code"), done=_("Done"))
+            save_buttons(
+                name=answer.name,
+                file=f"wallviz-{answer.name}",
+                link=_("Copy link"),
+                embed=_("Copy embed code"),
+                done=_("Done"),
+                png=_("Picture: PNG"),
+                svg=_("Vector: SVG"),
+            )
             with st.container(horizontal=True):
-                st.download_button("CSV", lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv", on_click="ignore")
+                st.download_button(_("Data: CSV"), lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv", on_click="ignore")
                 st.download_button(
-                    "HTML",
+                    _("Offline page: HTML"),
                     lambda: one_file(answer),
                     f"wallviz-{answer.name}.html",
                     "text/html",
@@ -116,15 +124,15 @@ class Page:
         """Claims as published beside the reader's refit."""
         if self.embedded or not cards:
             return
-        with self._more, st.container(horizontal=True, key=f"{self.room.name}_cards"):
-            for card in cards:
+        with self._more:
+            for column, card in zip(st.columns(max(3, len(cards))), cards, strict=False):
                 lines = [
                     f"{style.glyph(card.role)} {card.quantity}",
-                    f"{_('published')} **{card.published}** · {_('your fit')} **{card.refit}**",
+                    (f"{_('published')} **{card.published}** · " if card.published else "") + f"{_('your fit')} **{card.refit}**",
                     f":small[{card.interval}]",
                     f":small[{card.note}]" if card.note else "",
                 ]
-                with st.container(border=True, width=300):
+                with column.container(border=True, height="stretch"):
                     st.markdown("\n\n".join(line for line in lines if line), unsafe_allow_html=True)
 
     @contextmanager
@@ -232,7 +240,7 @@ class Page:
     def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
         """Any number of options."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
-        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help)
+        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=_("Choose points"))
 
 
 def plain(lines: Iterable[str]) -> str:
@@ -275,4 +283,4 @@ def citation(answer: Answer) -> str:
 def _origin(source_id: str) -> str:
     source = catalog.sources()[source_id]
     title = f"[{source.title}]({source.url})" if source.url else source.title
-    return f"{title} · {source.producer} · {source.licence}"
+    return f"{title} · {source.producer} · {_(source.licence)}"

@@ -23,7 +23,7 @@ export default function ({ data, parentElement }) {
   };
   const embed = () => { const url = new URL(location.href); url.searchParams.set("embed", "true"); return url.href; };
   root.replaceChildren(
-    button("PNG", picture("png")), button("SVG", picture("svg")),
+    button(data.png, picture("png")), button(data.svg, picture("svg")),
     button(data.link, copy(() => location.href)),
     button(data.embed, copy(() => `<iframe src="${embed()}" width="100%" height="620" style="border:0"></iframe>`)),
   );
