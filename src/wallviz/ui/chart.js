@@ -56,14 +56,15 @@ function declutter(root) {
   const box = root.querySelector(".plot-container")?.getBoundingClientRect();
   if (!box) return;
   const kept = [...root.querySelectorAll(".annotation text, .ytick text, .xtick text")].map((node) => node.getBoundingClientRect());
-  for (const text of root.querySelectorAll(".textpoint text")) {
-    text.style.visibility = "visible";
-    const mine = text.getBoundingClientRect();
+  const names = [...root.querySelectorAll(".textpoint text")];
+  const places = names.map((name) => name.getBoundingClientRect()); // all reads before the first write: one layout, not one a name
+  names.forEach((name, i) => {
+    const mine = places[i];
     const outside = mine.left < box.left || mine.right > box.right || mine.top < box.top || mine.bottom > box.bottom;
     const hit = kept.some((other) => mine.left < other.right + 3 && other.left < mine.right + 3 && mine.top < other.bottom && other.top < mine.bottom);
-    if (outside || hit) text.style.visibility = "hidden";
-    else kept.push(mine);
-  }
+    name.style.visibility = outside || hit ? "hidden" : "visible";
+    if (!outside && !hit) kept.push(mine);
+  });
 }
 
 const state = new WeakMap();
@@ -81,6 +82,7 @@ function draw(me) {
   fit(figure.layout, root.clientWidth);
   spread(figure.layout);
   root.style.minHeight = figure.layout.height + "px";
+  figure.layout.width = root.clientWidth; // known here: plotly need not measure the page
   me.drawing = Plotly.react(root, figure.data, figure.layout, {
     displaylogo: false, responsive: false, doubleClick: "reset", scrollZoom: false,
     modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],

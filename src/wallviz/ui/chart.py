@@ -17,7 +17,7 @@ from wallviz.ui import server
 from wallviz.ui.component import component
 
 _CSS = """
-.wallviz-chart { width: 100%; position: relative; }
+.wallviz-chart { width: 100%; position: relative; contain: layout style; }
 .wallviz-chart .modebar-btn path { fill: var(--st-text-color) !important; }
 .wallviz-chart .modebar-group { background: transparent !important; }
 """

@@ -82,7 +82,9 @@ def pages() -> dict[str, st.Page]:
 def navigation() -> st.Page:
     """Sets up everything around the page that was asked for and returns that page, ready to run."""
     _speak()
-    st.set_page_config(page_title="wallviz", page_icon=str(i18n.CONTENT / "icon.png"), layout="wide")
+    icon = None if st.session_state.get("_icon") else str(i18n.CONTENT / "icon.png")  # read and sent once a session
+    st.session_state["_icon"] = True
+    st.set_page_config(page_title="wallviz", page_icon=icon, layout="wide")
     embedded = st.context.is_embedded
     built = pages()
     sections = {_(title): [built[r.name] for r in ROOMS.values() if r.section == section] for section, title in SECTIONS.items()}
