@@ -177,7 +177,7 @@ def _curves(view: View, chip: str) -> Answer:
         doubt=partial(_how_sure, fitted, view),
         problems=problems,
         rows=partial(_table, fitted),
-        sources=tuple(dict.fromkeys(s for f in fitted for p in f.curve.points for s in p.source.split(";"))),
+        sources=_sources(fitted),
         options={p.id: f"{p.name} ({p.date.year})" for f in fitted for p in f.curve.points},
     )
 

@@ -36,7 +36,6 @@ class Series:
     named: tuple[str, ...] = ()
     how: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
-    thin: bool = False
 
 
 def _sample(first: date, last: date) -> list[date]:
@@ -89,7 +88,7 @@ def _markers(series: Series, drawn: set[tuple[str, float]]) -> list[dict[str, An
                     "symbol": "x-thin-open" if left_out else symbol,
                     "color": style.FAINT if left_out else role.colour,
                     "size": 6 if many else 9,
-                    "opacity": (0.45 if many else 0.95) * (style.MUTED * 2 if series.thin else 1),
+                    "opacity": (0.45 if many else 0.95),
                     "line": {"width": 1.6, "color": style.FAINT if left_out else role.colour},
                 },
                 "customdata": _hover(ordered, series),
@@ -109,10 +108,9 @@ def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str
     end = max(trend.last, until) if until else trend.last
     whole = _sample(trend.first, end)
     x = [d.isoformat() for d in whole]
-    if not series.thin:
-        for level, alpha in ((0.9, 0.10), (0.5, 0.16)):
-            low, high = (trend.prediction_band if prediction else trend.confidence_band)(whole, level=level)
-            traces.append(style.band(x, [float(v) / series.base for v in low], [float(v) / series.base for v in high], series.role, alpha))
+    for level, alpha in ((0.9, 0.10), (0.5, 0.16)):
+        low, high = (trend.prediction_band if prediction else trend.confidence_band)(whole, level=level)
+        traces.append(style.band(x, [float(v) / series.base for v in low], [float(v) / series.base for v in high], series.role, alpha))
     pieces = [(inside, "solid")]
     if until and until > trend.last:
         pieces.append((_sample(trend.last, until), "dash"))
@@ -123,7 +121,7 @@ def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str
                 "x": [d.isoformat() for d in days],
                 "y": [float(v) / series.base for v in trend.at(days)],
                 "mode": "lines",
-                "line": {"color": role.colour, "width": 1.4 if series.thin else 2.6, "dash": "dot" if series.thin else dash},
+                "line": {"color": role.colour, "width": 2.6, "dash": dash},
                 "hoverinfo": "skip",
             }
         )

@@ -20,7 +20,6 @@ from wallviz import units
 HEIGHT = 470
 GRID = "rgba(128,128,128,0.22)"
 FAINT = "rgba(128,128,128,0.55)"
-MUTED = 0.25  # opacity of what is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +114,16 @@ def value_axis(kind: str, low: float, high: float, *, log: bool, room: float = 0
     margin = (log10(high) - log10(low)) * room or 0.3
     decades = list(range(first, last + 1))
     every = max(1, ceil(len(decades) / 8))
+    values, texts = [10.0**d for d in decades], [tick_text(kind, 10.0**d) if (d - last) % every == 0 else "" for d in decades]
     if high / low < 100:  # under two factors of ten, lines at 1, 2 and 5 tell more than one lonely ten
         steps = [step * 10.0**d for d in range(first - 1, last + 1) for step in (1.0, 2.0, 5.0)]
-        within = [v for v in steps if log10(low) - margin <= log10(v) <= log10(high) + margin]
-        return axis | {
-            "type": "log",
-            "range": [log10(low) - margin, log10(high) + margin],
-            "tickvals": within,
-            "ticktext": [tick_text(kind, v) for v in within],
-            "minorloglabels": "none",
-        }
+        values = [v for v in steps if log10(low) - margin <= log10(v) <= log10(high) + margin]
+        texts = [tick_text(kind, v) for v in values]
     return axis | {
         "type": "log",
         "range": [log10(low) - margin, log10(high) + margin],
-        "tickvals": [10.0**d for d in decades],
-        "ticktext": [tick_text(kind, 10.0**d) if (d - last) % every == 0 else "" for d in decades],
+        "tickvals": values,
+        "ticktext": texts,
         "minorloglabels": "none",
     }
 
