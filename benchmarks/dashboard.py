@@ -165,7 +165,7 @@ def main() -> None:
             row("a control changes, a view never computed before", first, slider)
         if "key" in asked.only:
             with serving(DASHBOARD, log) as in_place, serving(DASHBOARD, log.with_suffix(".stock"), WALLVIZ_CHART="stock") as stock:
-                ours, theirs = key_presses(in_place, stock, 60)
+                ours, theirs = key_presses(in_place, stock, 120)
             row("key press to chart in a browser (against Streamlit's own chart on the same page)", ours, theirs, "< 0.7")
         if "cold" in asked.only:
             served: dict[str, list[float]] = {BARE: [], DASHBOARD: []}

@@ -3,32 +3,38 @@
 import streamlit as st
 
 from wallviz import curves, ui
-from wallviz.answers import growth
+from wallviz.answers import Answer, growth
 from wallviz.i18n import _
 
 page = ui.Page("growth", growth.PARAMS, case=True)
+
+
+def first_view() -> Answer:
+    """The answer, its figure, its controls and its claims."""
+    view = growth.View(**page.view)
+    answer = growth.answer(view, chip=page.case.chip)
+    page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
+    with page.controls():
+        page.pick("figure", _("Figure"), growth.words("figure"))
+        if view.curved:
+            page.pick("data", _("Data"), growth.words("data"))
+        if view.figure == "gap":
+            page.pick("hold", _("Hold fixed"), growth.words("hold"))
+        elif view.curved:
+            page.select("domain", _("Domain"), growth.words("domain"))
+        if view.curved:
+            page.pick("scale", _("Scale"), growth.words("scale"))
+    page.cards(answer.cards)
+    return answer
+
+
+answer = page.live(first_view, whole=["figure"])
 view = growth.View(**page.view)
-answer = growth.answer(view, chip=page.case.chip)
-page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
-
-curved = view.figure != "training"
-with page.controls():
-    page.pick("figure", _("Figure"), growth.words("figure"))
-    if curved:
-        page.pick("data", _("Data"), growth.words("data"))
-    if view.figure == "gap":
-        page.pick("hold", _("Hold fixed"), growth.words("hold"))
-    elif curved:
-        page.select("domain", _("Domain"), growth.words("domain"))
-    if curved:
-        page.pick("scale", _("Scale"), growth.words("scale"))
-
-page.cards(answer.cards)
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)
 if sure := page.drawer("sure", _("How sure: intervals, influence, known errors")):
     sure.markdown(answer.how_sure)
-if curved and (expert := page.drawer("expert", _("Expert: window, unit, method, single points"))):
+if view.curved and (expert := page.drawer("expert", _("Expert: window, unit, method, single points"))):
     with expert:
         page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -71,6 +71,11 @@ class View:
     extend: int = curves.LAST_YEAR
     without: tuple[str, ...] = ()
 
+    @property
+    def curved(self) -> bool:
+        """Whether the figure shows curves over time, rather than the bars of training memory."""
+        return self.figure != "training"
+
 
 def answer(view: View, *, chip: str = "") -> Answer:
     """The answer to `view`, in the language in use; `chip` (an id of the catalog) is named first where it is shown."""

@@ -67,6 +67,12 @@ function declutter(root) {
   });
 }
 
+// Once a frame, right before it is painted: the browser lays the page out then anyway, so reading places costs nothing extra.
+function settle(me) {
+  cancelAnimationFrame(me.settling);
+  me.settling = requestAnimationFrame(() => declutter(me.root));
+}
+
 const state = new WeakMap();
 
 function draw(me) {
@@ -87,11 +93,11 @@ function draw(me) {
     displaylogo: false, responsive: false, doubleClick: "reset", scrollZoom: false,
     modeBarButtons: [["zoom2d", "pan2d", "resetScale2d"]],
   }).then(() => {
-    if (!me.listening) declutter(root); // later the listener below does it
     root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
     if (me.listening) return;
     me.listening = true;
-    root.on("plotly_afterplot", () => declutter(root));
+    settle(me);
+    root.on("plotly_afterplot", () => settle(me));
     root.on("plotly_click", (event) => {
       const id = event.points[0]?.customdata?.[0];
       if (me.clickable && id) me.tell("clicked", id);

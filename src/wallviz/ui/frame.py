@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
+from functools import cache
 
 import streamlit as st
 
@@ -71,6 +73,12 @@ def language_query() -> dict[str, str]:
     return {"lang": i18n.language()} if st.session_state.get("_language_chosen") else {}
 
 
+@cache
+def _icon() -> str:
+    """The icon as a data URL: Streamlit drops a picture that the latest run did not name, which can be before a browser asks for it."""
+    return f"data:image/png;base64,{b64encode((i18n.CONTENT / 'icon.png').read_bytes()).decode()}"
+
+
 def pages() -> dict[str, st.Page]:
     """The rooms as Streamlit pages, in the language in use; the first is the default page."""
     return {
@@ -82,9 +90,7 @@ def pages() -> dict[str, st.Page]:
 def navigation() -> st.Page:
     """Sets up everything around the page that was asked for and returns that page, ready to run."""
     _speak()
-    icon = None if st.session_state.get("_icon") else str(i18n.CONTENT / "icon.png")  # read and sent once a session
-    st.session_state["_icon"] = True
-    st.set_page_config(page_title="wallviz", page_icon=icon, layout="wide")
+    st.set_page_config(page_title="wallviz", page_icon=_icon(), layout="wide")
     embedded = st.context.is_embedded
     built = pages()
     sections = {_(title): [built[r.name] for r in ROOMS.values() if r.section == section] for section, title in SECTIONS.items()}

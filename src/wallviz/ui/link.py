@@ -34,7 +34,12 @@ class Link:
         if st.session_state.get("_page") != page:
             st.session_state["_page"] = page
             self._enter(st.query_params.to_dict())
-        self.values: dict[str, Any] = {name: self._read(name) for name in self._params}
+        self.values: dict[str, Any] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Takes the values as they are now."""
+        self.values = {name: self._read(name) for name in self._params}
 
     def _enter(self, address: Mapping[str, str]) -> None:
         """Arriving here: an address that names any of our parameters is the whole view; one that names none leaves what was chosen."""

@@ -20,12 +20,19 @@ from wallviz import __version__, catalog
 from wallviz.answers import Answer, Card, Entry
 from wallviz.case import Case
 from wallviz.figures import style
-from wallviz.i18n import _, labelled, language
+from wallviz.i18n import _, labelled, language, use
 from wallviz.params import Param
 from wallviz.ui import case as case_bar
 from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.frame import ROOMS, language_query
 from wallviz.ui.link import Link
+
+_CARDS_CSS = """<style>
+.wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
+.wallviz-cards > div { border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); padding: 1rem; }
+.wallviz-cards p { margin: 0 0 .5rem; }
+.wallviz-cards p:last-child { margin: 0; }
+</style>"""
 
 
 class Page:
@@ -35,6 +42,7 @@ class Page:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
         self.link = Link(name, params, case_bar.PARAMS if case else ())
+        self._live = False
         if not self.embedded:
             st.title(question(self.case) if question else _(self.room.question), anchor=False)
             if self.room.name == "start":
@@ -43,11 +51,41 @@ class Page:
                 case_bar.show(self.link)
         if self.link.problems:
             st.warning(plain(self.link.problems), icon=":material/link_off:")
+
+    def _lay_out(self) -> None:
+        """The places of the page, top to bottom."""
         self._answer = st.container()
         self._figure = st.container()
-        self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{name}_controls")
+        self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{self.room.name}_controls")
         self._foot = st.container()
         self._more = st.container()
+
+    def live(self, first_view: Callable[[], Answer], *, whole: Sequence[str] = ()) -> Answer:
+        """Runs `first_view` so that its controls rerun it alone, without the frame and the drawers around it; returns its answer.
+
+        An open drawer shows the answer too, so while one is open a control reruns the whole page; so does a change of a parameter named in
+        `whole`, on which the drawers themselves depend (docs/decisions/0013-first-view-alone.md).
+        """
+        drawers = f"{self.room.name}_drawer_"
+        self._live = not any(is_open for key, is_open in st.session_state.items() if str(key).startswith(drawers))
+        before = {name: self.link.values[name] for name in whole}
+
+        def alone() -> Answer:
+            use(st.session_state["_language"])  # a rerun of a fragment passes by app.py
+            self.link.read()
+            if before != {name: self.link.values[name] for name in whole}:
+                st.rerun()
+            answer = first_view()
+            self.link.publish(language_query())
+            return answer
+
+        if self._live:
+            answer: Answer = st.fragment(alone)()
+        else:
+            with st.container():  # where a fragment puts its elements: the chart stays the node that it is
+                answer = first_view()
+        self._more = st.container()
+        return answer
 
     @property
     def view(self) -> dict[str, Any]:
@@ -63,6 +101,10 @@ class Page:
 
     def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None) -> None:
         """The takeaway with its badge, the figure under it, and the figure's menu."""
+        self._lay_out()
+        if answer.drawing is not None:
+            with self._figure:  # sent first: the browser draws it while the rest is on its way
+                chart(answer, on_click=on_click)
         with self._answer:
             if answer.problems:
                 st.info(plain(answer.problems), icon=":material/info:")
@@ -72,8 +114,6 @@ class Page:
                     st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
         if answer.drawing is None:
             return
-        with self._figure:
-            chart(answer, on_click=on_click)
         with self._foot:
             if not self.embedded:
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{answer.name}_foot"):
@@ -121,19 +161,11 @@ class Page:
         return {key: [row.get(key) for row in rows] for key in rows[0]} if rows else {}
 
     def cards(self, cards: Sequence[Card]) -> None:
-        """Claims as published beside the reader's refit."""
+        """Claims as published beside the reader's refit: one element, because every choice sends and renders all of them again."""
         if self.embedded or not cards:
             return
         with self._more:
-            for column, card in zip(st.columns(max(3, len(cards))), cards, strict=False):
-                lines = [
-                    f"{style.glyph(card.role)} {card.quantity}",
-                    (f"{_('published')} **{card.published}** · " if card.published else "") + f"{_('your fit')} **{card.refit}**",
-                    f":small[{card.interval}]",
-                    f":small[{card.note}]" if card.note else "",
-                ]
-                with column.container(border=True, height="stretch"):
-                    st.markdown("\n\n".join(line for line in lines if line), unsafe_allow_html=True)
+            st.html(_CARDS_CSS + f"<div class='wallviz-cards'>{''.join(map(_card, cards))}</div>")
 
     @contextmanager
     def controls(self) -> Iterator[None]:
@@ -212,8 +244,9 @@ class Page:
             )
 
     def publish(self) -> None:
-        """Mirrors the view in the address bar."""
-        self.link.publish(language_query())
+        """Mirrors the view in the address bar; a live first view has done so."""
+        if not self._live:
+            self.link.publish(language_query())
 
     # -- what is asked -------------------------------------------------------------------------------------------------------------
 
@@ -241,6 +274,16 @@ class Page:
         """Any number of options."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
         st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=_("Choose points"))
+
+
+def _card(card: Card) -> str:
+    published = f"{_('published')} <b>{style.text(card.published)}</b> · " if card.published else ""
+    lines = [
+        f"{style.glyph(card.role)} {style.text(card.quantity)}",
+        f"{published}{_('your fit')} <b>{style.text(card.refit)}</b>",
+        *(f"<small>{style.text(line)}</small>" for line in (card.interval, card.note) if line),
+    ]
+    return "<div>" + "".join(f"<p>{line}</p>" for line in lines) + "</div>"
 
 
 def plain(lines: Iterable[str]) -> str:
