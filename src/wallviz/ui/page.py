@@ -29,7 +29,7 @@ from wallviz.ui.link import Link
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
-.wallviz-cards > div { border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius); padding: 1rem; }
+.wallviz-cards > div { border: 1px solid rgba(128, 128, 128, 0.3); border-radius: 0.5rem; padding: 1rem; }
 .wallviz-cards p { margin: 0 0 .5rem; }
 .wallviz-cards p:last-child { margin: 0; }
 </style>"""
