@@ -228,6 +228,6 @@ def test_errata_of_the_authors_tables_ship() -> None:
 
 def test_texts_say_flop_per_second() -> None:
     """No file uses the plural of FLOP as a rate."""
-    for path in catalog.DATA.iterdir():
-        if path.name != "ml_hardware.csv":  # one listed product carries it in its name
+    for path in catalog.DATA.rglob("*"):
+        if path.is_file() and path.name != "ml_hardware.csv":  # one listed product carries it in its name
             assert "FLOPS" not in path.read_text(encoding="utf-8"), path.name

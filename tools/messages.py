@@ -33,7 +33,7 @@ def code_texts() -> dict[str, list[tuple[str, int]]]:
 
 
 def data_texts() -> dict[str, list[tuple[str, int]]]:
-    """Every text of the data that a page shows: titles and notes of claims, notes of points and chips, errata."""
+    """Every text of the data that a page shows: titles and notes of claims, notes of points, chips and cases, errata."""
     sys.path.insert(0, str(ROOT / "src"))
     from wallviz import catalog
 
@@ -59,6 +59,8 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
         add(chip.notes, "chips.csv")
     for row in catalog.memory_breakdown().values():
         add(row.note, "memory_breakdown.csv")
+    for case in catalog.cases().values():
+        add(case.note, "cases.csv")
     for source in catalog.sources().values():
         for text in (*source.errata, source.notes, source.licence):
             add(text, "sources.yml")

@@ -13,15 +13,20 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from wallviz.catalog.files import DATA, Index, Row, load_index, parts, read_table
+from wallviz.catalog.cases import Case, cases
+from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config, read_table
 from wallviz.catalog.rules import check, extent, write_checksums
-from wallviz.catalog.schema import CLAIM_QUANTITIES, DOMAINS, KINDS, MODEL_DATASETS, SCHEMAS
+from wallviz.catalog.schema import CASE_KINDS, CLAIM_QUANTITIES, DOMAINS, KINDS, MODEL_DATASETS, SCHEMAS
 from wallviz.errors import DataError, InputError
 from wallviz.growth import Claim, Point
 from wallviz.hardware import PRECISIONS, Accelerator, ListedChip
 from wallviz.i18n import N_, _
+from wallviz.transformer import Architecture
+from wallviz.transformer import architecture as read_architecture
+from wallviz.transformer.config import parse as parse_config
 
 __all__ = [
+    "CASE_KINDS",
     "CHIP_QUANTITIES",
     "CLAIM_QUANTITIES",
     "DATA",
@@ -30,15 +35,19 @@ __all__ = [
     "KINDS",
     "MODEL_DATASETS",
     "SCHEMAS",
+    "Case",
     "MemoryBreakdown",
     "Preset",
     "PublishedModel",
     "Source",
     "Table",
+    "architecture",
+    "cases",
     "check",
     "chip_points",
     "chips",
     "claims",
+    "config",
     "extent",
     "find",
     "listed_chips",
@@ -48,6 +57,7 @@ __all__ = [
     "models",
     "points",
     "presets",
+    "read_config",
     "sources",
     "tables",
     "write_checksums",
@@ -149,7 +159,13 @@ class Preset:
     parameters: int
     """All parameters."""
     active_parameters: int
-    """Parameters that one token passes through, embeddings included: all of them in a dense model."""
+    """Parameters of the language model that one token passes through, embeddings included: all of them in a dense model."""
+    family: str = ""
+    """Family it belongs to."""
+    date: str = ""
+    """Date of release, ISO, as precise as known."""
+    config: str = ""
+    """File in ``data/configs/`` that it is computed from."""
     note: str = ""
     """What is special."""
     source: str = ""
@@ -407,6 +423,24 @@ def memory_breakdown() -> Mapping[str, MemoryBreakdown]:
 def presets() -> Mapping[str, Preset]:
     """The models that every page offers, by id, smallest first."""
     return MappingProxyType({row["id"]: Preset(**_typed("presets", row)) for row in _rows("presets")})
+
+
+@cache
+def config(preset: str) -> Mapping[str, Any]:
+    """The ``config.json`` of a preset, by its id."""
+    if preset not in presets():
+        raise InputError(N_("no model has the id {name}: use one of {known}"), name=preset, known=", ".join(presets()))
+    file = presets()[preset].config
+    try:
+        return MappingProxyType(dict(parse_config(read_config(DATA / CONFIGS / file))))
+    except InputError as error:
+        raise DataError(N_("{file}: {problem}"), file=f"data/{CONFIGS}/{file}", problem=error) from None
+
+
+@cache
+def architecture(preset: str) -> Architecture:
+    """What the preset of this id is made of."""
+    return read_architecture(config(preset), name=presets()[preset].name)
 
 
 @cache

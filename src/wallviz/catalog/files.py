@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from wallviz.errors import DataError
+from wallviz.errors import DataError, InputError
 from wallviz.i18n import N_
 
 
@@ -54,6 +54,33 @@ def load_index(directory: Path) -> Index:
     if not isinstance(index, dict) or not isinstance(index.get("sources"), list) or not isinstance(index.get("tables"), dict):
         raise DataError(N_("{file} must hold a list `sources` and a mapping `tables`: see data/README.md"), file="data/sources.yml")
     return Index(index["sources"], index["tables"])
+
+
+CONFIGS = "configs"
+"""Folder of `DATA` with one ``config.json`` per preset."""
+CONFIG_BYTES = 4_000_000
+"""More than any text that `wallviz.transformer` reads."""
+
+
+def read_config(path: Path | str) -> str:
+    """The text of a ``config.json`` anywhere, as somebody names it; raises InputError where there is none to read."""
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            found = file.read(CONFIG_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(N_("there is no file {path}: name a preset or the path of a config.json"), path=path) from None
+    except IsADirectoryError:
+        raise InputError(N_("{path} is a folder: name the config.json in it"), path=path) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            N_("{path} cannot be read ({problem}): check the path"), path=path, problem=getattr(error, "strerror", None) or error
+        ) from None
+    if len(found) > CONFIG_BYTES:
+        raise InputError(N_("{path} is larger than any config.json: name the config.json, not the weights"), path=path)
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(N_("{path} is not UTF-8 text: name a config.json"), path=path) from None
 
 
 def parts(cell: str) -> tuple[str, ...]:

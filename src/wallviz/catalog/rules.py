@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
-from wallviz.catalog.files import DATA, Row, load_index, parts, read_table
-from wallviz.catalog.schema import SCHEMAS, Column
-from wallviz.errors import DataError
+from wallviz.catalog.files import CONFIGS, DATA, Row, load_index, parts, read_config, read_table
+from wallviz.catalog.schema import PRINTED_UNITS, SCHEMAS, Column
+from wallviz.errors import DataError, InputError
 from wallviz.i18n import N_, _
+from wallviz.transformer import architecture
 
 
 def _digest(path: Path) -> str:
@@ -145,6 +147,19 @@ def _check_cell(line: int, name: str, cell: str, schema: Mapping[str, Column], k
                 problems.add(line, N_("source {source} is not in sources.yml: add it or correct the id"), source=source)
     elif rule.type in ("number", "integer", "year"):
         _check_number(line, name, cell, rule, problems)
+    elif rule.type == "json":
+        try:
+            if not isinstance(json.loads(cell), dict):
+                raise ValueError
+        except ValueError:
+            problems.add(line, N_('{column} must be a JSON object like {{"layers": 32}}, not {value}'), column=name, value=cell)
+    elif rule.type == "released":
+        try:
+            if not re.fullmatch(r"\d{4}(-\d\d){0,2}", cell):
+                raise ValueError
+            dt.date.fromisoformat((cell + "-01-01")[:10])
+        except ValueError:
+            problems.add(line, N_("{column} must be a date like 2020-05-14, a month or a year, not {value}"), column=name, value=cell)
     elif rule.type == "date":
         try:
             if dt.date.fromisoformat(cell).isoformat() != cell:
@@ -174,10 +189,12 @@ def _check_number(line: int, name: str, cell: str, rule: Column, problems: _Prob
 def _check_across(directory: Path) -> list[str]:
     """Rules that span columns, rows or files; run once every file is sound by itself."""
     found: list[str] = []
-    for file, rule in (("chips.csv", _check_chip_names), ("chips.csv", _check_labels), ("accelerator_memory.csv", _check_labels)):
+    across = (("chips.csv", _check_chip_names), ("chips.csv", _check_labels), ("accelerator_memory.csv", _check_labels), ("cases.csv", _check_cases))
+    for file, rule in across:
         problems = _Problems(file)
         rule(read_table(file.removesuffix(".csv"), directory), problems)
         found += problems.found
+    found += _check_presets(directory)
     problems = _Problems("claims.csv")
     for line, row in read_table("claims", directory):
         table, column = row["points_table"], row["points_column"]
@@ -199,6 +216,39 @@ def _has_points(directory: Path, claim: Row) -> bool:
     )
 
 
+def _check_presets(directory: Path) -> list[str]:
+    """Every preset has its config, the counts are what the reader makes of it, the smallest stands first, and no config is left over."""
+    problems = _Problems("presets.csv")
+    unused = {path.name for path in (directory / CONFIGS).glob("*")}
+    last = 0
+    for line, row in read_table("presets", directory):
+        file, stated = row["config"], (int(row["parameters"]), int(row["active_parameters"]))
+        unused.discard(file)
+        if file != f"{row['id']}.json":
+            problems.add(line, N_("config must be {wanted}, not {file}: name it after the id"), wanted=f"{row['id']}.json", file=file)
+            continue
+        try:
+            found = architecture(read_config(directory / CONFIGS / file))
+        except InputError as error:
+            problems.add(line, N_("{file}: {problem}"), file=f"{CONFIGS}/{file}", problem=error)
+            continue
+        if stated != (found.parameters, found.active_parameters):
+            problems.add(
+                line,
+                N_("{file} has {parameters} parameters, {active} of them active, the row says {stated}: correct one of them"),
+                file=f"{CONFIGS}/{file}",
+                parameters=found.parameters,
+                active=found.active_parameters,
+                stated=" / ".join(map(str, stated)),
+            )
+        if stated[0] < last:
+            problems.add(line, N_("{id} has fewer parameters than the row above: the smallest model stands first"), id=row["id"])
+        last = stated[0]
+    for name in sorted(unused):
+        problems.add(1, N_("{file} belongs to no row: add one or remove the file"), file=f"{CONFIGS}/{name}")
+    return problems.found
+
+
 def _check_chip_names(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
     """Id, name and aliases of all chips: no two rows answer to the same word."""
     owner: dict[str, str] = {}
@@ -218,6 +268,24 @@ def _check_labels(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
             problems.add(
                 line, N_("memory_bytes {size} does not match the label {label}: write the printed GB times 1e9"), size=size or "–", label=label or "–"
             )
+
+
+def _check_cases(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+    """The expected value of a case is what its origin prints, in base units, and has one tolerance at most."""
+    for line, row in rows:
+        unit, factors = PRINTED_UNITS[row["printed_unit"]]
+        printed, expected = float(row["printed"]), float(row["expected"])
+        if row["unit"] != unit or not any(isclose(printed * factor, expected, rel_tol=1e-9) for factor in factors):
+            problems.add(
+                line,
+                N_("expected {expected} {unit} is not the printed {printed} {printed_unit}: write the printed value in base units"),
+                expected=row["expected"],
+                unit=row["unit"],
+                printed=row["printed"],
+                printed_unit=row["printed_unit"],
+            )
+        if float(row["relative_tolerance"]) and float(row["absolute_tolerance"]):
+            problems.add(line, N_("a case has a relative or an absolute tolerance, not both: write 0 for the other"))
 
 
 def write_checksums(directory: Path | None = None) -> list[str]:

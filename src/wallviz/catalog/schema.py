@@ -44,6 +44,34 @@ DOMAINS = (
     "other",
 )
 KINDS = ("gpu", "cpu", "apu", "tpu", "accelerator", "wafer")
+CASE_KINDS = ("published", "measured", "computed", "derived", "published-unverified", "reference", "peer-output")
+CASE_UNITS = (
+    "bytes",
+    "bytes/token",
+    "bytes/parameter",
+    "bits/parameter",
+    "elements/parameter",
+    "parameters",
+    "tokens",
+    "s",
+    "FLOP/B",
+    "ratio",
+)
+#: How a case's origin prints a number: its unit there, to the base unit and what one of it may be in base units. GB are printed for both.
+PRINTED_UNITS: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    **{unit: (unit, (1.0,)) for unit in CASE_UNITS if unit not in ("s", "ratio")},
+    "MB": ("bytes", (1e6, 2.0**20)),
+    "GB": ("bytes", (1e9, 2.0**30)),
+    "MiB": ("bytes", (2.0**20,)),
+    "GiB": ("bytes", (2.0**30,)),
+    "TiB": ("bytes", (2.0**40,)),
+    "billion parameters": ("parameters", (1e9,)),
+    "ms": ("s", (1e-3,)),
+    "us": ("s", (1e-6,)),
+    "x": ("ratio", (1.0,)),
+    "%": ("ratio", (0.01,)),
+    "": ("ratio", (1.0,)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +79,8 @@ class Column:
     """What one column of a table may hold."""
 
     type: str = "text"
-    """text, number, integer, year, date, flag (true or false), list (of choices, ``;``), columns (names of this table) or source."""
+    """text, number, integer, year, date, released (a date, a month or a year), flag (true or false), json (an object), list (of choices, ``;``),
+    columns (of this table) or source."""
     required: bool = False
     """No cell is empty."""
     unique: bool = False
@@ -67,6 +96,7 @@ _text = Column()
 _name = Column(required=True)
 _number = Column("number")
 _value = Column("number", required=True)
+_from_zero = Column("number", required=True, zero=True)
 _flag = Column("flag")
 _date = Column("date", required=True)
 _source = Column("source", required=True)
@@ -137,9 +167,27 @@ SCHEMAS: Mapping[str, Mapping[str, Column]] = {
     "presets": {
         "id": _id,
         "name": Column(required=True, unique=True),
+        "family": _name,
+        "date": Column("released", required=True),
         "parameters": Column("integer", required=True),
         "active_parameters": Column("integer", required=True),
+        "config": Column(required=True, unique=True),
         "note": _text,
+        "source": _source,
+    },
+    "cases": {
+        "case_id": _id,
+        "quantity": _name,
+        "inputs": Column("json", required=True),
+        "expected": _from_zero,
+        "unit": _one_of(*CASE_UNITS),
+        "printed": _from_zero,
+        "printed_unit": _one_of(*filter(None, PRINTED_UNITS), required=False),
+        "relative_tolerance": _from_zero,
+        "absolute_tolerance": _from_zero,
+        "kind": _one_of(*CASE_KINDS),
+        "note": _text,
+        "where": _text,
         "source": _source,
     },
     "accelerator_memory": {

@@ -1,8 +1,4 @@
-"""What a model is made of: every tensor by layer, read from a Hugging Face ``config.json``; the parameter count follows.
-
-An `Architecture` is a list of tensors with their exact shapes, and what its layers do with them (attention, experts, state space). Every
-byte of the footprint is derived from it: counts, weights in any format, KV cache, activations, LoRA adapters, optimizer state.
-"""
+"""The parts of a model: tensors, what a layer mixes tokens with, layers, and the architecture that holds them."""
 
 from __future__ import annotations
 
@@ -11,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
+
+from wallviz.i18n import _
 
 COMPONENTS = ("embedding", "attention", "mlp", "routed_experts", "router", "norm", "state_space", "lm_head", "vision", "other")
 
@@ -123,6 +121,17 @@ class Layer:
         return sum(tensor.size for tensor in self.tensors)
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something the config did not say: a sentence marked with ``N_``, and what fills its ``{names}``."""
+
+    template: str
+    values: tuple[tuple[str, str | int], ...] = ()
+
+    def __str__(self) -> str:
+        return _(self.template).format(**dict(self.values))
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A model: its layers, the tensors outside of them, and what had to be assumed to read it."""
@@ -148,13 +157,23 @@ class Architecture:
     """Elements of the routers' correction biases: buffers, not counted as parameters."""
     vision_parameters: int = 0
     """Parameters that are not the language model's."""
-    assumptions: tuple[str, ...] = field(default=(), compare=False)
-    """What the config did not say, as sentences."""
+    remarks: tuple[Remark, ...] = field(default=(), compare=False)
+    """What the config did not say; `assumptions` has the sentences."""
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the config did not say, as sentences in the language in use."""
+        return tuple(str(remark) for remark in self.remarks)
 
     @cached_property
     def groups(self) -> tuple[tuple[Layer, int], ...]:
         """Equal layers once, each with how often it comes: what the formulas run over."""
-        return tuple(Counter(self.layers).items())
+        times = Counter(map(id, self.layers))  # readers share equal layers, and an identity is cheaper to compare than thirty tensors
+        once = {id(layer): layer for layer in self.layers}
+        total: Counter[Layer] = Counter()
+        for key, count in times.items():
+            total[once[key]] += count
+        return tuple(total.items())
 
     @cached_property
     def components(self) -> Mapping[str, int]:

@@ -1,0 +1,160 @@
+"""``wallviz footprint train|finetune|infer``: where the bytes of a run go, on one GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+import wallviz
+from wallviz import units
+from wallviz.cli import options
+from wallviz.cli.model import Source, read, title
+from wallviz.cli.options import Given, as_options, takes
+from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, ask_for_one, say, say_json, table
+from wallviz.i18n import N_, _
+
+if TYPE_CHECKING:
+    from wallviz.footprint.peak import Training
+    from wallviz.footprint.serve import Serving
+    from wallviz.footprint.terms import Term
+    from wallviz.transformer import Architecture
+
+PHASES = {
+    "loss_backward": N_("start of the backward pass"),
+    "end_of_backward": N_("end of the backward pass"),
+    "optimizer_step": N_("optimizer step"),
+}
+WORDS = {
+    "weights": N_("weights"),
+    "gradients": N_("gradients"),
+    "optimizer": N_("optimizer"),
+    "activations": N_("activations"),
+    "loss": N_("logits and loss"),
+    "workspace": N_("workspace"),
+    "context": N_("CUDA context"),
+    "communicators": N_("communicators"),
+    "fragmentation": N_("fragmentation"),
+    "graphs": N_("captured graphs"),
+    "other": N_("communicators and workspaces"),
+}
+
+group = typer.Typer(cls=Group)
+
+
+@group.callback(invoke_without_command=True)
+def _footprint(ctx: typer.Context, lang: Lang = None, debug: Debug = False) -> None:
+    ask_for_one(ctx)
+
+
+@group.command("train", help=N_("Peak memory of a training step."))
+@takes(*options.TRAINING)
+def train(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
+    """Says where the bytes of training go."""
+    arch = read(source)
+    with as_options():
+        found = wallviz.train(arch, **given)
+    _say_training(arch, found, as_json=as_json)
+
+
+@group.command("finetune", help=N_("Peak memory of a fine-tuning step: every weight, LoRA (default) or QLoRA."))
+@takes(*options.FINETUNING)
+def finetune(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
+    """Says where the bytes of fine-tuning go."""
+    arch = read(source)
+    with as_options():
+        found = wallviz.finetune(arch, **given)
+    _say_training(arch, found, as_json=as_json)
+
+
+@group.command("infer", help=N_("Memory of serving, and how many sequences fit an accelerator."))
+@takes(*options.SERVING, *options.POOL)
+def infer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
+    """Says where the bytes of serving go."""
+    arch = read(source)
+    with as_options():
+        found = wallviz.infer(arch, **given)
+    if as_json:
+        from wallviz.footprint import record
+
+        say_json(record.serving(found))
+    else:
+        say(_served(arch, found))
+
+
+def both(value_bytes: Any) -> tuple[str, str]:
+    """Bytes by 2^30 and by 10^9."""
+    value = float(value_bytes)
+    return units.binary(value), units.si(value, "B")
+
+
+def amount(value_bytes: Any) -> str:
+    """The same in one cell: ``76.4 GiB (82.0 GB)``."""
+    return "{} ({})".format(*both(value_bytes))
+
+
+def _say_training(arch: Architecture, found: Training, *, as_json: bool) -> None:
+    if as_json:
+        from wallviz.footprint import record
+
+        say_json(record.training(found))
+    else:
+        say(_trained(arch, found))
+
+
+def _trained(arch: Architecture, found: Training) -> str:
+    from wallviz.footprint import explain
+
+    run = found.run
+    facts = [
+        (_("model"), title(arch)),
+        (_("peak"), f"{amount(found.peak_allocated_bytes)}, {_(PHASES[found.peak_phase])}"),
+        (_("reserved"), amount(found.peak_reserved_bytes)),
+        (_("in all"), f"{amount(found.peak_total_bytes)}, ± {found.error_band:.0%}"),
+    ]
+    if run.pipeline_parallel > 1:
+        facts.append((_("stage"), _("{stage} of {stages}, counted from 0").format(stage=int(found.stage), stages=run.pipeline_parallel)))
+    if float(found.host_bytes):
+        facts.append((_("host memory"), amount(found.host_bytes)))
+    facts.append((_("checkpoint"), amount(found.checkpoint_bytes)))
+    return "\n\n".join(
+        (
+            table(FACTS, facts, header=False),
+            _parts(_("part at the peak"), found.parts, float(found.peak_allocated_bytes)),
+            _parts(_("on top"), found.overheads),
+            _parts(_("phase"), {_(PHASES[phase]): value for phase, value in found.phases.items()}),
+            _terms(explain.terms(found)),
+        )
+    )
+
+
+def _served(arch: Architecture, found: Serving) -> str:
+    facts = [
+        (_("model"), title(arch)),
+        (_("in all"), f"{amount(found.peak_total_bytes)}, ± {found.error_band:.0%}"),
+        (_("per token"), _("{size} of KV cache for each token of each sequence").format(size=units.binary(found.kv_bytes_per_token))),
+    ]
+    if found.pool_bytes is not None:
+        facts.append((_("room for cache"), amount(found.pool_bytes)))
+    if found.max_concurrency is not None:
+        facts.append((_("at once"), _("{n} sequences of this length").format(n=f"{float(found.max_concurrency):,.2f}")))
+    if found.max_concurrency_reason:
+        facts.append((_("at once") if found.max_concurrency is None else "", _(found.max_concurrency_reason)))
+    facts += [(_("note"), _(note)) for note in found.notes]
+    held = {_("weights"): found.weights_bytes, _("KV cache"): found.kv_cache_bytes, _("forward pass"): found.activation_bytes}
+    parts = held | {_(WORDS[name]): value for name, value in found.overheads.items()}
+    return "\n\n".join((table(FACTS, facts, header=False), _parts(_("part"), parts, float(found.peak_total_bytes)), _terms(found.terms)))
+
+
+def _parts(what: str, parts: Mapping[str, Any], total: float = 0.0) -> str:
+    columns = [(what, "whole"), ("", "right"), ("", "right"), *([(_("share"), "right")] if total else [])]
+    rows: Iterable[Sequence[str]] = (
+        (_(WORDS.get(name, name)), *both(value), *([f"{float(value) / total:.1%}"] if total else [])) for name, value in parts.items()
+    )
+    return table(columns, rows)
+
+
+def _terms(terms: Iterable[Term]) -> str:
+    columns = ((_("term"), "left"), (_("formula"), "left"), (_("with your numbers"), "left"), ("", "right"), (_("source"), "left"))
+    return table(columns, ((_(each.name), each.formula, each.values, units.binary(float(each.bytes)), _(each.source)) for each in terms))

@@ -1,0 +1,1 @@
+"""Where the bytes go: training, fine-tuning and inference, one idea a file."""
