@@ -83,11 +83,11 @@ def test_the_locale_decides_and_an_unknown_language_is_english() -> None:
 
 def test_an_error_speaks_the_language_in_use() -> None:
     """The same error reads in Chinese where Chinese is spoken."""
-    error = InputError(N_("The link's {name} is too long to be read."), name="without")
+    error = InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name="without")
     i18n.use("zh")
     try:
         assert "without" in str(error)
         assert re.search(r"[一-鿿]", str(error))
     finally:
         i18n.use("en")
-    assert str(error) == "The link's without is too long to be read."
+    assert str(error) == "The link's without is too long to be read: choose it again on the page."

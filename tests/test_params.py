@@ -58,6 +58,30 @@ def test_a_window_is_two_years_in_order() -> None:
 
 def test_a_list_of_points_has_an_end() -> None:
     """More points than anyone unticks by hand are refused."""
-    with pytest.raises(InputError, match="at most 60"):
-        params.names("without").parse(",".join(map(str, range(200))))
+    with pytest.raises(InputError, match="shorten it to 1000"):
+        params.names("without").parse(",".join(map(str, range(1001))))
     assert params.names("without").parse("a, b,,a") == ("a", "b")
+
+
+@pytest.mark.parametrize("text", ["--5", "-", "5-", "+5", "５", "1" * 19])
+def test_a_number_with_something_else_in_it_is_refused(text: str) -> None:
+    """Nothing but digits after at most one minus is read as a number; the rest gets a sentence, never a crash."""
+    with pytest.raises(InputError, match="whole number"):
+        params.number("batch", 1, 1, 100).parse(text)
+
+
+def test_a_list_that_a_page_wrote_is_read_again() -> None:
+    """Every point of the largest figure taken out still makes an address that opens."""
+    every = tuple(f"epoch-notable-2026/model-{i}" for i in range(900))
+    param = params.names("without")
+    written = param.format(every)
+    assert len(written) <= param.longest
+    assert param.parse(written) == every
+
+
+def test_a_long_list_of_options_is_not_recited() -> None:
+    """An unknown chip is answered with the nearest ones, not with all of them."""
+    with pytest.raises(InputError) as wrong:
+        params.choice("chip", [f"chip-{i}" for i in range(200)], "chip-1").parse("chip-1990")
+    assert len(str(wrong.value)) < 200
+    assert "chip-199" in str(wrong.value)

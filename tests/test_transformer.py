@@ -355,7 +355,7 @@ def test_what_is_no_config_is_refused_in_one_sentence(text: str, sentence: str) 
         ({"layer_types": ["full_attention"] * 3}, "layer_types has 3 entries, the model 32 layers"),
         ({"layer_types": "full_attention"}, "layer_types must be a list in brackets"),
         ({"layer_types": [1] * 32}, "layer_types must list words"),
-        ({"attention_dropout": 2}, "attention_dropout must be a rate from 0 to 1"),
+        ({"attention_dropout": 2}, "attention_dropout must be a number from 0 to 1, not 2"),
         ({"model_type": "mixtral", "num_local_experts": 10**6}, "num_local_experts must lie between 1 and 100000"),
         ({"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 9}, "num_experts_per_tok must lie between 1 and 8"),
     ],
@@ -405,7 +405,7 @@ def test_any_damage_is_refused_or_read() -> None:
             if chance.random() < 0.2:
                 inside.pop(key, None)
             else:
-                inside[key] = chance.choice(NONSENSE)
+                inside[key] = copy.deepcopy(chance.choice(NONSENSE))
         try:
             found = architecture(config)
         except InputError:

@@ -20,7 +20,7 @@ from wallviz.footprint.peers import PeerInputs
 from wallviz.footprint.run import DTYPES, PRECISIONS, Run
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
-from wallviz.roofline import decode_ceiling
+from wallviz.roofline import decode_attention_intensity, decode_ceiling, decode_step_s
 from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 
 Inputs = Mapping[str, Any]
@@ -369,6 +369,15 @@ def _measured_peak(i: Inputs) -> float | None:
 # -- a chip ------------------------------------------------------------------------------------------------------------------------
 
 
+def _decode_step(i: Inputs) -> float:
+    chips, batch = i.get("chips", 1), i.get("batch", 1)
+    bandwidth = i["bytes_per_s"] if "bytes_per_s" in i else chips * i["chip_bytes_per_s"]
+    cache = i["kv_bytes"] if "kv_bytes" in i else batch * i["kv_bytes_per_sequence"]
+    if "chip_flop_per_s" not in i:
+        return decode_step_s(i["weight_bytes"], cache, bandwidth)
+    return decode_step_s(i["weight_bytes"], cache, bandwidth, flop=2.0 * i["parameters"] * batch, flop_per_s=chips * i["chip_flop_per_s"])
+
+
 def _ridge(i: Inputs) -> float:
     chip = Accelerator("case", "case", "", "gpu", date.min, fp16_flop_per_s=i["flop_per_s"], memory_bytes_per_s=i["bytes_per_s"])
     return decode_ceiling(1.0, chip).ridge_flop_per_byte
@@ -535,6 +544,8 @@ FORMS: Mapping[str, Form] = {
     "zero3_bytes_per_gpu": lambda i: float(communication.data_parallel_bytes(**i, stage=3)),
     "pipeline_bubble_fraction": lambda i: float(communication.bubble_fraction(**i)),
     "ridge_flop_per_byte": _ridge,
+    "decode_step_s": _decode_step,
+    "decode_attention_intensity": lambda i: decode_attention_intensity(i["group_size"], i["bytes"]),
     # calibration
     "peak_measured_bytes": _measured_peak,
     "training_bytes": lambda i: i["weights_bytes"] + i["optimizer_bytes"] + i["activations_bytes"],

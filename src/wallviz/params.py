@@ -5,8 +5,10 @@ An address is hostile until parsed: every parser answers with a value of its kin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from wallviz.errors import InputError
@@ -23,6 +25,8 @@ class Param:
     default: Any
     parse: Callable[[str], Any]
     format: Callable[[Any], str] = str
+    longest: int = MAX_LENGTH
+    """Characters that an address may give; longer is not an address that a page wrote."""
 
 
 def choice(name: str, options: Iterable[str], default: str) -> Param:
@@ -35,7 +39,7 @@ def choice(name: str, options: Iterable[str], default: str) -> Param:
                 N_("The link asks for {name} “{text}”, which does not exist: choose one of {allowed}."),
                 name=name,
                 text=text[:40],
-                allowed=", ".join(allowed),
+                allowed=", ".join(allowed) if len(allowed) <= 12 else ", ".join([*(get_close_matches(text[:40], allowed, 5) or allowed[:5]), "…"]),
             )
         return text
 
@@ -57,7 +61,7 @@ def number(name: str, default: int | None, low: int, high: int) -> Param:
     """A whole number from `low` to `high`."""
 
     def parse(text: str) -> int:
-        if not (text.isascii() and text.lstrip("-").isdigit() and len(text) < 19 and low <= int(text) <= high):
+        if not (re.fullmatch(r"-?[0-9]{1,18}", text) and low <= int(text) <= high):
             raise InputError(
                 N_("The link gives {name} as “{text}”: it must be a whole number from {low} to {high}."),
                 name=name,
@@ -70,16 +74,18 @@ def number(name: str, default: int | None, low: int, high: int) -> Param:
     return Param(name, default, parse)
 
 
-def names(name: str, limit: int = 60) -> Param:
+def names(name: str, limit: int = 1000) -> Param:
     """Any number of ids, separated by commas; whether each exists is for the computation to say."""
 
     def parse(text: str) -> tuple[str, ...]:
         ids = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
         if len(ids) > limit:
-            raise InputError(N_("The link lists {n} entries for {name}: at most {limit} are read."), n=len(ids), name=name, limit=limit)
+            raise InputError(
+                N_("The link lists {n} entries for {name}: shorten it to {limit}, or choose them on the page."), n=len(ids), name=name, limit=limit
+            )
         return ids
 
-    return Param(name, (), parse, ",".join)
+    return Param(name, (), parse, ",".join, longest=100_000)
 
 
 def years(name: str, low: int, high: int) -> Param:
@@ -102,7 +108,18 @@ def search(name: str) -> Param:
 
     def parse(text: str) -> str:
         if len(text) > 100:
-            raise InputError(N_("The link's {name} is too long to be read."), name=name)
+            raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
         return text
+
+    return Param(name, "", parse)
+
+
+def text(name: str) -> Param:
+    """A text of its own alphabet, up to `MAX_LENGTH` characters; whether it means something is for the computation to say."""
+
+    def parse(given: str) -> str:
+        if len(given) > MAX_LENGTH:
+            raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
+        return given
 
     return Param(name, "", parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
@@ -23,6 +23,38 @@ class Card:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A change that the reader can make with one button: its words, what it costs, the parameters that it sets, whether it is `enough`."""
+
+    label: str
+    help: str
+    sets: Mapping[str, object]
+    enough: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A choice of the expert: the parameter `name`, its label, and its options by id or, without any, the range of a whole number.
+
+    Neither: on or off.
+    """
+
+    name: str
+    label: str
+    options: Mapping[Any, str] = field(default_factory=dict)
+    low: int = 0
+    high: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings that belong together."""
+
+    title: str
+    settings: tuple[Setting, ...]
+
+
 def _no_rows() -> tuple[Mapping[str, object], ...]:
     return ()
 
@@ -36,9 +68,10 @@ class Answer:
     """One answer, in the language in use.
 
     `sentence` is the takeaway and the figure's accessible name (at most 25 words or 40 汉字); `sure` is the badge's text and `trust`
-    its colour (``green``, ``orange``, ``red`` or ``gray``). `problems` are sentences about input that could not be used. `options` are
-    the points that can be taken out, by id; `sources` the ids of the origins; `spec` the drawing as JSON. What is not seen at once is
-    worked out when it is asked for: `why` and `how_sure` (Markdown for the drawers) and `table` (the rows behind the figure).
+    its colour (``green``, ``orange``, ``red`` or ``gray``). `problems` are sentences about input that could not be used. `actions` are
+    changes to offer as buttons, the best first. `options` are the points that can be taken out, by id; `sources` the ids of the origins;
+    `spec` the drawing as JSON. What is not seen at once is worked out when it is asked for: `why` and `how_sure` (Markdown for the drawers)
+    and `table` (the rows behind the figure).
     """
 
     name: str
@@ -48,6 +81,7 @@ class Answer:
     trust: str = "gray"
     caption: str = ""
     cards: tuple[Card, ...] = ()
+    actions: tuple[Action, ...] = ()
     explain: Callable[[], str] = _nothing
     doubt: Callable[[], str] = _nothing
     problems: tuple[str, ...] = ()

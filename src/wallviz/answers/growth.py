@@ -387,6 +387,8 @@ def _sentence(view: View, fitted: Sequence[Fitted]) -> str:
                 a=_two(transformers), b=_two(every)
             )
         trend = next(t for t in trends.values() if t)
+        if trend.multiplier(2.0) < 1:
+            return _("Training compute shrank to {a} per two years on these points.").format(a=_two(trend))
         template = _("Training compute of Transformers grew {a} per two years.") if transformers else _("Training compute grew {a} per two years.")
         return template.format(a=_two(trend))
     size, memory = trends.get("parameters"), trends.get("accelerator_memory")
@@ -397,7 +399,8 @@ def _sentence(view: View, fitted: Sequence[Fitted]) -> str:
             else _("Models grew {a} per two years, the memory of one accelerator {b}.")
         )
         return template.format(a=_two(size), b=_two(memory))
-    return _("Per two years: {a}.").format(a=_two(size or memory))
+    template = _("Models grew {a} per two years.") if size else _("The memory of one accelerator grew {a} per two years.")
+    return template.format(a=_two(size or memory))
 
 
 def _sure(view: View, fitted: Sequence[Fitted]) -> tuple[str, str]:

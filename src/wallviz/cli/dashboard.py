@@ -26,8 +26,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Starts the dashboard in place of this process."""
-    if port is not None and not (port.isdecimal() and 1 <= int(port) <= 65535):
-        raise InputError(N_("{option} must lie between {low} and {high}: got {value}"), option="--port", low=1, high=65535, value=port)
+    if port is not None and not (port.isascii() and port.isdecimal() and len(port) < 6 and 1 <= int(port) <= 65535):
+        raise InputError(N_("{option} must lie between {low} and {high}: got {value}"), option="--port", low=1, high=65535, value=port[:40])
     if extra and not extra[0].startswith("-"):
         raise InputError(N_("{value} is no option: write wallviz run -- --option=value for options of streamlit run"), value=extra[0])
     # -P: whatever lies in the current directory is not imported in place of a package.

@@ -114,7 +114,7 @@ def _trained(arch: Architecture, found: Training) -> str:
         (_("in all"), f"{amount(found.peak_total_bytes)}, ± {found.error_band:.0%}"),
     ]
     if run.pipeline_parallel > 1:
-        facts.append((_("stage"), _("{stage} of {stages}, counted from 0").format(stage=int(found.stage), stages=run.pipeline_parallel)))
+        facts.append((_("stage"), _("{stage} of 0 to {last}").format(stage=int(found.stage), last=run.pipeline_parallel - 1)))
     if float(found.host_bytes):
         facts.append((_("host memory"), amount(found.host_bytes)))
     facts.append((_("checkpoint"), amount(found.checkpoint_bytes)))

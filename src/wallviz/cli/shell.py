@@ -20,6 +20,8 @@ from wallviz import i18n
 from wallviz.errors import InputError, WallvizError
 from wallviz.i18n import N_, _
 
+LONGEST = 2000
+"""Characters of a complaint: it repeats what was typed, which may have no end."""
 WIDTH = 100
 """The widest table, in columns; a narrower terminal gets a narrower one."""
 FACTS = (("", "whole"), ("", "left"))
@@ -130,7 +132,8 @@ def _translate(command: Any) -> None:
 
 
 def _complain(error: object, code: int) -> int:
-    print(f"wallviz: {one_line(error)}", file=sys.stderr)
+    said = one_line(error)
+    print(f"wallviz: {said if len(said) <= LONGEST else said[:LONGEST] + '…'}", file=sys.stderr)
     return code
 
 

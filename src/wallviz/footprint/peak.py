@@ -6,8 +6,9 @@ tokens in pure bf16: the parts sum to 91.3 GiB, the peak is 76.4 GiB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,10 @@ def _worst(arch: Architecture, run: Run, depth: int, chunks: int) -> Training:
     if depth == 1 or run.stage in ("first", "last") or run.stage.isdigit():
         index = {"first": 0, "last": depth - 1, "worst": 0}.get(run.stage)
         return _on(arch, run, stage(arch, int(run.stage) if index is None else index, depth, chunks), chunks)
-    asked = range(depth) if depth <= 16 else sorted({*range(8), *range(8, depth, max(1, depth // 8)), depth - 2, depth - 1})
+    if len(arch.groups) == 1:  # equal layers: a stage in between holds no more than the first, whose micro-batches in flight are the most
+        asked: Iterable[int] = (0, depth - 1)
+    else:
+        asked = range(depth) if depth <= 16 else sorted({*range(8), *range(8, depth, max(1, depth // 8)), depth - 2, depth - 1})
     answers = [_on(arch, run, stage(arch, i, depth, chunks), chunks) for i in asked]
     peaks = np.stack(np.broadcast_arrays(*(answer.peak_total_bytes for answer in answers)))
     best = np.argmax(peaks, axis=0)
@@ -414,14 +418,15 @@ def _rotary(arch: Architecture, run: Run) -> Quantity:
 def _checkpoint(arch: Architecture, run: Run) -> float:
     """The whole model on disk: weights, master copy, optimizer state; adapters and their state alone under LoRA."""
     formats = run.formats
-    whole = stage(arch, 0, 1)
-    one = replace(run, tensor_parallel=1, pipeline_parallel=1, context_parallel=1, expert_parallel=1, data_parallel=1)
     if not run.trains_all:
-        a = DTYPES[run.adapter_dtype]
+        one = replace(run, tensor_parallel=1, pipeline_parallel=1, context_parallel=1, expert_parallel=1, data_parallel=1)
+        a, whole = DTYPES[run.adapter_dtype], stage(arch, 0, 1)
         return float(np.max(a * _adapter_parameters(arch, one, whole) + a * _adapter_optimizer(one, whole)))
-    rank = int(np.max(run.galore_rank))
-    of_optimizer = sum(
-        count * states.optimizer_bytes_of(block.tensors, run.optimizer, formats.optimizer_state, rank) for block, count in whole.groups
-    )
-    of_optimizer += states.optimizer_bytes_of(whole.outer, run.optimizer, formats.optimizer_state, rank)
-    return arch.parameters * (DTYPES[formats.weights] + DTYPES[formats.master]) + of_optimizer
+    state = _optimizer_on_disk(arch, run.optimizer, formats.optimizer_state, int(np.max(run.galore_rank)))
+    return arch.parameters * (DTYPES[formats.weights] + DTYPES[formats.master]) + state
+
+
+@lru_cache(maxsize=1024)
+def _optimizer_on_disk(arch: Architecture, optimizer: str, dtype: str, galore_rank: int) -> float:
+    layers = sum(count * states.optimizer_bytes_of(block.tensors, optimizer, dtype, galore_rank) for block, count in arch.groups)
+    return layers + states.optimizer_bytes_of(arch.outer, optimizer, dtype, galore_rank)

@@ -75,6 +75,7 @@ _LIMITS: dict[str, tuple[int, int]] = {
     "accumulation": (1, 1_000_000),
     "rank": (1, 65_536),
     "galore_rank": (1, 65_536),
+    "loss_chunks": (1, 65_536),
 }
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from wallviz.errors import InputError
 from wallviz.footprint.peak import train
-from wallviz.footprint.run import Run
+from wallviz.footprint.run import Run, whole
 from wallviz.footprint.serve import infer
 from wallviz.footprint.terms import Quantity
 from wallviz.i18n import N_, _
@@ -112,12 +112,23 @@ def fit_training(arch: Architecture, run: Run, capacity_bytes: float, count: int
         gpus,
         layout,
         fixes(arch, run, capacity_bytes, adapters=adapters),
-        "" if batch and context and gpus else N_("Even one sequence of one token, split over every GPU count that was tried, does not fit."),
+        _reason(batch, context, gpus),
     )
+
+
+def _reason(batch: int, context: int, gpus: int | None) -> str:
+    """Why something is None."""
+    if gpus is None:
+        return N_("No split over up to 65,536 GPUs that was tried holds it.")
+    if not batch:
+        return N_("Not even one sequence of this length fits on the GPUs that are there.")
+    return "" if context else N_("Not even one token per sequence fits on the GPUs that are there.")
 
 
 def on_gpus(run: Run, count: int) -> Run:
     """The same run on `count` GPUs: what its parallelism leaves over becomes data parallel ranks."""
+    for name in ("tensor_parallel", "pipeline_parallel", "context_parallel", "data_parallel"):
+        whole(name, getattr(run, name), 1, MOST_GPUS)
     world = int(np.max(run.tensor_parallel) * np.max(run.pipeline_parallel) * np.max(run.context_parallel) * np.max(run.data_parallel))
     if count == 1 or world == count:
         return run
@@ -234,7 +245,14 @@ def fixes(arch: Architecture, run: Run, capacity_bytes: float, *, adapters: bool
             if "data_parallel" in sets:
                 gpus = float(sets["data_parallel"]) / float(np.max(run.data_parallel))  # type: ignore[arg-type]
             found.append(Fix(change, sets, now - then, price, cost + gpus - 1.0, then <= capacity_bytes, then))
-    return _ranked(found)
+    return _ranked(_one_count(found))
+
+
+def _one_count(found: list[Fix]) -> list[Fix]:
+    """Of the fixes that add GPUs the fewest that suffice, or the most that were tried."""
+    more = [fix for fix in found if "data_parallel" in fix.sets]
+    kept = next((fix for fix in more if fix.fits), more[-1] if more else None)
+    return [fix for fix in found if fix not in more or fix is kept]
 
 
 def _candidates(run: Run, *, adapters: bool) -> list[tuple[str, dict[str, object], str]]:
@@ -300,7 +318,7 @@ def fit_serving(arch: Architecture, capacity_bytes: float, count: int = 1, **opt
         gpus,
         layout,
         _serving_fixes(arch, capacity_bytes, now, options),
-        "" if batch and context and gpus else N_("Even one sequence of one token, split over every GPU count that was tried, does not fit."),
+        _reason(batch, context, gpus),
     )
 
 

@@ -150,7 +150,9 @@ class Config:
             value, stated = default, True
         if value is None:
             raise InputError(
-                N_("{field} is missing: a config.json of a {family} model states it; add it"), field=" / ".join(names[:3]), family=self.kind
+                N_("{field} is missing: a config.json of a {family} model states it; add it"),
+                field=" / ".join(names[:3]),
+                family=self.kind or "language",
             )
         if not stated:
             self.assume(name, value)
@@ -160,6 +162,15 @@ class Config:
         """The same, but None where neither the config nor its class has a number."""
         name, value, _stated = self._find(names)
         return None if value is None else self.checked(name, value, least=least, most=most)
+
+    def ratio(self, name: str, *, default: float, most: float) -> float:
+        """A number from 0 to `most`."""
+        value = self.data.get(name)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+            raise InputError(N_("{field} must be a number from 0 to {most:g}, not {value}: correct it"), field=name, most=most, value=shown(value))
+        return float(value)
 
     def checked(self, name: str, value: object, *, least: int = 1, most: int = SIZE_LIMIT) -> int:
         """`value` as the whole number it must be."""
@@ -279,15 +290,7 @@ class Config:
     @property
     def dropout(self) -> float:
         """Largest dropout rate of the layers."""
-        rates = [0.0]
-        for name in DROPOUT:
-            value = self.data.get(name)
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-                raise InputError(N_("{field} must be a rate from 0 to 1, not {value}: correct it"), field=name, value=shown(value))
-            rates.append(float(value))
-        return max(rates)
+        return max(self.ratio(name, default=0.0, most=1.0) for name in DROPOUT)
 
     @property
     def tied(self) -> bool:

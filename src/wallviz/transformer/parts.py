@@ -25,6 +25,13 @@ class Tensor:
     """One of `COMPONENTS`."""
     linear: bool = False
     """The weight of a linear layer (quantized, adapted by LoRA, split by tensor parallelism); not a table, bias, norm or kernel."""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)  # worked out once: tensors are keys of many caches
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.name, self.shape, self.component, self.linear)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def size(self) -> int:
@@ -114,6 +121,13 @@ class Layer:
     tensors: tuple[Tensor, ...]
     encoder: bool = False
     """Part of an encoder stack (T5, Whisper, BERT, ViT): no KV cache."""
+    _hash: int = field(init=False, repr=False, compare=False, default=0)  # worked out once: layers are keys of many caches
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.mixer, self.mlp, self.tensors, self.encoder)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def parameters(self) -> int:
@@ -164,6 +178,13 @@ class Architecture:
     def assumptions(self) -> tuple[str, ...]:
         """What the config did not say, as sentences in the language in use."""
         return tuple(str(remark) for remark in self.remarks)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.family, self.hidden_size, self.vocab, self.layers, self.outer, self.tied))
 
     @cached_property
     def groups(self) -> tuple[tuple[Layer, int], ...]:

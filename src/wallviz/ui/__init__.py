@@ -1,6 +1,6 @@
 """The Streamlit side: pages, navigation, the page skeleton, charts in place. Nothing else imports streamlit but app.py and pages/."""
 
 from wallviz.ui.frame import navigation
-from wallviz.ui.page import Page
+from wallviz.ui.page import Page, csv_text
 
-__all__ = ["Page", "navigation"]
+__all__ = ["Page", "csv_text", "navigation"]

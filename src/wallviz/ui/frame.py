@@ -42,8 +42,16 @@ ROOMS: dict[str, Room] = {
             N_("The published growth curves of compute, models and hardware, refitted as you take points out."),
         ),
         Room(
+            "footprint", "explore", ":material/memory:", N_("Memory footprint"), N_("Does it fit?"),
+            N_("What one GPU needs to train, fine-tune or serve a model, against what it holds, and what would make it fit."),
+        ),
+        Room(
             "glossary", "learn", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),
             N_("Every term in English and Chinese, with its unit and where it is used."),
+        ),
+        Room(
+            "accuracy", "about", ":material/rule:", N_("Accuracy"), N_("How wrong are we?"),
+            N_("Predicted against measured for every case, and why tools disagree."),
         ),
         Room(
             "sources", "about", ":material/library_books:", N_("Sources"), N_("Where do the numbers come from?"),

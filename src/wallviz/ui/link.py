@@ -17,7 +17,7 @@ import streamlit as st
 
 from wallviz.errors import InputError
 from wallviz.i18n import N_, TAGS, language
-from wallviz.params import MAX_LENGTH, Param
+from wallviz.params import Param
 from wallviz.ui import server
 from wallviz.ui.component import component
 
@@ -50,10 +50,11 @@ class Link:
             self._chosen[owner].clear()
             for name, text in given.items():
                 st.session_state.pop(self.key(name), None)
+                param = self._params[name][1]
                 try:
-                    if len(text) > MAX_LENGTH:
-                        raise InputError(N_("The link's {name} is too long to be read."), name=name)
-                    self._chosen[owner][name] = self._params[name][1].parse(text)
+                    if len(text) > param.longest:
+                        raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
+                    self._chosen[owner][name] = param.parse(text)
                 except InputError as error:
                     self.problems.append(str(error))
 
@@ -83,12 +84,13 @@ class Link:
         st.session_state.pop(self.key(name), None)
 
     def query(self, owners: Iterable[str] | None = None) -> dict[str, str]:
-        """The address that reopens this view: every value that differs from its default."""
+        """The address that reopens this view: every value that differs from its default and that an address can carry."""
         wanted = set(owners) if owners is not None else set(self._chosen)
         return {
-            name: param.format(self.values[name])
+            name: text
             for name, (owner, param) in self._params.items()
             if owner in wanted and self.values[name] is not None and self.values[name] != param.default
+            if len(text := param.format(self.values[name])) <= param.longest
         }
 
     def publish(self, extra: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from wallviz import __version__, catalog
-from wallviz.answers import Answer, Card, Entry
+from wallviz import __version__, catalog, units
+from wallviz.answers import Action, Answer, Card, Entry, Group, Setting
 from wallviz.case import Case
 from wallviz.figures import style
 from wallviz.i18n import _, labelled, language, use
 from wallviz.params import Param
 from wallviz.ui import case as case_bar
+from wallviz.ui import model as own_model
 from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.frame import ROOMS, language_query
 from wallviz.ui.link import Link
@@ -34,11 +35,22 @@ _CARDS_CSS = """<style>
 .wallviz-cards p:last-child { margin: 0; }
 </style>"""
 
+FEW = 5
+"""Options that may all be visible; of more, one is chosen from a list."""
+
 
 class Page:
-    """The page `name` of `frame.ROOMS`, with its own parameters and, on explore pages, the case bar."""
+    """The page `name` of `frame.ROOMS`, with its own parameters and, on explore pages, the case bar (without what the page itself `asks`)."""
 
-    def __init__(self, name: str, params: Iterable[Param] = (), *, case: bool = False, question: Callable[[Case], str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        params: Iterable[Param] = (),
+        *,
+        case: bool = False,
+        asks: Collection[str] = (),
+        question: Callable[[Case], str] | None = None,
+    ) -> None:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
         self.link = Link(name, params, case_bar.PARAMS if case else ())
@@ -48,7 +60,7 @@ class Page:
             if self.room.name == "start":
                 st.caption(_("wallviz explains the memory wall of AI: moving data, not arithmetic, is what AI waits for."))
             if case and self.room.section == "explore":
-                case_bar.show(self.link)
+                case_bar.show(self.link, asks)
         if self.link.problems:
             st.warning(plain(self.link.problems), icon=":material/link_off:")
 
@@ -57,6 +69,7 @@ class Page:
         self._answer = st.container()
         self._figure = st.container()
         self._controls = st.container(horizontal=True, vertical_alignment="bottom", key=f"{self.room.name}_controls")
+        self._actions = st.container()
         self._foot = st.container()
         self._more = st.container()
 
@@ -109,7 +122,8 @@ class Page:
             if answer.problems:
                 st.info(plain(answer.problems), icon=":material/info:")
             with st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
-                st.markdown(f"#### {answer.sentence}", width="stretch")
+                # Without a figure the sentence is an error's, which may quote an address or a file.
+                st.markdown(f"#### {answer.sentence if answer.drawing is not None else plain([answer.sentence])}", width="stretch")
                 if answer.sure and not self.embedded:
                     st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
         if answer.drawing is None:
@@ -167,6 +181,60 @@ class Page:
         with self._more:
             st.html(_CARDS_CSS + f"<div class='wallviz-cards'>{''.join(map(_card, cards))}</div>")
 
+    def actions(self, actions: Sequence[Action]) -> None:
+        """Changes as buttons, the best first: one press makes the change, and everything follows."""
+        if self.embedded or not actions:
+            return
+        with self._actions, st.container(horizontal=True, key=f"{self.room.name}_actions"):
+            for i, action in enumerate(actions):
+                icon = ":material/check:" if action.enough else None
+                st.button(action.label, help=action.help, icon=icon, key=f"{self.room.name}_action_{i}", on_click=self.apply, args=(action.sets,))
+
+    def apply(self, sets: Mapping[str, object]) -> None:
+        """Sets several parameters from outside their widgets; call it in a callback."""
+        for name, value in sets.items():
+            self.link.choose(name, value)
+
+    def button(self, label: str, sets: Callable[[], Mapping[str, object]] | Mapping[str, object], *, icon: str | None = None) -> None:
+        """A button that sets parameters; `sets` may be worked out when it is pressed."""
+        st.button(plain([label]), icon=icon, on_click=lambda: self.apply(sets() if callable(sets) else sets))
+
+    def table(self, rows: Sequence[Mapping[str, object]]) -> None:
+        """Rows as a table to read, numbers rounded; what is to be worked with is downloaded."""
+        if rows:
+            columns = self.columns(rows)
+            st.table({name: [_cell(value) for value in values] for name, values in columns.items()}, hide_index=True)
+
+    def remarks(self, title: str, lines: Sequence[str]) -> None:
+        """Sentences that may quote what the reader gave, shown as they are."""
+        if lines:
+            st.markdown(f"{title}\n\n{plain(lines)}")
+
+    def settings(self, groups: Sequence[Group]) -> None:
+        """Every setting of the expert, a tab for each group."""
+        for tab, group in zip(st.tabs([group.title for group in groups]), groups, strict=True):
+            with tab, st.container(horizontal=True, vertical_alignment="bottom"):
+                for setting in group.settings:
+                    self._setting(setting)
+
+    def _setting(self, setting: Setting) -> None:
+        if len(setting.options) > FEW:
+            self.select(setting.name, setting.label, setting.options)
+        elif setting.options:
+            self.pick(setting.name, setting.label, setting.options)
+        elif setting.high:
+            self.number(setting.name, setting.label, setting.low, setting.high)
+        else:
+            self.toggle(setting.name, setting.label)
+
+    def own_model(self, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
+        """Asks for a model of the reader's own and keeps it, packed, in parameter `name`."""
+        own_model.ask(self.link, name, pack=pack, pack_numbers=pack_numbers, labels=labels)
+
+    def save(self, label: str, make: Callable[[], str], file: str, kind: str) -> None:
+        """A button that saves a text, made when it is pressed; nothing reruns."""
+        st.download_button(label, make, file, kind, on_click="ignore")
+
     @contextmanager
     def controls(self) -> Iterator[None]:
         """The controls of the first view: at most four."""
@@ -180,6 +248,11 @@ class Page:
         with self._more:
             box = st.expander(title, on_change="rerun", key=f"{self.room.name}_drawer_{name}")
         return box if box.open else None
+
+    def figure(self, answer: Answer) -> None:
+        """A further figure under its takeaway, inside the drawer that is being filled."""
+        st.markdown(f"**{answer.sentence}**")
+        chart(answer)
 
     def headlines(self, title: str, cards: Sequence[Card]) -> None:
         """Claims as large numbers, each beside its refit."""
@@ -254,9 +327,9 @@ class Page:
         """A few options, all visible."""
         st.segmented_control(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), required=True)
 
-    def select(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
+    def select(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, width: int = 260) -> None:
         """One of many options."""
-        st.selectbox(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), help=help, width=260)
+        st.selectbox(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), help=help, width=width)
 
     def toggle(self, name: str, label: str, help: str | None = None) -> None:
         """On or off."""
@@ -270,10 +343,19 @@ class Page:
         """A whole number from `low` to `high`."""
         st.slider(label, low, high, key=self.link.seed(name), format="%d", help=help, width=320)
 
+    def number(self, name: str, label: str, low: int, high: int, step: int = 1, help: str | None = None, width: int = 136) -> None:
+        """A whole number from `low` to `high`, typed or stepped."""
+        st.number_input(label, low, high, step=step, key=self.link.seed(name), help=help, width=width)
+
     def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
         """Any number of options."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
         st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=_("Choose points"))
+
+
+def _cell(value: object) -> object:
+    """A cell of a table: numbers rounded, texts as they are, whatever Markdown would make of them."""
+    return units.significant(value, 4) if isinstance(value, float) else plain([value]) if isinstance(value, str) else value
 
 
 def _card(card: Card) -> str:

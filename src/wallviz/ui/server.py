@@ -100,6 +100,8 @@ def warm_up() -> None:
     from streamlit.runtime.pages_manager import PagesManager
 
     from wallviz import curves, i18n
+    from wallviz.answers import footprint
+    from wallviz.case import Case
 
     # Streamlit learns only from the first st.navigation that pages/ is not the old automatic folder; until then a deep link runs
     # the page without app.py, or answers "page not found". Say it before anyone asks.
@@ -108,6 +110,7 @@ def warm_up() -> None:
     for language in i18n.LANGUAGES:
         i18n.catalog(language)
     curves.warm_up()
+    footprint.answer(Case(), footprint.View())
     gc.collect()
     gc.freeze()
 

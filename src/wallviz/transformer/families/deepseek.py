@@ -58,7 +58,7 @@ def deepseek(c: Config) -> Architecture:
     style = DEEPSEEK_V2 if c.kind == "deepseek_v2" else DEEPSEEK
     bias, mlp_bias = c.flag("attention_bias"), c.kind == "deepseek_v2" and c.flag("mlp_bias")
     indexed = has_indexer(c, layers)
-    sparse = routed(c, layers) if c.has(*EXPERTS) or c.kind in c.defaults or c.defaults.get("n_routed_experts") else [False] * layers
+    sparse = routed(c, layers) if c.knows(*EXPERTS) else [False] * layers
 
     def layer(key: tuple[bool, bool]) -> Layer:
         has_experts, own_index = key

@@ -115,7 +115,8 @@ def gemma4(c: Config) -> Architecture:
             found += blocks.norm(name, hidden)
         if moe:
             dense = mlp.width
-            mlp = Experts(c.integer(*EXPERTS, most=EXPERT_LIMIT), c.integer(*TOP_K), c.integer(*EXPERT_WIDTH), dense)
+            count = c.integer(*EXPERTS, most=EXPERT_LIMIT)
+            mlp = Experts(count, c.integer(*TOP_K, most=count), c.integer(*EXPERT_WIDTH), dense)
             found += blocks.routed_mlp(hidden, Experts(mlp.count, mlp.top_k, mlp.width))
             found += [Tensor("router.scale", (hidden,), "router"), Tensor("router.per_expert_scale", (mlp.count,), "router")]
             for name in ("post_feedforward_layernorm_1", "post_feedforward_layernorm_2", "pre_feedforward_layernorm_2"):

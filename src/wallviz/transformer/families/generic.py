@@ -13,7 +13,10 @@ _UNGATED = ("gelu", "gelu_new", "gelu_fast", "relu", "relu2", "squared_relu", "g
 
 def read(c: Config) -> Architecture:
     """The nearest reading: latent attention where its ranks are stated, else grouped attention; experts where their number is."""
-    c.remark(N_("model_type {kind} is not known: the config is read by its keys, as a decoder like Llama."), kind=c.kind)
+    if c.kind:
+        c.remark(N_("model_type {kind} is not known: the config is read by its keys, as a decoder like Llama."), kind=c.kind)
+    else:
+        c.remark(N_("model_type is not stated: the config is read by its keys, as a decoder like Llama."))
     if c.has("kv_lora_rank"):
         _say_head(c)
         return deepseek(c)

@@ -383,9 +383,10 @@ def step(c: Config) -> Architecture:
         of = Attention(heads if window is None else sliding_heads, kv_heads, dim, dim, window, qk_norm=True)
         mlp: Dense | Experts
         if has_experts:
+            count = c.integer("n_routed_experts", *EXPERTS, most=EXPERT_LIMIT)
             mlp = Experts(
-                c.integer("n_routed_experts", *EXPERTS, most=EXPERT_LIMIT),
-                c.integer(*TOP_K),
+                count,
+                c.integer(*TOP_K, most=count),
                 c.integer(*EXPERT_WIDTH),
                 c.integer("share_expert_dim", "share_expert_dims", default=0, least=0),
             )

@@ -99,7 +99,7 @@ def kimi(v: Config, hidden: int) -> Tensors:
 def step(v: Config, hidden: int) -> Tensors:
     """Step 3.7: a wide ViT with layer scales, two strided convolutions, a projector without bias."""
     width = v.integer("hidden_size", "width", default=1536)
-    inner = v.integer("intermediate_size", default=8960) if not v.has("mlp_ratio") else round(width * float(v.data["mlp_ratio"]))
+    inner = round(width * v.ratio("mlp_ratio", default=8960 / 1536, most=64.0))
     patch, side = v.integer("patch_size", default=14, most=LAYER_LIMIT), v.integer("image_size", default=728, most=LAYER_LIMIT)
     found = [Tensor("patch_embedding", (width, 3, patch, patch), VISION), Tensor("position_embedding", ((side // patch) ** 2, width), VISION)]
     found += _norm("pre_layernorm", width)

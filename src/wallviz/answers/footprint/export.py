@@ -1,0 +1,164 @@
+"""What the reader takes away: every number of the page as JSON, its tables as CSV, and the start of a configuration file that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import orjson
+
+from wallviz import __version__
+from wallviz.answers.footprint import doubt
+from wallviz.answers.footprint.choices import View
+from wallviz.answers.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.case import Case
+from wallviz.errors import InputError
+from wallviz.footprint import record, solve
+from wallviz.footprint.peak import Training
+from wallviz.footprint.run import Run
+from wallviz.footprint.serve import Serving
+
+
+def document(case: Case, view: View, sentence: str) -> str:
+    """Everything that the page shows as JSON, bytes as numbers; an input that cannot run gives its sentence alone."""
+    found: dict[str, Any] = {"wallviz": __version__, "case": asdict(case), "view": asdict(view), "sentence": sentence}
+    try:
+        now = estimate(case, view)
+    except InputError as error:
+        return _json(found | {"error": str(error)})
+    from wallviz.answers.footprint import compared
+
+    found |= {
+        "model": record.model(now.arch),
+        "chip": {"id": now.chip.id, "name": now.chip.name, "memory_bytes": now.capacity_bytes},
+        "gpus": now.gpus,
+        "per_gpu": {
+            "parts_shown_bytes": now.parts,
+            "error_band": now.band,
+            "runs_out_of_memory": now.verdict,
+            **(record.training(now.result) if isinstance(now.result, Training) else record.serving(now.result) | _pool(now.result)),
+        },
+        "over_time": now.phases or {str(n): held for n, held in now.at_contexts().items()},
+        "largest_batch": largest_batch(now) or None,
+        "fixes": [_fix(fix) for fix in fixes(case, view)],
+        "maps": [_map(work_map(now)), _map(layout_map(now))],
+        "compared": list(compared(case, view)),
+    }
+    if view.reported is not None:
+        predicted, reported = doubt.predicted_bytes(now, view.meter), view.reported * doubt.MIB
+        found["reported"] = {
+            "meter": view.meter,
+            "reported_bytes": reported,
+            "predicted_bytes": predicted,
+            "relative_error": predicted / reported - 1,
+        }
+    return _json(found)
+
+
+def _json(found: dict[str, Any]) -> str:
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _pool(result: Serving) -> dict[str, Any]:
+    return {"pool_bytes": None if result.pool_bytes is None else float(np.max(result.pool_bytes))}
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {
+        "change": [solve.sentence(each) for each in (fix.also, fix.change) if each],
+        "sets": dict(fix.sets),
+        "price": fix.change.price,
+        "fits": fix.change.fits,
+        "parts_bytes": dict(fix.parts),
+        "total_bytes": fix.bytes,
+    }
+
+
+def _map(grid: Map) -> dict[str, Any]:
+    return {
+        "columns": {grid.column: list(grid.columns)},
+        "rows": {grid.row: list(grid.rows)},
+        "bytes": [[float(v) if np.isfinite(v) else None for v in row] for row in grid.bytes],
+    }
+
+
+# -- configuration files -----------------------------------------------------------------------------------------------------------
+
+
+def fragment(case: Case, view: View) -> str:
+    """The settings as a configuration file starts with them; what the file cannot say is left out."""
+    try:
+        now = estimate(case, view)
+    except InputError:
+        return ""
+    if isinstance(now.result, Serving):
+        return _vllm(now)
+    run = now.result.run
+    return _deepspeed(run) if view.fragment == "deepspeed" else _fsdp(run)
+
+
+def _deepspeed(run: Run) -> str:
+    """DeepSpeed's configuration (deepspeed.ai/docs/config-json)."""
+    where = {"device": "cpu", "pin_memory": True}
+    zero: dict[str, Any] = {"stage": int(run.zero)}
+    if run.offload != "none":
+        zero["offload_optimizer"] = where
+    if run.offload == "parameters":
+        zero["offload_param"] = where
+    found: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": int(run.micro_batch),
+        "gradient_accumulation_steps": int(run.accumulation),
+        "bf16": {"enabled": run.formats.weights == "bf16" or run.formats.autocast},
+        "zero_optimization": zero,
+    }
+    if run.recompute == "full":
+        found["activation_checkpointing"] = {"partition_activations": False, "contiguous_memory_optimization": False}
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()
+
+
+def _fsdp(run: Run) -> str:
+    """Accelerate's configuration file (huggingface.co/docs/accelerate): ZeRO-3 is FULL_SHARD, ZeRO-2 SHARD_GRAD_OP, less is plain data parallel."""
+    shard = {3: "FULL_SHARD", 2: "SHARD_GRAD_OP"}.get(int(run.zero), "NO_SHARD")
+    ranks = int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel * run.data_parallel)
+    lines = [
+        "compute_environment: LOCAL_MACHINE",
+        "distributed_type: FSDP",
+        f"mixed_precision: {'bf16' if run.formats.weights == 'bf16' or run.formats.autocast else 'no'}",
+        f"num_processes: {ranks}",
+        f"gradient_accumulation_steps: {int(run.accumulation)}",
+        "fsdp_config:",
+        "  fsdp_auto_wrap_policy: TRANSFORMER_BASED_WRAP",
+        f"  fsdp_sharding_strategy: {shard}",
+        f"  fsdp_offload_params: {str(run.offload == 'parameters').lower()}",
+        f"  fsdp_activation_checkpointing: {str(run.recompute == 'full').lower()}",
+    ]
+    return "\n".join(lines)
+
+
+def _vllm(now: Estimate) -> str:
+    """The vLLM command (docs.vllm.ai, engine arguments)."""
+    case, view = now.case, now.view
+    depth = view.pipeline_parallel
+    parts = [
+        "vllm serve <model>",
+        f"--max-model-len {case.context}",
+        f"--max-num-seqs {case.batch}",
+        f"--tensor-parallel-size {max(1, case.chips // depth)}",
+        f"--gpu-memory-utilization {view.utilization / 100:g}",
+        f"--max-num-batched-tokens {view.chunk}",
+    ]
+    if depth > 1:
+        parts.append(f"--pipeline-parallel-size {depth}")
+    if view.block != 16:
+        parts.append(f"--block-size {view.block}")
+    if view.kv not in ("bf16", "fp16", "fp32"):
+        parts.append(f"--kv-cache-dtype {view.kv.replace('-', '_')}")
+    if not view.graphs:
+        parts.append("--enforce-eager")
+    name = {"fp8": "fp8", "awq-4": "awq", "gptq-4": "gptq"}.get(view.format)
+    if name:
+        parts.append(f"--quantization {name}")
+    elif view.format in ("bf16", "fp16", "fp32"):
+        parts.append(f"--dtype { {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}[view.format] }")
+    return " \\\n  ".join(parts)
