@@ -359,7 +359,7 @@ def test_language_follows_the_browser_and_the_switch(visit: Visit) -> None:
     choose(page, "language", 0)
     page.wait_for_url(has(lang="en"))
     speaks(page, "en")
-    page.locator("nav a").nth(3).click()
+    page.locator("nav a[href*='/sources']").click()
     page.wait_for_url(re.compile("/sources"))
     expect(page.locator("h1")).to_have_text("Where do the numbers come from?")
     page.wait_for_url(has(lang="en"))
