@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -191,14 +192,8 @@ def test_a_checkpoint_holds_weights_master_and_moments(llama: Architecture) -> N
 )
 def test_what_cannot_run_is_answered_with_a_sentence(small: Architecture, wrong: dict[str, object], says: str) -> None:
     """The message names the field, the value and what would do."""
-    with pytest.raises(InputError, match=re_escape(says)):
+    with pytest.raises(InputError, match=re.escape(says)):
         train(small, **wrong)
-
-
-def re_escape(text: str) -> str:
-    import re
-
-    return re.escape(text)
 
 
 def test_a_run_is_changed_by_replacing_fields(small: Architecture) -> None:

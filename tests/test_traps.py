@@ -7,7 +7,8 @@ import pytest
 from wallviz import units
 from wallviz.footprint import activations
 from wallviz.footprint.kv_cache import bytes_per_token, kv_cache_bytes
-from wallviz.footprint.peak import CONTEXT_BYTES, PARTS, RESERVED_RATIO, train
+from wallviz.footprint.overheads import CONTEXT_BYTES, RESERVED_RATIO
+from wallviz.footprint.peak import PARTS, train
 from wallviz.footprint.quantization import bits_per_weight
 from wallviz.footprint.run import Run
 from wallviz.transformer import Architecture, architecture

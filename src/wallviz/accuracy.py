@@ -15,7 +15,21 @@ from typing import Any
 
 from wallviz import catalog
 from wallviz.catalog import Case
-from wallviz.footprint import activations, communication, korthikanti, kv_cache, lora, peak, peers, published, quantization, serve, states, zero
+from wallviz.footprint import (
+    activations,
+    communication,
+    korthikanti,
+    kv_cache,
+    lora,
+    overheads,
+    peak,
+    peers,
+    published,
+    quantization,
+    serve,
+    states,
+    zero,
+)
 from wallviz.footprint.peers import PeerInputs
 from wallviz.footprint.run import DTYPES, PRECISIONS, Run
 from wallviz.hardware import Accelerator
@@ -549,7 +563,7 @@ FORMS: Mapping[str, Form] = {
     # calibration
     "peak_measured_bytes": _measured_peak,
     "training_bytes": lambda i: i["weights_bytes"] + i["optimizer_bytes"] + i["activations_bytes"],
-    "nccl_buffer_bytes": lambda i: peak.COMMUNICATOR_BYTES,
+    "nccl_buffer_bytes": lambda i: overheads.COMMUNICATOR_BYTES,
     # other calculators
     "eleuther_estimate": _eleuther,
     "deepspeed_estimate": _deepspeed,

@@ -103,23 +103,17 @@ def years(name: str, low: int, high: int) -> Param:
     return Param(name, (low, high), parse, lambda value: f"{value[0]}-{value[1]}")
 
 
-def search(name: str) -> Param:
-    """Words to look for, as typed; at most a hundred characters."""
-
-    def parse(text: str) -> str:
-        if len(text) > 100:
-            raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
-        return text
-
-    return Param(name, "", parse)
-
-
-def text(name: str) -> Param:
-    """A text of its own alphabet, up to `MAX_LENGTH` characters; whether it means something is for the computation to say."""
+def text(name: str, longest: int = MAX_LENGTH) -> Param:
+    """A text of its own alphabet, up to `longest` characters; whether it means something is for the computation to say."""
 
     def parse(given: str) -> str:
-        if len(given) > MAX_LENGTH:
+        if len(given) > longest:
             raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
         return given
 
     return Param(name, "", parse)
+
+
+def search(name: str) -> Param:
+    """Words to look for, as typed; at most a hundred characters."""
+    return text(name, longest=100)

@@ -15,7 +15,7 @@ from wallviz.catalog import Case
 from wallviz.figures import accuracy as figures
 from wallviz.figures.accuracy import Dot, Estimate, Row, signed
 from wallviz.figures.style import Drawing
-from wallviz.footprint import peak, peers
+from wallviz.footprint import overheads, peers
 from wallviz.footprint.ranks import distinct_linear, has_experts, stage
 from wallviz.i18n import N_, _, labelled, language
 from wallviz.params import Param, choice
@@ -381,8 +381,8 @@ def chosen() -> str:
                 "- **Reserved over allocated is one constant**, {ratio}, the mean of three published pairs: against each of them it "
                 "misses by {misses}."
             ).format(
-                ratio=f"{peak.RESERVED_RATIO:g}",
-                misses=", ".join(signed(peak.RESERVED_RATIO / case.expected - 1, 1) for case in ratios),
+                ratio=f"{overheads.RESERVED_RATIO:g}",
+                misses=", ".join(signed(overheads.RESERVED_RATIO / case.expected - 1, 1) for case in ratios),
             ),
             _(
                 "- **EleutherAI's calculator has no option for flash attention.** Asked without recomputation it would count the "

@@ -53,9 +53,9 @@ class Piece:
 Pieces = tuple[Piece, ...]
 
 
-def per_rank(pieces: Pieces, run: Run, *, selective: bool = False) -> Quantity:
+def per_rank(pieces: Pieces, run: Run) -> Quantity:
     """Bytes per token on one rank."""
-    split = sum((p.bytes for p in pieces if p.where == "split" or (p.where == "core" and not selective)), 0.0)
+    split = sum((p.bytes for p in pieces if p.where != "whole"), 0.0)
     whole = sum((p.bytes for p in pieces if p.where == "whole"), 0.0)
     return split / run.t + whole / (run.t if run.sequence_parallel else 1.0)
 
@@ -139,6 +139,22 @@ def layer(arch: Architecture, block: Layer, run: Run) -> Pieces:
     if run.dropout:
         pieces += (Piece(branches, "h", h, "whole"),)  # one byte of mask after each branch
     return pieces if run.trains_all else pieces + adapters(arch, block, run)
+
+
+def kept(arch: Architecture, block: Layer, run: Run) -> Pieces:
+    """What of a layer waits for the backward pass under the run's recomputation: all, all but the attention core, or its input alone."""
+    if run.recompute == "full":
+        return (Piece(4.0 if run.formats.weights == "fp32" else 2.0, "h", float(arch.hidden_size), "whole"),)
+    return tuple(p for p in layer(arch, block, run) if p.where != "core" or run.recompute == "none")
+
+
+def feed_forward_gradients(arch: Architecture, block: Layer, run: Run) -> float:
+    """Gradients alive while the backward pass is in a feed-forward layer, per token: of the product, the activation and the gate."""
+    mlp = block.mlp
+    if mlp is None:
+        return 0.0
+    each = Kernels.of(arch, run).e * mlp.width * (3.0 if mlp.gated else 2.0)
+    return each * mlp.top_k if isinstance(mlp, Experts) else each
 
 
 def norms_of(block: Layer, hidden_size: int) -> int:

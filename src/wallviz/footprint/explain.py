@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from wallviz.footprint import activations
+from wallviz.footprint.overheads import COMMUNICATOR_BYTES, RESERVED_RATIO
 from wallviz.footprint.peak import Training
 from wallviz.footprint.ranks import stage
-from wallviz.footprint.run import DTYPES
+from wallviz.footprint.run import DTYPES, Run
 from wallviz.footprint.terms import Term
 from wallviz.i18n import N_, _
 from wallviz.transformer import Attention, Dense, Experts, LatentAttention, Layer, Recurrent
@@ -77,6 +78,17 @@ def terms(answer: Training) -> tuple[Term, ...]:
     return tuple(found)
 
 
+def overhead_terms(answer: Training) -> tuple[Term, ...]:
+    """What stands on top of the allocated peak, a term each; those that are nothing left out."""
+    words = {
+        "fragmentation": (N_("reserved, not in use"), f"{RESERVED_RATIO - 1:.3f}·allocated", "measured: reserved over allocated, SimuMax on B200"),
+        "context": (N_("CUDA context"), "constant", "estimate: about 0.3 GB on every GPU"),
+        "communicators": (N_("communicators"), f"{COMMUNICATOR_BYTES / 1e9:g} GB·n", "estimate: 0.5 to 0.7 GB per NCCL communicator"),
+    }
+    amounts = {name: float(value) for name, value in answer.overheads.items() if float(value)}
+    return tuple(Term(words[name][0], words[name][1], f"{value:,.0f}", value, words[name][2]) for name, value in amounts.items())
+
+
 def _optimizer_terms(answer: Training, total: float, share: int) -> list[Term]:
     """The fp32 master copy where there is one, and the moments: K bytes for each parameter."""
     run, formats = answer.run, answer.run.formats
@@ -97,8 +109,8 @@ def _optimizer_terms(answer: Training, total: float, share: int) -> list[Term]:
     return found
 
 
-def _symbol(run: object) -> str:
-    return "(N_d·c)" if int(np.max(getattr(run, "context_parallel", 1))) > 1 else "N_d"
+def _symbol(run: Run) -> str:
+    return "(N_d·c)" if int(np.max(run.context_parallel)) > 1 else "N_d"
 
 
 def _workspace(answer: Training) -> str:
@@ -127,19 +139,12 @@ def _activation_terms(answer: Training, total: float) -> list[Term]:
         return [Term(N_("activations still alive"), "gradient of the embedding's output, or one recomputed layer", _number(total), total, _SAVED)]
     chunks = int(np.max(run.virtual_stages))
     current = stage(arch, int(answer.stage), int(np.max(run.pipeline_parallel)), chunks)
-    p, i, M = current.of, current.index, int(np.max(run.accumulation))
-    flight = min(M, p - i) if chunks == 1 else min(M * chunks, 2 * (p - i - 1) + (chunks - 1) * p + 1) / chunks
-    tensor = int(np.max(run.tensor_parallel))
+    flight = float(current.in_flight(float(np.max(run.accumulation)), chunks))
     found, left = [], total
     for block, count in current.groups:
-        if run.recompute == "full":
-            each = 4.0 if run.formats.weights == "fp32" else 2.0
-            pieces: activations.Pieces = (activations.Piece(each, "h", float(arch.hidden_size), "whole"),)
-        else:
-            pieces = activations.layer(arch, block, run)
-        selective = run.recompute == "selective"
-        got = flight * count * tokens * float(np.max(activations.per_rank(pieces, run, selective=selective)))
-        formula, values = _sum(pieces, tensor, sequence_parallel=run.sequence_parallel, selective=selective)
+        pieces = activations.kept(arch, block, run)
+        got = flight * count * tokens * float(np.max(activations.per_rank(pieces, run)))
+        formula, values = _sum(pieces, int(np.max(run.tensor_parallel)), sequence_parallel=run.sequence_parallel)
         times = f"{flight:g}·" if flight != 1 else ""
         found.append(Term(_kind(block), f"{'m·' if times else ''}L·T·{formula}", f"{times}{count}·{_number(tokens)}·{values}", got, _SAVED))
         left -= got
@@ -161,12 +166,10 @@ def _kind(block: Layer) -> str:
     return _("activations: {layers}").format(layers=layers)
 
 
-def _sum(pieces: Iterable[activations.Piece], tensor: int, *, sequence_parallel: bool, selective: bool) -> tuple[str, str]:
+def _sum(pieces: Iterable[activations.Piece], tensor: int, *, sequence_parallel: bool) -> tuple[str, str]:
     """``(16h + 4a·d + …)`` with symbols and with numbers; what tensor parallelism splits stands over t."""
     merged: dict[tuple[bool, str, float], float] = {}
     for piece in pieces:
-        if piece.where == "core" and selective:
-            continue
         split = tensor > 1 and (piece.where != "whole" or sequence_parallel)
         key = (split, piece.symbol, float(np.max(piece.size)))
         merged[key] = merged.get(key, 0.0) + piece.coefficient

@@ -14,19 +14,15 @@ from typing import Any
 import numpy as np
 
 from wallviz.footprint import activations, lora, states
+from wallviz.footprint.overheads import COMMUNICATOR_BYTES, CONTEXT_BYTES, RESERVED_RATIO
 from wallviz.footprint.quantization import bits_per_weight
 from wallviz.footprint.ranks import Held, Stage, distinct_linear, has_experts, held, stage
 from wallviz.footprint.run import DTYPES, NUMBERS, Run
 from wallviz.footprint.terms import Quantity
-from wallviz.transformer import Architecture, Dense, Experts, Recurrent
+from wallviz.transformer import Architecture, Recurrent
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "loss", "workspace")
 PHASES = ("loss_backward", "end_of_backward", "optimizer_step")
-#: CUDA context of one process, and what one NCCL communicator takes: additive, never a percentage (NVIDIA/nccl issue 964; measured 0.5-0.7 GB).
-CONTEXT_BYTES = 0.3e9
-COMMUNICATOR_BYTES = 0.6e9
-#: Reserved over allocated: mean of the three published pairs 1.065, 1.030, 1.079 (SimuMax, B200).
-RESERVED_RATIO = 1.058
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,19 @@ class Training:
         return self.peak_reserved_bytes + self.overheads["context"] + self.overheads["communicators"]
 
     @property
+    def _peak_index(self) -> Any:
+        return np.argmax(np.stack(np.broadcast_arrays(*self.phases.values())), axis=0)
+
+    @property
     def peak_phase(self) -> Any:
         """The phase at which the peak stands (an array of indices into `PHASES` for arrays)."""
-        index = np.argmax(np.stack(np.broadcast_arrays(*self.phases.values())), axis=0)
+        index = self._peak_index
         return PHASES[int(index)] if index.ndim == 0 else index
 
     @property
     def parts(self) -> dict[str, Quantity]:
         """What is alive at the peak, by part; they sum to `peak_allocated_bytes`."""
-        index = np.argmax(np.stack(np.broadcast_arrays(*self.phases.values())), axis=0)
+        index = self._peak_index
         return {part: np.choose(index, np.broadcast_arrays(*(self.phase_parts[phase][part] for phase in PHASES))) for part in PARTS}
 
 
@@ -262,14 +262,14 @@ def _states(arch: Architecture, run: Run, current: Stage) -> _States:
         return states.sharded(of_dense, ranks, zero >= stage_from) + states.sharded(of_experts, expert_ranks, zero >= stage_from)
 
     if run.trains_all:
-        per_dense, per_experts = _optimizer_totals(run, current, dense, experts, blocks, outside)
+        per_dense, per_experts = _optimizer_totals(run, current, blocks, outside)
         optimizer = shard(per_dense + m * dense, per_experts + m * experts, 1)
         gradients = shard(q * dense, q * experts, 2)
         updated = shard((m or w) * dense, (m or w) * experts, 1)
         weights = shard(weights_dense, weights_experts, 3)
         late = shard(q * _late(arch, run, current), 0.0, 2)
     else:
-        adapter = _adapter_parameters(arch, run, current)
+        adapter = _adapter_parameters(run, current)
         a = DTYPES[run.adapter_dtype]
         optimizer = shard(_adapter_optimizer(run, current) * a, 0.0, 1)
         gradients = shard(a * adapter, 0.0, 2)
@@ -316,9 +316,7 @@ class _Base:
         return self.linear * experts
 
 
-def _optimizer_totals(
-    run: Run, current: Stage, dense: Quantity, experts: Quantity, blocks: list[tuple[Held, int]], outside: Held
-) -> tuple[Quantity, Quantity]:
+def _optimizer_totals(run: Run, current: Stage, blocks: list[tuple[Held, int]], outside: Held) -> tuple[Quantity, Quantity]:
     """Optimizer state of a rank before ZeRO: that of dense tensors and that of experts, scaled as their parameters are split."""
     dtype, rank = run.formats.optimizer_state, int(np.max(run.galore_rank))
     of_dense: Quantity = 0.0
@@ -348,59 +346,45 @@ def _late(arch: Architecture, run: Run, current: Stage) -> Quantity:
     return embedding / run.t + first
 
 
-def _adapter_parameters(arch: Architecture, run: Run, current: Stage) -> Quantity:
+def _adapters(run: Run, current: Stage) -> tuple[int, int]:
+    """Adapters of a stage: how many, and the sum of d_in + d_out over them."""
+    targets = [(count, tensor) for block, count in current.groups for tensor in lora.adapted(block, run.targets)]
+    return sum(count for count, _t in targets), sum(count * sum(tensor.shape) for count, tensor in targets)
+
+
+def _adapter_parameters(run: Run, current: Stage) -> Quantity:
     """Adapter parameters on one rank; tensor parallelism splits them with the layers that they adapt."""
-    widths = sum(count * sum(sum(t.shape) for t in lora.adapted(block, run.targets)) for block, count in current.groups)
-    return np.asarray(run.rank, float) * widths / run.t
+    return np.asarray(run.rank, float) * _adapters(run, current)[1] / run.t
 
 
 def _adapter_optimizer(run: Run, current: Stage) -> Quantity:
     """Optimizer state of the adapters over their element size: PyTorch keeps it in the adapters' own format."""
-    elements = {"sgd": 0.0, "momentum": 1.0, "lion": 1.0, "muon": 1.0, "adafactor": 0.0}.get(run.optimizer, 2.0)
-    widths = sum(count * sum(sum(t.shape) for t in lora.adapted(block, run.targets)) for block, count in current.groups)
     if run.optimizer == "adafactor":  # a row and a column sum for each of two matrices
-        count = sum(count * len(lora.adapted(block, run.targets)) for block, count in current.groups)
+        count, widths = _adapters(run, current)
         sums: Quantity = widths + 2.0 * count * np.asarray(run.rank, float)
         return 4.0 * sums / DTYPES[run.adapter_dtype] / run.t
+    elements = {"sgd": 0.0, "momentum": 1.0, "lion": 1.0, "muon": 1.0}.get(run.optimizer, 2.0)
     scale = states.INT8_STATE_BYTES / DTYPES[run.adapter_dtype] if run.formats.optimizer_state == "int8" else 1.0
-    return elements * scale * np.asarray(run.rank, float) * widths / run.t
+    return elements * scale * _adapter_parameters(run, current)
 
 
 def _activations(arch: Architecture, run: Run, current: Stage, chunks: int) -> tuple[Quantity, Quantity, Quantity]:
     """Activations of a stage at their most, those of its largest layer, and the feed-forward gradients of that layer; bytes."""
     tokens = run.tokens()
-    p, i, M = current.of, current.index, np.asarray(run.accumulation, float)
-    # Sets of activations in flight, counted in stage-fulls: 1F1B keeps min(M, p - i); interleaved with v chunks the warm-up is
-    # 2(p - i - 1) + (v - 1)p chunks and one more runs (arXiv 2205.05198, section 4.2.3: L(1 + (p - 1)/(pv)) layers on the first stage).
-    flight = np.minimum(M, p - i) if chunks == 1 else np.minimum(M * chunks, 2 * (p - i - 1) + (chunks - 1) * p + 1) / chunks
-    full = run.recompute == "full"
-    kept_input = (activations.Piece(4.0 if run.formats.weights == "fp32" else 2.0, "h", float(arch.hidden_size), "whole"),)
     layers: Quantity = 0.0
     largest: Quantity = 0.0
     gradients: Quantity = 0.0
     for block, count in current.groups:
-        pieces = activations.layer(arch, block, run)
-        kept = activations.per_rank(kept_input if full else pieces, run, selective=run.recompute == "selective")
-        layers = layers + count * kept * tokens
-        largest = np.maximum(largest, activations.per_rank(pieces, run) * tokens)
-        gradients = np.maximum(gradients, _feed_forward_gradients(block, run) * tokens / run.tensor_parallel)
+        layers = layers + count * activations.per_rank(activations.kept(arch, block, run), run) * tokens
+        largest = np.maximum(largest, activations.per_rank(activations.layer(arch, block, run), run) * tokens)
+        gradients = np.maximum(gradients, activations.feed_forward_gradients(arch, block, run) * tokens / run.t)
     outer: Quantity = 8.0 * tokens if current.first else 0.0  # token ids
     if current.first and run.dropout:
         outer = outer + arch.hidden_size * tokens
     if current.last:
         outer = outer + activations.per_rank(activations.final(arch, run), run) * tokens
     outer = outer + _rotary(arch, run)
-    return flight * layers + outer, largest, gradients
-
-
-def _feed_forward_gradients(block: Any, run: Run) -> float:
-    """Gradients alive in a feed-forward backward pass, per token: of the product, the activation and the gate."""
-    e = 4.0 if run.formats.weights == "fp32" and not run.formats.autocast else 2.0
-    if isinstance(block.mlp, Dense):
-        return e * block.mlp.width * (3.0 if block.mlp.gated else 2.0)
-    if isinstance(block.mlp, Experts):
-        return e * block.mlp.width * block.mlp.top_k * (3.0 if block.mlp.gated else 2.0)
-    return 0.0
+    return current.in_flight(np.asarray(run.accumulation, float), chunks) * layers + outer, largest, gradients
 
 
 def _rotary(arch: Architecture, run: Run) -> Quantity:
@@ -410,7 +394,7 @@ def _rotary(arch: Architecture, run: Run) -> Quantity:
     d: float = next(
         (getattr(block.mixer, "rope_dim", 0) or getattr(block.mixer, "head_dim", 0) for block, _n in arch.groups if block.mixer is not None), 0
     )
-    each = 8.0 if run.formats.weights == "fp32" and not run.formats.autocast else 4.0
+    each = 2.0 * activations.Kernels.of(arch, run).e
     tokens: Quantity = np.asarray(run.sequence, float) / np.asarray(run.context_parallel, float)
     return each * d * tokens
 
@@ -421,7 +405,7 @@ def _checkpoint(arch: Architecture, run: Run) -> float:
     if not run.trains_all:
         one = replace(run, tensor_parallel=1, pipeline_parallel=1, context_parallel=1, expert_parallel=1, data_parallel=1)
         a, whole = DTYPES[run.adapter_dtype], stage(arch, 0, 1)
-        return float(np.max(a * _adapter_parameters(arch, one, whole) + a * _adapter_optimizer(one, whole)))
+        return float(np.max(a * _adapter_parameters(one, whole) + a * _adapter_optimizer(one, whole)))
     state = _optimizer_on_disk(arch, run.optimizer, formats.optimizer_state, int(np.max(run.galore_rank)))
     return arch.parameters * (DTYPES[formats.weights] + DTYPES[formats.master]) + state
 

@@ -32,10 +32,16 @@ class Stage:
         """It holds the last norm, the head and the loss."""
         return self.index == self.of - 1
 
-    @property
-    def layers(self) -> int:
-        """How many layers it holds."""
-        return sum(count for _layer, count in self.groups)
+    def in_flight(self, micro_batches: Quantity, chunks: int) -> Quantity:
+        """Sets of the stage's activations that are alive at once.
+
+        1F1B keeps min(M, p - i); interleaved with v chunks the warm-up is 2(p - i - 1) + (v - 1)p chunks and one more runs (arXiv
+        2205.05198, section 4.2.3: L(1 + (p - 1)/(pv)) layers on the first stage).
+        """
+        p, i = self.of, self.index
+        if chunks == 1:
+            return np.minimum(micro_batches, p - i)
+        return np.minimum(micro_batches * chunks, 2 * (p - i - 1) + (chunks - 1) * p + 1) / chunks
 
 
 @lru_cache(maxsize=1024)

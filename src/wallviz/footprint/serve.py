@@ -13,6 +13,7 @@ import numpy as np
 
 from wallviz.errors import InputError
 from wallviz.footprint import kv_cache, quantization
+from wallviz.footprint.overheads import COMMUNICATOR_BYTES, CONTEXT_BYTES
 from wallviz.footprint.run import divides, whole
 from wallviz.footprint.terms import Quantity, Term, plain, written
 from wallviz.i18n import N_
@@ -21,9 +22,6 @@ from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentA
 ENGINES = ("vllm", "hf")
 #: Tokens that vLLM V1 prefills at once: max_num_batched_tokens of its server on a large GPU.
 CHUNK = 8192
-#: Estimates. CUDA context, and each communicator of NCCL (0.5 to 0.7 GB): design measurements on A100 to B200.
-CONTEXT_BYTES = 0.3e9
-COMMUNICATOR_BYTES = 0.6e9
 #: Captured decode graphs: vLLM logs 0.3 to 1 GiB ("Graph capturing finished in ..., took ... GiB").
 GRAPHS_BYTES = 0.5 * 2**30
 #: cuBLAS workspace of torch on Hopper and later, 32 MiB.

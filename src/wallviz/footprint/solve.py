@@ -102,18 +102,14 @@ def fit_training(arch: Architecture, run: Run, capacity_bytes: float, count: int
     split = int(np.max(run.context_parallel))
     batch = largest(lambda n: train(arch, run, micro_batch=n).peak_total_bytes, capacity_bytes, LARGEST_BATCH)
     context = largest(lambda n: train(arch, run, sequence=n).peak_total_bytes, capacity_bytes, LARGEST_CONTEXT, split)
-    gpus, layout = fewest(arch, run, capacity_bytes)
-    return Fit(
-        now <= capacity_bytes,
-        now,
-        capacity_bytes - now,
-        batch or None,
-        context or None,
-        gpus,
-        layout,
-        fixes(arch, run, capacity_bytes, adapters=adapters),
-        _reason(batch, context, gpus),
-    )
+    return _fit(now, capacity_bytes, batch, context, fewest(arch, run, capacity_bytes), fixes(arch, run, capacity_bytes, adapters=adapters))
+
+
+def _fit(now: float, capacity_bytes: float, batch: int, context: int, split: tuple[int | None, dict[str, int] | None], found: tuple[Fix, ...]) -> Fit:
+    """The answer from what was found: 0 means that nothing fits."""
+    gpus, layout = split
+    reason = _reason(batch, context, gpus)
+    return Fit(now <= capacity_bytes, now, capacity_bytes - now, batch or None, context or None, gpus, layout, found, reason)
 
 
 def _reason(batch: int, context: int, gpus: int | None) -> str:
@@ -154,8 +150,7 @@ def fewest(arch: Architecture, run: Run, capacity_bytes: float) -> tuple[int | N
     Tries tensor parallelism within a node, every pipeline depth that divides the layers, and ZeRO 0 to 3 over whatever data parallel ranks
     are left; among equals, the split that moves the fewest bytes: ZeRO before tensor, tensor before pipeline.
     """
-    heads = [t for t in (1, 2, 4, 8) if t <= NODE and _divides(arch, t)]
-    depths = [p for p in range(1, min(len(arch.layers), 64) + 1) if len(arch.layers) % p == 0]
+    depths, heads = _splits(arch)
     context = int(np.max(run.context_parallel))
     best: tuple[int, int, dict[str, int]] | None = None
     for price, (pipeline, tensor, zero) in enumerate(product(depths, heads, (0, 1, 2, 3))):
@@ -187,9 +182,11 @@ def fewest(arch: Architecture, run: Run, capacity_bytes: float) -> tuple[int | N
     return (best[0], best[2]) if best else (None, None)
 
 
-def _divides(arch: Architecture, tensor: int) -> bool:
+def _splits(arch: Architecture) -> tuple[list[int], list[int]]:
+    """Pipeline depths that divide the layers, and tensor parallel ranks of one node that divide the heads."""
     heads = [getattr(block.mixer, "heads", 0) for block, _n in arch.groups]
-    return all(n % tensor == 0 for n in heads)
+    depths = [p for p in range(1, min(len(arch.layers), 64) + 1) if len(arch.layers) % p == 0]
+    return depths, [t for t in (1, 2, 4, NODE) if all(n % t == 0 for n in heads)]
 
 
 def _fewest_ranks(need: Callable[[Any], Quantity], capacity_bytes: float, room: int) -> int | None:
@@ -308,18 +305,7 @@ def fit_serving(arch: Architecture, capacity_bytes: float, count: int = 1, **opt
     now = _serving_bytes(arch, **options)
     batch = largest(lambda n: infer(arch, **options | {"batch": n}).peak_total_bytes, capacity_bytes, LARGEST_BATCH)
     context = largest(lambda n: infer(arch, **options | {"context": n}).peak_total_bytes, capacity_bytes, LARGEST_CONTEXT)
-    gpus, layout = _fewest_serving(arch, capacity_bytes, options)
-    return Fit(
-        now <= capacity_bytes,
-        now,
-        capacity_bytes - now,
-        batch or None,
-        context or None,
-        gpus,
-        layout,
-        _serving_fixes(arch, capacity_bytes, now, options),
-        _reason(batch, context, gpus),
-    )
+    return _fit(now, capacity_bytes, batch, context, _fewest_serving(arch, capacity_bytes, options), serving_fixes(arch, capacity_bytes, **options))
 
 
 def _serving_bytes(arch: Architecture, **options: Any) -> float:
@@ -328,15 +314,16 @@ def _serving_bytes(arch: Architecture, **options: Any) -> float:
 
 def _fewest_serving(arch: Architecture, capacity_bytes: float, options: Mapping[str, Any]) -> tuple[int | None, dict[str, int] | None]:
     """The fewest GPUs over tensor parallelism within a node and pipeline depths that divide the layers."""
-    depths = [p for p in range(1, min(len(arch.layers), 64) + 1) if len(arch.layers) % p == 0]
-    splits = sorted((t * p, p, t) for p in depths for t in (1, 2, 4, 8) if _divides(arch, t))
-    for world, pipeline, tensor in splits:
+    depths, ranks = _splits(arch)
+    for world, pipeline, tensor in sorted((t * p, p, t) for p in depths for t in ranks):
         if _serving_bytes(arch, **{**options, "tensor_parallel": tensor, "pipeline_parallel": pipeline}) <= capacity_bytes:
             return world, {"tensor_parallel": tensor, "pipeline_parallel": pipeline}
     return None, None
 
 
-def _serving_fixes(arch: Architecture, capacity_bytes: float, now: float, options: Mapping[str, Any]) -> tuple[Fix, ...]:
+def serving_fixes(arch: Architecture, capacity_bytes: float, **options: Any) -> tuple[Fix, ...]:
+    """The same for serving; `options` are those of `serve.infer`."""
+    now = _serving_bytes(arch, **options)
     tensor, batch, context = int(options.get("tensor_parallel", 1)), int(np.max(options.get("batch", 1))), int(np.max(options["context"]))
     asked: list[tuple[str, dict[str, object], float, str]] = [
         (N_("KV cache in FP8"), {"kv": "fp8"}, 0.02, N_("quality close to 16 bits")),

@@ -96,18 +96,7 @@ class Estimate:
         """Every term with its formula; they sum to `total_bytes`."""
         if isinstance(self.result, Serving):
             return self.result.terms
-        found = self.result
-        words = {
-            "fragmentation": (N_("reserved, not in use"), "0.058·allocated", "measured: reserved over allocated, SimuMax on B200"),
-            "context": (N_("CUDA context"), "constant", "estimate: about 0.3 GB on every GPU"),
-            "communicators": (N_("communicators"), "0.6 GB·n", "estimate: 0.5 to 0.7 GB per NCCL communicator"),
-        }
-        extra = [
-            Term(words[name][0], words[name][1], f"{float(value):,.0f}", float(value), words[name][2])
-            for name, value in found.overheads.items()
-            if float(value)
-        ]
-        return (*explain.terms(found), *extra)
+        return (*explain.terms(self.result), *explain.overhead_terms(self.result))
 
     @property
     def phases(self) -> dict[str, dict[str, float]]:
@@ -255,10 +244,9 @@ def _last_resort(now: Estimate, run: Run, ranked: tuple[solve.Fix, ...]) -> Fix 
 
 def _serving_fixes(now: Estimate, most: int) -> tuple[Fix, ...]:
     options = serving_options(now.case, now.view)
-    fit = solve.fit_serving(now.arch, now.safe_bytes, 1, **options)
     names = {"weights": "format"}
     found = []
-    for fix in _distinct(fit.fixes)[:most]:
+    for fix in _distinct(solve.serving_fixes(now.arch, now.safe_bytes, **options))[:most]:
         sets = {names.get(name, name): value for name, value in fix.sets.items() if name != "tensor_parallel"}
         if "tensor_parallel" in fix.sets:
             sets["chips"] = int(fix.sets["tensor_parallel"]) * now.view.pipeline_parallel  # type: ignore[call-overload]
