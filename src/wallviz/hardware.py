@@ -159,3 +159,110 @@ class ListedChip:
     """Columns known to be wrong (``date`` among them)."""
     source: str = ""
     """Source ids, separated by ``;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLevel:
+    """One level of one device's memory, as one origin measures or states it. An absent figure is None: this origin has none.
+
+    Origins that disagree are several rows of the same device and level.
+    """
+
+    id: str
+    """Unique slug, ``device/level``."""
+    device: str
+    """What the origin looked at: ``H100 SXM5 80GB``, ``45 nm, 0.9 V`` for energies."""
+    level: str
+    """registers, L1, L2, HBM, NVLink 4, PCIe 5.0 x16, NVMe SSD ..."""
+    place: str
+    """on chip, device memory, host memory, link, network, storage, or arithmetic for the energy of one operation."""
+    chip: str = ""
+    """Id of the chip in the catalog, empty where the device is none of its rows."""
+    capacity_bytes: float | None = None
+    """What it holds, all units of the chip together."""
+    bytes_per_s: float | None = None
+    """Bandwidth, all units of the chip together; links one way."""
+    latency_s: float | None = None
+    """Time to the first byte."""
+    energy_j_per_byte: float | None = None
+    """Energy of moving one byte, joule."""
+    energy_j_per_operation: float | None = None
+    """Energy of one operation, joule, for the rows of `place` arithmetic."""
+    energy_per_mac: float | None = None
+    """Energy of one access over that of one multiply-accumulate, where the origin gives the ratio alone."""
+    kind: str = ""
+    """measured, derived, vendor or model: where capacity and bandwidth come from."""
+    latency_kind: str = ""
+    """The same of the latency, empty without one."""
+    energy_kind: str = ""
+    """The same of the energy, empty without one."""
+    confidence: str = ""
+    """high, or low: not read again at its origin, or taken from a slower relative."""
+    note: str = ""
+    """What to know before comparing it."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One generation of one kind of link between chips, nodes or sockets."""
+
+    id: str
+    """Unique slug, ``family/generation``."""
+    family: str
+    """PCIe, NVLink, TPU ICI, InfiniBand, Ethernet, QPI and UPI ..."""
+    generation: str
+    """As people say it: ``5.0``, ``TPU v6e``, ``NDR``."""
+    year: int
+    """Year of the standard or of its first product, in the future where announced."""
+    bytes_per_s: float
+    """Bandwidth of the whole `scope` one way, bytes per second."""
+    bytes_per_s_bidir: float
+    """Both ways added; the same number where both share the wires (PCI, AGP)."""
+    scope: str
+    """What the bandwidth belongs to: ``x16 slot``, ``per GPU (H100/H200)``, ``per port``."""
+    transfers_per_s_per_lane: float | None = None
+    """Signalling rate of one lane, transfers per second."""
+    lanes: str = ""
+    """Lanes or links as printed."""
+    confidence: str = ""
+    """high or low."""
+    note: str = ""
+    """What to know."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTechnology:
+    """One generation of one family of memory."""
+
+    id: str
+    """Unique slug."""
+    family: str
+    """DRAM, DDR, LPDDR, GDDR, HBM ..."""
+    name: str
+    """As people say it: ``HBM3E``."""
+    year: int
+    """Year of the first product."""
+    bytes_per_s: float
+    """Bandwidth of one `per`."""
+    per: str
+    """What bandwidth and capacity belong to: module, stack, 32-bit device ..."""
+    capacity_bytes: float | None = None
+    """The largest capacity of one `per`."""
+    bits_per_s_per_pin_min: float | None = None
+    """Rate of one pin, slowest product."""
+    bits_per_s_per_pin_max: float | None = None
+    """Rate of one pin, fastest product, or the standard's."""
+    width_bits: int | None = None
+    """Pins for data."""
+    product: str = ""
+    """First or typical product."""
+    confidence: str = ""
+    """high or low."""
+    note: str = ""
+    """What to know."""
+    source: str = ""
+    """Source ids, separated by ``;``."""

@@ -13,13 +13,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from wallviz.catalog.cases import Case, cases
-from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config, read_table
+from wallviz.catalog.cases import Case, HardwareCase, cases, roofline_cases, scaling_cases
+from wallviz.catalog.evidence import Evidence, evidence
+from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config
+from wallviz.catalog.read import rows, typed
 from wallviz.catalog.rules import check, extent, write_checksums
-from wallviz.catalog.schema import CASE_KINDS, CLAIM_QUANTITIES, DOMAINS, KINDS, MODEL_DATASETS, SCHEMAS
+from wallviz.catalog.schema import CASE_KINDS, CLAIM_QUANTITIES, DOMAINS, HARDWARE_CASE_KINDS, KINDS, LEVEL_KINDS, MODEL_DATASETS, SCHEMAS
 from wallviz.errors import DataError, InputError
 from wallviz.growth import Claim, Point
-from wallviz.hardware import PRECISIONS, Accelerator, ListedChip
+from wallviz.hardware import PRECISIONS, Accelerator, Link, ListedChip, MemoryLevel, MemoryTechnology
 from wallviz.i18n import N_, _
 from wallviz.transformer import Architecture
 from wallviz.transformer import architecture as read_architecture
@@ -32,10 +34,14 @@ __all__ = [
     "DATA",
     "DOMAINS",
     "FINDABLE",
+    "HARDWARE_CASE_KINDS",
     "KINDS",
+    "LEVEL_KINDS",
     "MODEL_DATASETS",
     "SCHEMAS",
     "Case",
+    "Evidence",
+    "HardwareCase",
     "MemoryBreakdown",
     "Preset",
     "PublishedModel",
@@ -48,16 +54,22 @@ __all__ = [
     "chips",
     "claims",
     "config",
+    "evidence",
     "extent",
     "find",
+    "levels",
+    "links",
     "listed_chips",
     "listed_points",
     "memory_breakdown",
+    "memory_technologies",
     "model_points",
     "models",
     "points",
     "presets",
     "read_config",
+    "roofline_cases",
+    "scaling_cases",
     "sources",
     "tables",
     "write_checksums",
@@ -223,41 +235,8 @@ class MemoryBreakdown:
 
 
 @cache
-def _rows(name: str) -> tuple[Row, ...]:
-    if name not in SCHEMAS:
-        raise InputError(N_("no table is called {name}: use one of {known}"), name=name, known=", ".join(SCHEMAS))
-    try:
-        return tuple(row for _line, row in read_table(name, DATA))
-    except FileNotFoundError:
-        raise DataError(N_("{file} is missing: restore it from the repository"), file=f"data/{name}.csv") from None
-
-
-@cache
 def _index() -> Index:
     return load_index(DATA)
-
-
-def _typed(table: str, row: Row) -> dict[str, Any]:
-    """The cells of a row as its schema types them: numbers, dates and flags are None where empty, lists are tuples, column names a set."""
-    cells: dict[str, Any] = dict(row)
-    for name, rule in SCHEMAS[table].items():
-        cell = row[name]
-        if rule.type in _READERS:
-            cells[name] = _READERS[rule.type](cell) if cell else None
-        elif rule.type == "list":
-            cells[name] = parts(cell)
-        elif rule.type == "columns":
-            cells[name] = frozenset(parts(cell))
-    return cells
-
-
-_READERS: Mapping[str, Callable[[str], object]] = {
-    "number": float,
-    "integer": int,
-    "year": int,
-    "date": dt.date.fromisoformat,
-    "flag": lambda cell: cell == "true",
-}
 
 
 @cache
@@ -309,7 +288,7 @@ def claims() -> Mapping[str, Claim]:
                 points=points(row["points_table"], row["points_dataset"], row["points_series"], row["points_column"]) if row["points_table"] else (),
                 no_points_reason=row["no_points_reason"],
             )
-            for row in _rows("claims")
+            for row in rows("claims")
         }
     )
 
@@ -337,11 +316,11 @@ def points(table: str, dataset: str = "", series: str = "", column: str = "value
     `dataset` is an edition (``2021``, ``2023``) in the tables that have editions. Empty `dataset` or `series` mean all. A column that is
     empty for all of them gives no points (memory interfaces have no value per device).
     """
-    rows = _rows(table)
+    found = rows(table)
     edition = "dataset" if "dataset" in SCHEMAS[table] else "edition"
     for name, value, known in (
-        ("dataset", dataset, {row.get(edition, "") for row in rows}),
-        ("series", series, {row.get("series", "") for row in rows}),
+        ("dataset", dataset, {row.get(edition, "") for row in found}),
+        ("series", series, {row.get("series", "") for row in found}),
         ("column", column, {name for name, rule in SCHEMAS[table].items() if rule.type == "number"}),
     ):
         if value and value not in known:
@@ -352,7 +331,7 @@ def points(table: str, dataset: str = "", series: str = "", column: str = "value
         sorted(
             (
                 _point(table, row, column)
-                for row in rows
+                for row in found
                 if dataset in ("", row.get(edition)) and series in ("", row.get("series")) and row[column] and row["date"]
             ),
             key=lambda point: (point.date, point.id),
@@ -393,9 +372,9 @@ def models(dataset: str | None = None) -> Mapping[str, PublishedModel]:
     if dataset is not None and dataset not in MODEL_DATASETS:
         raise InputError(N_("no dataset is called {name}: use one of {known}"), name=dataset, known=", ".join(MODEL_DATASETS))
     found = {}
-    for row in _rows("models"):
+    for row in rows("models"):
         if dataset in (None, row["dataset"]):
-            cells = _typed("models", row)
+            cells = typed("models", row)
             cells |= {"organization": parts(row["organization"]), "frontier": row["frontier"] == "true"}
             found[row["id"]] = PublishedModel(**cells)
     return MappingProxyType(found)
@@ -416,13 +395,13 @@ def model_points(
 @cache
 def memory_breakdown() -> Mapping[str, MemoryBreakdown]:
     """The authors' table of training memory, by id, oldest first."""
-    return MappingProxyType({row["id"]: MemoryBreakdown(**_typed("memory_breakdown", row)) for row in _rows("memory_breakdown")})
+    return MappingProxyType({row["id"]: MemoryBreakdown(**typed("memory_breakdown", row)) for row in rows("memory_breakdown")})
 
 
 @cache
 def presets() -> Mapping[str, Preset]:
     """The models that every page offers, by id, smallest first."""
-    return MappingProxyType({row["id"]: Preset(**_typed("presets", row)) for row in _rows("presets")})
+    return MappingProxyType({row["id"]: Preset(**typed("presets", row)) for row in rows("presets")})
 
 
 @cache
@@ -447,8 +426,8 @@ def architecture(preset: str) -> Architecture:
 def chips() -> Mapping[str, Accelerator]:
     """Accelerators and processors by id, oldest first."""
     found = {}
-    for row in _rows("chips"):
-        cells = _typed("chips", row)
+    for row in rows("chips"):
+        cells = typed("chips", row)
         cells |= {"aliases": parts(row["aliases"]), "source_urls": tuple(row["source_urls"].split())}
         found[row["id"]] = Accelerator(**cells)
     return MappingProxyType(found)
@@ -504,9 +483,9 @@ def listed_chips(dataset: str | None = None, *, unmasked: bool = False) -> Mappi
     """Chips as other collections list them, by id; values known to be wrong are left out unless `unmasked`."""
     numbers = [name for name, rule in SCHEMAS["ml_hardware"].items() if rule.type == "number"]
     found = {}
-    for row in _rows("ml_hardware"):
+    for row in rows("ml_hardware"):
         if dataset in (None, row["dataset"]):
-            cells = _typed("ml_hardware", row)
+            cells = typed("ml_hardware", row)
             hidden = frozenset() if unmasked else cells["masked"]
             values = {name: value for name in numbers if (value := cells.pop(name)) is not None and name not in hidden}
             if "date" in hidden:
@@ -519,6 +498,24 @@ def listed_points(dataset: str, column: str, *, unmasked: bool = False) -> tuple
     """Points of one column of `listed_chips`, by date; what is known to be wrong is left out unless `unmasked`."""
     kept = listed_chips(dataset, unmasked=unmasked)
     return tuple(point for point in points("ml_hardware", dataset, "", column) if kept[point.id].date is not None and column in kept[point.id].values)
+
+
+@cache
+def levels() -> Mapping[str, MemoryLevel]:
+    """Levels of memory by id, devices together; origins that disagree are several rows."""
+    return MappingProxyType({row["id"]: MemoryLevel(**typed("levels", row)) for row in rows("levels")})
+
+
+@cache
+def links() -> Mapping[str, Link]:
+    """Links by id, families together, oldest generation first."""
+    return MappingProxyType({row["id"]: Link(**typed("links", row)) for row in rows("links")})
+
+
+@cache
+def memory_technologies() -> Mapping[str, MemoryTechnology]:
+    """Memory technologies by id, families together, oldest first."""
+    return MappingProxyType({row["id"]: MemoryTechnology(**typed("memory_technologies", row)) for row in rows("memory_technologies")})
 
 
 # --------------------------------------------------------------------------------------------------------------- finding
@@ -547,6 +544,8 @@ def find(name: str, candidates: Mapping[str, T] | Iterable[T], kind: str = "chip
     An id wins over a name. Several matches, or none, raise `InputError` with the candidates to choose from.
     """
     items = list(candidates.values()) if isinstance(candidates, Mapping) else list(candidates)
+    if not isinstance(name, str):
+        raise InputError(N_("a {kind} is named by text, not by {value}: use an id such as {id}"), kind=_(kind), value=repr(name)[:40], id=items[0].id)
     wanted = " ".join(name.casefold().split())
     for matches in (
         [item for item in items if item.id.casefold() == wanted],

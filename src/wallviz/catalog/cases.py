@@ -1,4 +1,4 @@
-"""What the footprint is checked against: one published, measured or counted number a case, with its inputs and its tolerance."""
+"""What the walls are checked against: one published, measured or counted number a case, with its inputs and its tolerance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from wallviz.catalog.files import DATA, read_table
+from wallviz.catalog.read import rows as table_rows
+from wallviz.catalog.read import typed
 from wallviz.errors import DataError
 from wallviz.i18n import N_
 
@@ -92,3 +94,75 @@ def cases() -> Mapping[str, Case]:
             for row in rows
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareCase:
+    """One number that somebody measured or printed of the roofline or of scale-out, with the bound that holds for it."""
+
+    id: str
+    """Unique slug, ``case/number``."""
+    case: str
+    """What the number is: ``gemm_throughput``, ``decode_rate``, ``allreduce_time``."""
+    inputs: Mapping[str, Any]
+    """By name, in base units."""
+    expected: float
+    """The number in `unit`."""
+    unit: str
+    """A base unit: FLOP/s, bytes/s, s, bytes, tokens/s, FLOP/B, ratio."""
+    printed: float
+    """The number as its origin prints it."""
+    printed_unit: str
+    """The unit that stands there."""
+    relative_tolerance: float | None
+    """Allowed distance over `expected`; None where there is no criterion or the absolute one counts."""
+    absolute_tolerance: float | None
+    """Allowed distance in `unit`; 0 is exact."""
+    bound: float | None
+    """What the roofline allows at best, in `unit`, as the origin or the gatherer of the case worked it out."""
+    fraction_of_bound: float | None
+    """How much of the bound is reached: bound over time, or rate over bound."""
+    kind: str
+    """measured, published, worked (the answer of an exercise) or derived (by definition)."""
+    confidence: str
+    """high, or low: not read again at its origin."""
+    chip: str = ""
+    """Id of the chip in the catalog; empty where it is none of its rows, or where several are meant."""
+    preset: str = ""
+    """Id of the model among the presets; empty where it is none of them."""
+    note: str = ""
+    """What to know."""
+    where: str = ""
+    """Table, section or file within the source."""
+    source: str = ""
+    """Source ids, separated by ``;``."""
+
+    @property
+    def has_criterion(self) -> bool:
+        """Whether somebody states a tolerance; without one the miss is shown and nothing is passed or failed."""
+        return self.relative_tolerance is not None or self.absolute_tolerance is not None
+
+    def error(self, value: float) -> float:
+        """How far `value` is off, relative to what was expected."""
+        return (value - self.expected) / self.expected
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` agrees within the tolerance; True for any value where there is no criterion."""
+        allowed = max(self.absolute_tolerance or 0.0, max(self.relative_tolerance or 0.0, ROUNDING) * abs(self.expected))
+        return not self.has_criterion or abs(value - self.expected) <= allowed
+
+
+def _hardware_cases(table: str) -> Mapping[str, HardwareCase]:
+    return MappingProxyType({row["id"]: HardwareCase(**typed(table, row)) for row in table_rows(table)})
+
+
+@cache
+def roofline_cases() -> Mapping[str, HardwareCase]:
+    """Intensities, matrix products, layers and decoding, by id, in the order of the file."""
+    return _hardware_cases("roofline_cases")
+
+
+@cache
+def scaling_cases() -> Mapping[str, HardwareCase]:
+    """Collectives, efficiencies and memory over many devices, by id, in the order of the file."""
+    return _hardware_cases("scaling_cases")

@@ -189,12 +189,22 @@ def _check_number(line: int, name: str, cell: str, rule: Column, problems: _Prob
 def _check_across(directory: Path) -> list[str]:
     """Rules that span columns, rows or files; run once every file is sound by itself."""
     found: list[str] = []
-    across = (("chips.csv", _check_chip_names), ("chips.csv", _check_labels), ("accelerator_memory.csv", _check_labels), ("cases.csv", _check_cases))
+    across = (
+        ("chips.csv", _check_chip_names),
+        ("chips.csv", _check_labels),
+        ("accelerator_memory.csv", _check_labels),
+        ("cases.csv", _check_cases),
+        ("roofline_cases.csv", _check_cases),
+        ("scaling_cases.csv", _check_cases),
+        ("levels.csv", _check_levels),
+        ("links.csv", _check_links),
+    )
     for file, rule in across:
         problems = _Problems(file)
         rule(read_table(file.removesuffix(".csv"), directory), problems)
         found += problems.found
     found += _check_presets(directory)
+    found += _check_references(directory)
     problems = _Problems("claims.csv")
     for line, row in read_table("claims", directory):
         table, column = row["points_table"], row["points_column"]
@@ -284,8 +294,43 @@ def _check_cases(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
                 printed=row["printed"],
                 printed_unit=row["printed_unit"],
             )
-        if float(row["relative_tolerance"]) and float(row["absolute_tolerance"]):
+        if float(row["relative_tolerance"] or 0) and float(row["absolute_tolerance"] or 0):
             problems.add(line, N_("a case has a relative or an absolute tolerance, not both: write 0 for the other"))
+
+
+def _check_levels(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+    """A level has at least one figure, and its latency and energy say where they come from."""
+    energies = ("energy_j_per_byte", "energy_j_per_operation", "energy_per_mac")
+    for line, row in rows:
+        if not any(row[name] for name in ("capacity_bytes", "bytes_per_s", "latency_s", *energies)):
+            problems.add(line, N_("{id} has no figure: fill one or remove the row"), id=row["id"])
+        for kind, present in (("latency_kind", bool(row["latency_s"])), ("energy_kind", any(row[name] for name in energies))):
+            if bool(row[kind]) != present:
+                problems.add(line, N_("{column} goes with its figure: fill both or neither"), column=kind)
+
+
+def _check_links(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+    """Both ways are twice one way, or the same where both share the wires."""
+    for line, row in rows:
+        ratio = float(row["bytes_per_s_bidir"]) / float(row["bytes_per_s"])
+        if not (isclose(ratio, 2, rel_tol=1e-9) or isclose(ratio, 1, rel_tol=1e-9)):
+            problems.add(line, N_("{id} has {ratio:.3g} times the bandwidth both ways: write twice that of one way"), id=row["id"], ratio=ratio)
+
+
+def _check_references(directory: Path) -> list[str]:
+    """A chip or preset that a row names is one of the catalog's."""
+    known = {name: {row["id"] for _line, row in read_table(name, directory)} for name in ("chips", "presets")}
+    found: list[str] = []
+    for table in ("levels", "roofline_cases", "scaling_cases", "remedies"):
+        problems = _Problems(f"{table}.csv")
+        for line, row in read_table(table, directory):
+            for column, owner in (("chip", "chips"), ("preset", "presets")):
+                if row.get(column) and row[column] not in known[owner]:
+                    problems.add(
+                        line, N_("{column} {id} is not in {table}.csv: correct it or leave it empty"), column=column, id=row[column], table=owner
+                    )
+        found += problems.found
+    return found
 
 
 def write_checksums(directory: Path | None = None) -> list[str]:
