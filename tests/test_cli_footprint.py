@@ -243,6 +243,15 @@ def test_fit_has_the_documented_keys(arguments: list[str]) -> None:
     assert call("fit", "-", "--hardware", "H100", *arguments, "--lang", "zh").exit_code == 0
 
 
+@pytest.mark.parametrize(("lang", "layout"), [("en", "(tensor parallel 2)"), ("zh", "（张量并行 2）")])
+def test_the_layout_is_said_in_the_language(lang: str, layout: str) -> None:
+    """How the fewest GPUs share a job is said in words of the language in use, while the JSON keeps the names of the fields."""
+    asked = ("fit", "-", "--hardware", "H100", "--job", "infer", "--lang", lang)
+    config = json.dumps(MIXTRAL)
+    assert layout in call(*asked, stdin=config).stdout
+    assert answer(*asked, stdin=config)["layout"] == {"tensor_parallel": 2, "pipeline_parallel": 1}
+
+
 def test_the_largest_that_fits_is_the_last() -> None:
     """The largest context fits, and one token more does not: the same formulas answer both."""
     asked = ("fit", "-", "--hardware", "H100", "--job", "infer")

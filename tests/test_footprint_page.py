@@ -1,8 +1,10 @@
 """The footprint page: it answers, offers what would fit, says what is wrong, and its link and its JSON hold everything."""
 
+import codecs
 import json
 import re
 from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -11,16 +13,23 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from wallviz import catalog
+from wallviz.answers import case as shared
 from wallviz.answers import footprint
 from wallviz.answers.footprint import View, choices, export, own
-from wallviz.answers.footprint.estimate import estimate, fixes
+from wallviz.answers.footprint.estimate import estimate, fixes, serving_options, training_run
 from wallviz.case import JOBS, Case
+from wallviz.cli import options
 from wallviz.errors import InputError
+from wallviz.footprint import jobs
+from wallviz.footprint.run import FIELDS
+from wallviz.footprint.serve import infer
 from wallviz.params import MAX_LENGTH
+from wallviz.transformer import custom
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
 TRAIN = Case(job="train")
+LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "vocab_size": 99}
 DRAWERS = ("why", "sure", "figure", "compare", "expert", "own", "export")
 
 
@@ -104,6 +113,15 @@ def test_a_pasted_config_is_answered_and_stands_in_the_link() -> None:
         "[" * 100_000,
         "x" * 10_000_000,
         '{"hidden_size": 1e999}',
+        '{"hidden_size": ' + "9" * 5000 + "}",
+        '{"hidden_size": ' * 900 + "1" + "}" * 900,
+        r'{"model_type": "\ud800"}',
+        json.dumps(LLAMA | {"_name_or_path": "\ud800"}),
+        json.dumps(LLAMA | {"layer_types": ["full_attention"] * 20_000}),
+        json.dumps(LLAMA | {"num_hidden_layers": 1e30}),
+        json.dumps(LLAMA | {f"k{i}": "v" * 20 for i in range(10_000)}),
+        json.dumps(LLAMA | {f"k{i}": 10**30 for i in range(300)}),
+        json.dumps(LLAMA | {f"k{i}": i for i in range(300)} | {"deep": json.loads("[" * 300 + "]" * 300)}),
     ],
     ids=lambda text: text[:24] or "nothing",
 )
@@ -112,6 +130,48 @@ def test_a_hostile_paste_gets_a_sentence(text: str) -> None:
     with pytest.raises(InputError) as caught:
         own.pack(text)
     assert 10 < len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (json.dumps(LLAMA).encode(), ""),
+        (json.dumps(LLAMA).encode("utf-8-sig"), ""),
+        (json.dumps(LLAMA).encode("utf-16"), ""),
+        (codecs.BOM_UTF16_BE + json.dumps(LLAMA).encode("utf-16-be"), ""),
+        (b"", "empty"),
+        (bytes(range(256)), "not text"),
+        (b"PK\x03\x04\x14\0\0\0\x08\0", "not text"),
+        (codecs.BOM_UTF16_LE + b"\0\xd8x", "not text"),
+        (b"{", "not valid JSON"),
+    ],
+    ids=["utf-8", "utf-8 marked", "utf-16", "utf-16 big-endian", "empty", "binary", "archive", "broken utf-16", "cut off"],
+)
+def test_an_uploaded_file_is_read_or_refused_with_a_sentence(file: bytes, said: str) -> None:
+    """A config.json is read however an editor saved it; what is none gets one sentence, and the answer stays."""
+    app = open_page("own", job="train")
+    before = takeaway(app)
+    app.file_uploader(key="config_file").set_value(("config.json", file, "application/json")).run()
+    app.button(key="config_use").click().run()
+    assert not app.exception
+    assert [said in w.value.replace("\\", "") for w in app.warning] == ([True] if said else [])
+    assert (takeaway(app) == before) == bool(said)
+
+
+def test_the_latest_of_paste_and_file_is_used() -> None:
+    """After a file that cannot be read a pasted text is tried, not the file again; a text without end leaves the box."""
+    app = open_page("own", job="train")
+    app.button(key="config_use").click().run()
+    assert "there is no config.json yet" in app.warning[0].value.replace("\\", "")
+    app.file_uploader(key="config_file").set_value(("config.json", b"PK\0", "application/json")).run()
+    app.text_area(key="config_text").set_value("x" * 2_000_000).run()
+    app.button(key="config_use").click().run()
+    assert "1000000" in app.warning[0].value
+    assert app.text_area(key="config_text").value == ""
+    app.text_area(key="config_text").set_value(json.dumps(LLAMA)).run()
+    app.button(key="config_use").click().run()
+    assert not app.warning
+    assert "config" in app.query_params
 
 
 def test_an_own_model_cannot_write_markup() -> None:
@@ -219,6 +279,121 @@ def test_two_configurations_stand_side_by_side() -> None:
     assert not footprint.compared(TRAIN, View())
 
 
+#: What a run, an engine and the command line call otherwise than the page: the case's own words, and one `weights` for each job.
+SAME = {"micro_batch": "batch", "sequence": "context", "data_parallel": "chips", "hardware": "chip", "hardware_bytes": "chip", "count": "chips"}
+SERVED = SAME | {"weights": "format", "tensor_parallel": "chips", "arch": "model"}
+#: Settings that others bring to light.
+REVEALING = (
+    View(optimizer="galore", loss="chunked"),
+    View(format="gguf:Q4_K_M"),
+)
+#: What the page asks outside the expert's drawer.
+ASKED = {"model", "job", "batch", "context", "chip", "chips"}
+
+
+def settings_of(job: str) -> set[str]:
+    """Every setting that the page offers for a job."""
+    groups = [group for view in REVEALING for group in choices.groups(Case(job=job), view)]
+    return ASKED | {setting.name for group in groups for setting in group.settings}
+
+
+@pytest.mark.parametrize(
+    ("job", "wanted", "names"),
+    [
+        ("train", {*(set(FIELDS) - set(jobs.ADAPTERS)), *(o.field for o in (*options.TRAINING, *options.HARDWARE))}, SAME),
+        ("finetune", {*FIELDS, *(o.field for o in (*options.FINETUNING, *options.HARDWARE))}, SAME),
+        ("infer", {*signature(infer).parameters, *(o.field for o in (*options.SERVING, *options.POOL, *options.HARDWARE))}, SERVED),
+    ],
+    ids=["train", "finetune", "infer"],
+)
+def test_every_option_of_a_run_is_on_the_page_and_in_its_link(job: str, wanted: set[str], names: dict[str, str]) -> None:
+    """Whatever the functions and the command line take, the page takes: a control in its drawer, a parameter in its link."""
+    needed = {names.get(name, name) for name in wanted}
+    assert needed - settings_of(job) == set()
+    assert needed - {p.name for p in (*footprint.PARAMS, *shared.PARAMS)} == set()
+
+
+def test_every_option_reaches_the_formulas() -> None:
+    """What the page hands on is every argument of the engine and every field of a run, as chosen."""
+    view = View(replicas=2, pipeline_parallel=2, prompt=512, prefix=64, encoder_context=1500, sparsity="0.3", imatrix=True, utilization=87.5)
+    handed = serving_options(Case(chips=8), view)
+    assert handed.keys() == signature(infer).parameters.keys() - {"arch", "hardware_bytes"}
+    expected = {"tensor_parallel": 2, "prompt": 512, "encoder_context": 1500, "sparsity": "0.3", "imatrix": True, "utilization": 0.875}
+    assert {name: handed[name] for name in expected} == expected
+    run = training_run(Case(job="finetune", batch=3, context=2048, chips=4), View(galore_rank=7, loss_chunks=3, stage="first", rank=5))
+    assert (run.micro_batch, run.sequence, run.data_parallel, run.galore_rank, run.loss_chunks, run.stage, run.rank) == (3, 2048, 4, 7, 3, "first", 5)
+    assert set(FIELDS) - {SAME.get(f.name, f.name) for f in fields(View)} == {"micro_batch", "sequence", "data_parallel"}
+
+
+def test_every_number_of_a_model_can_be_entered() -> None:
+    """The form asks for whatever describes a model without a config.json, and a link carries it."""
+    assert own.labels().keys() == signature(custom).parameters.keys()
+    sizes = {"layers": 2, "hidden_size": 64, "heads": 4, "ffn": 128, "vocab": 99}
+    wide = own.read(own.pack_numbers(**sizes, kv_heads=2, head_dim=32, name="mine"))
+    assert (wide, wide.name) == (custom(**sizes, kv_heads=2, head_dim=32, name="mine"), "mine")
+    assert own.read(own.pack_numbers(**sizes, head_dim=None, name="")) == custom(**sizes)
+
+
+def test_numbers_typed_into_the_form_become_the_model() -> None:
+    """Wider heads need a larger KV cache, and the address carries them."""
+    app = open_page("own")
+    app.number_input(key="config_head_dim").set_value(256)
+    app.button(key="FormSubmitter:config_numbers-Use these numbers").click().run()
+    assert not app.exception
+    assert "config" in app.query_params
+    assert gib(takeaway(app)) > gib(takeaway(open_page()))
+
+
+@pytest.mark.parametrize(("name", "value"), [("prompt", 512), ("encoder_context", 1500), ("prefix", 64), ("replicas", 2)])
+def test_a_request_is_set_in_the_drawer(name: str, value: int) -> None:
+    """A number of the expert's drawer stands in the address."""
+    app = open_page("expert", chips="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
+    app.number_input(key=f"footprint_{name}").set_value(value).run()
+    assert not app.exception
+    assert app.query_params[name] in (str(value), [str(value)])
+
+
+@pytest.mark.parametrize("sparsity", ["2:4", "0.3", "0.50", "0.333", ".7"])
+def test_any_fraction_can_be_pruned(sparsity: str) -> None:
+    """A link may ask for every fraction that the command line takes; the drawer shows it among its options."""
+    app = open_page("expert", sparsity=sparsity, utilization="87.5")
+    assert not app.exception
+    assert not app.warning
+    parsed = choices._sparsity(sparsity)
+    assert app.selectbox(key="footprint_sparsity").value == parsed
+    assert (
+        estimate(Case(), View(sparsity=parsed)).total_bytes
+        == infer(catalog.architecture("llama-3.1-8b"), context=8192, sparsity=sparsity).peak_total_bytes
+    )
+
+
+@pytest.mark.parametrize("query", [{"sparsity": "1"}, {"sparsity": "0"}, {"sparsity": "1e-3"}, {"utilization": "101"}, {"utilization": "nan"}])
+def test_a_share_that_cannot_be_gets_a_sentence(query: dict[str, str]) -> None:
+    """Shares outside their range are answered with a sentence and the default."""
+    app = open_page("expert", **query)
+    assert not app.exception
+    assert app.warning
+
+
+@pytest.mark.parametrize("show", ["timeline", "map"])
+def test_a_prompt_shorter_than_the_context_has_every_figure(show: str) -> None:
+    """A short prompt needs no more than the whole context at once, in figures over other contexts too."""
+    case, whole, short = Case(context=8192), View(engine="hf", show=show), View(engine="hf", show=show, prompt=2048, prefix=100)
+    assert estimate(case, short).total_bytes < estimate(case, whole).total_bytes
+    assert footprint.answer(case, short).drawing is not None
+    assert footprint.answer(case, short).table
+
+
+def test_chips_beyond_the_split_serve_as_replicas() -> None:
+    """Two replicas on eight chips are two engines of four: each needs what one on four chips needs, and the page says so."""
+    both, one = estimate(Case(chips=8), View(replicas=2)), estimate(Case(chips=4), View())
+    assert both.total_bytes == one.total_bytes
+    assert (both.gpus, one.gpus) == (8, 4)
+    assert "2 replicas of 4 GPUs" in footprint.answer(Case(chips=8), View(replicas=2)).caption
+    assert "--data-parallel-size 2" in export.fragment(Case(chips=8), View(replicas=2))
+    assert {fix.sets["chips"] for fix in fixes(Case(chips=2, model="llama-3.1-70b"), View(replicas=2)) if "chips" in fix.sets} <= {4, 8, 16}
+
+
 def numbers(found: object) -> set[float]:
     """Every number in a document."""
     if isinstance(found, dict):
@@ -240,6 +415,58 @@ def test_every_number_of_the_page_is_in_the_json(job: str, show: str) -> None:
     assert {n for n in shown if not any(abs(n - k) <= 1 for k in known)} == set()
     assert found["case"]["job"] == job
     assert found["per_gpu"]["runs_out_of_memory"] in ("yes", "likely", "no")
+
+
+SIZE = re.compile(r"(−?[\d,]+\.?\d*)\u2009([KMGTP]i?|)B\b")
+PREFIXES = ("", "K", "M", "G", "T", "P")
+
+
+def sizes(text: str) -> list[tuple[float, float]]:
+    """Every size in a text, bytes, and how far off its rounding may be."""
+    found = []
+    for digits, prefix in SIZE.findall(text):
+        unit = float(1024 if "i" in prefix else 1000) ** PREFIXES.index(prefix[:1])
+        decimals = len(digits.partition(".")[2])
+        found.append((float(digits.replace(",", "").replace("−", "-")) * unit, 0.51 * unit * 10.0**-decimals))
+    return found
+
+
+@pytest.mark.parametrize("model", ["llama-3.1-8b", "deepseek-v3", "jamba-v0.1"])
+@pytest.mark.parametrize("job", JOBS)
+def test_every_size_in_words_is_a_number_of_the_json(job: str, model: str) -> None:
+    """Each size of the sentence, the caption, the buttons, both drawers, the comparison and the miss is a number there, to its last digit."""
+    case = Case(job=job, model=model, chips=8)
+    view = View(reported=70_000, offload="optimizer", zero=2, against=choices.pack(Case(job=job), View(zero=1)))
+    page = footprint.answer(case, view)
+    document = json.loads(export.document(case, view, page.sentence))
+    known = numbers(document)
+    told = [page.sentence, page.caption, page.why, page.how_sure, footprint.miss(case, view)]
+    told += [f"{action.label} {action.help}" for action in page.actions]
+    told += [str(value) for row in footprint.compared(case, view) for value in row.values()]
+    shown = [size for text in told for size in sizes(text)]
+    assert len(shown) > 15
+    assert [size for size, off in shown if not any(abs(abs(size) - abs(k)) <= off for k in known)] == []
+    assert document["sentence"] == page.sentence
+    assert document["figure"]["caption"] == page.caption
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_amounts_stand_in_both_units(job: str) -> None:
+    """The JSON says each amount of the case, and each term, by 2^30 and by 10^9."""
+    document = json.loads(export.document(Case(job=job), View(), ""))
+    amounts = [amount for amount in document["in_both_units"].values() if amount]
+    assert document["in_both_units"]["in_all"]["bytes"] == estimate(Case(job=job), View()).total_bytes
+    assert all(a["GiB"] * 2**30 == pytest.approx(a["bytes"]) and a["GB"] * 1e9 == pytest.approx(a["bytes"]) for a in amounts)
+    assert sum(row["GiB"] for row in document["terms"]) == pytest.approx(document["in_both_units"]["in_all"]["GiB"])
+
+
+@pytest.mark.parametrize("show", choices.FIGURES)
+def test_the_rows_of_the_figure_are_in_the_json(show: str) -> None:
+    """Whatever the figure shows, the article's table too, its rows are in the document."""
+    case, view = Case(job="train"), View(show=show)
+    rows = footprint.answer(case, view).table
+    assert rows
+    assert len(json.loads(export.document(case, view, ""))["figure"]["rows"]) == len(rows)
 
 
 def test_terms_sum_to_the_takeaway() -> None:

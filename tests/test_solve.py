@@ -63,6 +63,41 @@ def test_the_fewest_gpus_fit_and_one_rank_less_does_not(llama: Architecture, gib
         assert float(train(llama, used, **split | {"data_parallel": layout["data_parallel"] - 1}).peak_total_bytes) > gib * GIB
 
 
+HYBRID = {
+    "model_type": "jamba", "hidden_size": 2048, "intermediate_size": 7168, "num_hidden_layers": 8, "num_attention_heads": 16,
+    "num_key_value_heads": 8, "vocab_size": 65536, "attn_layer_period": 8, "attn_layer_offset": 4, "expert_layer_period": 2,
+    "expert_layer_offset": 1, "num_experts": 16, "num_experts_per_tok": 2, "mamba_d_state": 16, "mamba_d_conv": 4, "mamba_expand": 2,
+    "mamba_dt_rank": 128, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("gib", [8, 14, 24, 48, 90, 160])
+@pytest.mark.parametrize("config", [HYBRID, CONFIG], ids=["hybrid", "llama"])
+def test_no_split_that_is_tried_takes_fewer_gpus(config: dict[str, object], gib: int) -> None:
+    """Every depth, tensor rank, ZeRO stage and up to 64 data parallel ranks, one by one: the same fewest GPUs, the same split."""
+    arch, run = architecture(config), Run(sequence=2048, recompute="selective")
+    depths, heads = solve._splits(arch)
+    best: tuple[int, int, dict[str, int]] | None = None
+    for price, (p, t, zero) in enumerate((p, t, z) for p in depths for t in heads for z in range(4)):
+        for ranks in (1,) if zero == 0 else range(1, 65):
+            split = {"tensor_parallel": t, "pipeline_parallel": p, "data_parallel": ranks, "zero": zero}
+            if float(train(arch, run, **split, sequence_parallel=t > 1).peak_total_bytes) <= gib * GIB:
+                if best is None or (t * p * ranks, price) < best[:2]:
+                    best = (t * p * ranks, price, split | {"context_parallel": 1})
+                break
+    gpus, layout = solve.fewest(arch, run, gib * GIB)
+    assert (gpus, layout) == ((best[0], best[2]) if best else (None, None)) or (best is None and gpus is not None and gpus > 64)
+
+
+@pytest.mark.parametrize("given", [{"prompt": 512}, {"prefix": 512}, {"prompt": 300, "prefix": 1000}])
+def test_a_prompt_bounds_the_context_from_below(llama: Architecture, given: dict[str, int]) -> None:
+    """A prompt or a shared prefix of its own does not stop the search for the largest context."""
+    fit = solve.fit_serving(llama, 80 * GIB, batch=4, context=8192, **given)
+    assert fit.largest_context is not None
+    need = [float(infer(llama, batch=4, context=fit.largest_context + n, **given).peak_total_bytes) for n in (0, 1)]
+    assert need[0] <= 80 * GIB < need[1]
+
+
 def test_fixes_that_suffice_come_first_and_say_what_they_save(llama: Architecture) -> None:
     """Each fix saves what it says and fits as it says; the first three are the ones to show."""
     run = Run(sequence=4096, micro_batch=4)

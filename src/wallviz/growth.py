@@ -482,11 +482,11 @@ def _check_confidence(confidence: float) -> None:
 
 def _check_method(method: str, interval: str | None) -> str:
     """The interval to use with `method`."""
-    if method not in INTERVALS:
+    if method not in tuple(INTERVALS):  # a tuple: what cannot be hashed is unknown too
         raise InputError(N_("unknown method {method}: choose from {choices}"), method=method, choices=", ".join(INTERVALS))
     if interval is None:
         return INTERVALS[method][0]
-    if interval not in FEWEST:
+    if interval not in tuple(FEWEST):
         raise InputError(N_("unknown interval {interval}: choose from {choices}"), interval=interval, choices=", ".join(FEWEST))
     if interval not in INTERVALS[method]:
         raise InputError(
@@ -564,10 +564,18 @@ def _window(since: Day | None, until: Day | None) -> tuple[dt.date, dt.date]:
     return low, high
 
 
+def _names(exclude: str | Iterable[str]) -> tuple[str, ...]:
+    names = (exclude,) if isinstance(exclude, str) or not isinstance(exclude, Iterable) else tuple(exclude)
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(N_("exclude names points by text, not by {value}: give ids or names"), value=repr(name)[:40])
+    return names
+
+
 def _excluded(points: Sequence[Point], exclude: str | Iterable[str]) -> tuple[str, ...]:
     """The ids of the points that `exclude` names, in the order of the points."""
     found: set[str] = set()
-    for wanted in (exclude,) if isinstance(exclude, str) else exclude:
+    for wanted in _names(exclude):
         key = wanted.strip().casefold()
         hits = {point.id for point in points if point.id.casefold() == key} or {point.id for point in points if point.name.casefold() == key}
         if not hits:
@@ -846,7 +854,7 @@ def refit(
     """
     _check_method(method, interval)
     _window(since, until)
-    names = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    names = _names(exclude)
     if not claim.points:
         if names:
             raise InputError(N_("{claim} has no points to leave out: {reason}"), claim=claim.id, reason=claim.no_points_reason)

@@ -7,8 +7,9 @@ compiled file that could be stale. The language is a context variable: each sess
 from __future__ import annotations
 
 import gettext as _gettext
+from collections.abc import Iterable
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, reduce
 from io import BytesIO
 from pathlib import Path
 
@@ -68,6 +69,30 @@ def N_(message: str) -> str:
 def labelled(label: str, text: str) -> str:
     """A label before its text, with the colon of the language in use."""
     return _("{label}: {text}").format(label=label, text=text)
+
+
+def listing(items: Iterable[str]) -> str:
+    """Items one after the other, with the comma that lists them in the language in use.
+
+    >>> listing(["weights", "gradients"])
+    'weights, gradients'
+    """
+    return _(", ").join(items)
+
+
+def qualified(*texts: str) -> str:
+    """A text and what is to be said about it, with the comma that parts clauses in the language in use; empty ones are left out.
+
+    >>> qualified("120 GiB", "", "end of the backward pass")
+    '120 GiB, end of the backward pass'
+    """
+    template = _("{text}, {remark}")
+    return reduce(lambda text, remark: template.format(text=text, remark=remark) if text else remark, filter(None, texts), "")
+
+
+def followed(sentence: str, after: str) -> str:
+    """Two sentences, with the space that the language in use puts between them."""
+    return _("{sentence} {after}").format(sentence=sentence, after=after)
 
 
 def bracketed(text: str, remark: str) -> str:

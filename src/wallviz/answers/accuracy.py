@@ -17,7 +17,7 @@ from wallviz.figures.accuracy import Dot, Estimate, Row, signed
 from wallviz.figures.style import Drawing
 from wallviz.footprint import overheads, peers
 from wallviz.footprint.ranks import distinct_linear, has_experts, stage
-from wallviz.i18n import N_, _, labelled, language
+from wallviz.i18n import N_, _, bracketed, followed, labelled, language, listing, qualified
 from wallviz.params import Param, choice
 
 GROUPS = ("all", "peaks", "activations", "parameters", "cache", "weights", "forms", "calibration", "tools")
@@ -224,10 +224,10 @@ def title(case: Case) -> str:
     i = case.inputs
     if case.quantity == "peak_allocated_bytes":
         model = _("{model}, {n} layers").format(model=_model(i["arch"]) if "arch" in i else "Llama 3 70B", n=i.get("layers", i.get("L")))
-        return f"{model}, {_ranks(case)}"
+        return qualified(model, *_ranks(case))
     if case.quantity in ("peak_bytes_training_step", "activation_bytes_end_of_forward"):
         parts = [_model(i["arch"]), f"{i['batch']} × {i['seq']:,}", i["dtype"], *([_("recomputed")] if i["ckpt"] else [])]
-        return ", ".join(parts)
+        return qualified(*parts)
     return case.id.partition("-")[2]
 
 
@@ -236,23 +236,23 @@ def _model(id: str) -> str:
     return preset.name if preset else id
 
 
-def _ranks(case: Case) -> str:
-    """The parallelism of a run, and its stage, in the usual letters."""
+def _ranks(case: Case) -> list[str]:
+    """The parallelism of a run in the usual letters, its length and its stage."""
     i = case.inputs
     degrees = " ".join(f"{name.upper()} {i[name]}" for name in ("tp", "pp", "cp", "ep") if i.get(name, 1) > 1)
     tokens = i.get("s", i.get("seq"))
     length = f"{tokens // 1024}k" if tokens > 4096 else ""
     where = {"first": _("first stage"), "last": _("last stage")}.get(i.get("stage", ""), "")
-    return ", ".join(filter(None, (degrees, length, where)))
+    return [text for text in (degrees, length, where) if text]
 
 
 def _short(case: Case) -> str:
     """The title for a phone."""
     i = case.inputs
     if case.quantity == "peak_allocated_bytes":
-        return ("MoE " if "arch" in i else "70B ") + _ranks(case).replace(", ", " ").replace("TP ", "t").replace("PP ", "p").replace(
-            "CP ", "c"
-        ).replace("EP ", "e")
+        return ("MoE " if "arch" in i else "70B ") + " ".join(_ranks(case)).replace("TP ", "t").replace("PP ", "p").replace("CP ", "c").replace(
+            "EP ", "e"
+        )
     if case.quantity == "peak_bytes_training_step":
         return f"{_model(i['arch'])} {i['batch']}×{i['seq']}"[:22]
     return case.id.partition("-")[2][:22]
@@ -328,11 +328,11 @@ def tools(run: str) -> str:
     measured = found.case.expected
     said = _said(found)
     lines = [
-        f"- **{_(peer.name)}** ({_(peer.producer)}): {units.binary(parts['total'])}, {signed(parts['total'] / measured - 1, 0)}. {_(peer.leaves_out)}"
+        _tool(peer, _("{total}, {error}.").format(total=units.binary(parts["total"]), error=signed(parts["total"] / measured - 1, 0)))
         for peer, parts in said
     ]
     silent = [peer for peer in peers.PEERS if peer not in [one for one, _parts in said]]
-    lines += [f"- **{_(peer.name)}** ({_(peer.producer)}): {_('no answer for such a job.')} {_(peer.leaves_out)}" for peer in silent]
+    lines += [_tool(peer, _("no answer for such a job.")) for peer in silent]
     lines.append("")
     lines.append(
         _(
@@ -342,6 +342,11 @@ def tools(run: str) -> str:
         )
     )
     return "\n".join(lines)
+
+
+def _tool(peer: peers.Peer, said: str) -> str:
+    """One line about a tool: whose it is, what it said, what it leaves out."""
+    return "- " + labelled(bracketed(f"**{_(peer.name)}**", _(peer.producer)), followed(said, _(peer.leaves_out)))
 
 
 # -- what was chosen after seeing residuals ----------------------------------------------------------------------------------------
@@ -382,7 +387,7 @@ def chosen() -> str:
                 "misses by {misses}."
             ).format(
                 ratio=f"{overheads.RESERVED_RATIO:g}",
-                misses=", ".join(signed(overheads.RESERVED_RATIO / case.expected - 1, 1) for case in ratios),
+                misses=listing(signed(overheads.RESERVED_RATIO / case.expected - 1, 1) for case in ratios),
             ),
             _(
                 "- **EleutherAI's calculator has no option for flash attention.** Asked without recomputation it would count the "

@@ -11,12 +11,21 @@ from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import HARDWARE, Given, as_options, of_every_job, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, bracketed, listing, qualified
 
 if TYPE_CHECKING:
     from wallviz.footprint.solve import Fit
     from wallviz.hardware import Accelerator
     from wallviz.transformer import Architecture
+
+#: How a job is split, by the field of `Fit.layout`.
+LAYOUT = {
+    "tensor_parallel": N_("tensor parallel {n}"),
+    "pipeline_parallel": N_("pipeline parallel {n}"),
+    "context_parallel": N_("context parallel {n}"),
+    "data_parallel": N_("data parallel {n}"),
+    "zero": "ZeRO-{n}",
+}
 
 
 @takes(*HARDWARE, *of_every_job())
@@ -41,15 +50,14 @@ def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> 
 
     capacity = found.needs_bytes + found.headroom_bytes
     verdict = _("fits, {room} to spare") if found.fits else _("does not fit, {room} are missing")
-    layout = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in (found.layout or {}).items() if n > 1 or name == "zero")
     facts = [
         (_("model"), title(arch)),
-        (_("hardware"), f"{given.get('count', 1)} × {chip.name}, {amount(capacity)}"),
+        (_("hardware"), qualified(f"{given.get('count', 1)} × {chip.name}", amount(capacity))),
         (_("needs"), amount(found.needs_bytes)),
         ("", verdict.format(room=amount(abs(found.headroom_bytes)))),
         (_("largest batch"), _number(found.largest_micro_batch)),
         (_("largest context"), _number(found.largest_context)),
-        (_("fewest GPUs"), _number(found.fewest_gpus) + (f" ({layout})" if layout else "")),
+        (_("fewest GPUs"), _shared(found)),
     ]
     if found.reason:
         facts.append(("", _(found.reason)))
@@ -58,6 +66,12 @@ def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> 
     columns = ((_("what would help"), "left"), (_("saves"), "right"), (_("fits then"), "whole"), (_("price"), "left"))
     rows = [(solve.sentence(each), units.binary(each.saves_bytes), _("yes") if each.fits else _("no"), _(each.price)) for each in found.fixes]
     return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}"
+
+
+def _shared(found: Fit) -> str:
+    """The fewest GPUs, and how they share the job."""
+    layout = listing(_(LAYOUT[name]).format(n=n) for name, n in (found.layout or {}).items() if n > 1 or name == "zero")
+    return bracketed(_number(found.fewest_gpus), layout) if layout else _number(found.fewest_gpus)
 
 
 def _number(value: int | None) -> str:

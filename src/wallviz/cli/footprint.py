@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,7 +14,7 @@ from wallviz.cli import options
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, ask_for_one, say, say_json, table
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, qualified
 
 if TYPE_CHECKING:
     from wallviz.footprint.peak import Training
@@ -109,9 +110,9 @@ def _trained(arch: Architecture, found: Training) -> str:
     run = found.run
     facts = [
         (_("model"), title(arch)),
-        (_("peak"), f"{amount(found.peak_allocated_bytes)}, {_(PHASES[found.peak_phase])}"),
+        (_("peak"), qualified(amount(found.peak_allocated_bytes), _(PHASES[found.peak_phase]))),
         (_("reserved"), amount(found.peak_reserved_bytes)),
-        (_("in all"), f"{amount(found.peak_total_bytes)}, ± {found.error_band:.0%}"),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
     ]
     if run.pipeline_parallel > 1:
         facts.append((_("stage"), _("{stage} of 0 to {last}").format(stage=int(found.stage), last=run.pipeline_parallel - 1)))
@@ -130,15 +131,19 @@ def _trained(arch: Architecture, found: Training) -> str:
 
 
 def _served(arch: Architecture, found: Serving) -> str:
+    from wallviz.footprint import record
+
     facts = [
         (_("model"), title(arch)),
-        (_("in all"), f"{amount(found.peak_total_bytes)}, ± {found.error_band:.0%}"),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
         (_("per token"), _("{size} of KV cache for each token of each sequence").format(size=units.binary(found.kv_bytes_per_token))),
     ]
     if found.pool_bytes is not None:
         facts.append((_("room for cache"), amount(found.pool_bytes)))
     if found.max_concurrency is not None:
-        facts.append((_("at once"), _("{n} sequences of this length").format(n=f"{float(found.max_concurrency):,.2f}")))
+        sequences = float(found.max_concurrency)
+        limit = _("{n} sequences of this length").format(n=f"{sequences:,.2f}") if isfinite(sequences) else _(record.UNLIMITED)
+        facts.append((_("at once"), limit))
     if found.max_concurrency_reason:
         facts.append((_("at once") if found.max_concurrency is None else "", _(found.max_concurrency_reason)))
     facts += [(_("note"), _(note)) for note in found.notes]
@@ -156,5 +161,7 @@ def _parts(what: str, parts: Mapping[str, Any], total: float = 0.0) -> str:
 
 
 def _terms(terms: Iterable[Term]) -> str:
+    from wallviz.footprint.terms import worded
+
     columns = ((_("term"), "left"), (_("formula"), "left"), (_("with your numbers"), "left"), ("", "right"), (_("source"), "left"))
-    return table(columns, ((_(each.name), each.formula, each.values, units.binary(float(each.bytes)), _(each.source)) for each in terms))
+    return table(columns, ((_(each.name), worded(each.formula), each.values, units.binary(float(each.bytes)), _(each.source)) for each in terms))

@@ -11,7 +11,7 @@ from wallviz import catalog, growth, units
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.growth import Point, Refit
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, bracketed, labelled, qualified
 
 
 def answer(
@@ -89,8 +89,8 @@ def _refitted(fitted: Refit) -> str:
     published = f"{units.claimed(claim.multiplier)} / {_years(claim.period_years)}"
     edition = _("edition {year}").format(year=claim.edition) if claim.edition else ""
     facts = [
-        (_("claim"), f"{claim.id}: {_(claim.what)}"),
-        (_("published"), f"{published} ({', '.join(part for part in (claim.producer, edition) if part)})"),
+        (_("claim"), labelled(claim.id, _(claim.what))),
+        (_("published"), bracketed(published, qualified(claim.producer, edition))),
     ]
     trend = fitted.trend
     if trend is None:
@@ -98,9 +98,15 @@ def _refitted(fitted: Refit) -> str:
     else:
         low, high = trend.multiplier_interval(claim.period_years)
         facts += [
-            (_("refit"), f"{units.times(trend.multiplier(claim.period_years))} / {_years(claim.period_years)}, {_rate(trend.doubling_years)}"),
-            (_("interval"), f"95 %: {units.times(low)} – {units.times(high)} ({trend.interval})"),
-            (_("fit"), f"{trend.method}, n = {trend.n}, R² = {trend.r_squared:.3f}, {trend.first.isoformat()} – {trend.last.isoformat()}"),
+            (
+                _("refit"),
+                qualified(f"{units.times(trend.multiplier(claim.period_years))} / {_years(claim.period_years)}", _rate(trend.doubling_years)),
+            ),
+            (_("interval"), labelled("95 %", bracketed(f"{units.times(low)} – {units.times(high)}", trend.interval))),
+            (
+                _("fit"),
+                qualified(trend.method, f"n = {trend.n}", f"R² = {trend.r_squared:.3f}", f"{trend.first.isoformat()} – {trend.last.isoformat()}"),
+            ),
         ]
     if claim.note:
         facts.append((_("note"), _(claim.note)))
@@ -138,7 +144,7 @@ def _points(fitted: Refit) -> str:
 def _what(point: Point) -> str:
     told = point.identified or "inferred" in point.note or "unidentified" in point.note
     inferred = "" if told else _("device inferred from date and value")
-    return ", ".join(part for part in (point.group, point.precision, inferred, _(point.note).rstrip(".。")) if part)
+    return qualified(point.group, point.precision, inferred, _(point.note).rstrip(".。"))
 
 
 def _years(years: float) -> str:

@@ -177,14 +177,14 @@ def takes(*options: Option) -> Callable[[Callable[..., None]], Callable[..., Non
 
 
 @contextmanager
-def as_options() -> Iterator[None]:
-    """Says the fields of an InputError as the options that set them: ``--micro-batch``, not micro_batch."""
+def as_options(*more: Option) -> Iterator[None]:
+    """Says the fields of an InputError as the options that set them: ``--micro-batch``, not micro_batch. `more` are options of one command."""
     try:
         yield
     except InputError as error:
         if "kind" in error.values:  # of a name that the reader typed
             raise
-        typed = {option.field: option.name for option in (*of_every_job(), *POOL, *HARDWARE)}
+        typed = {option.field: option.name for option in (*of_every_job(), *POOL, *HARDWARE, *more)}
         values = {key: _replaced(value, typed) if key in ("name", "what", "by", "choices") else value for key, value in error.values.items()}
         in_prose = {field: name for field, name in typed.items() if "_" in field}
         raise InputError("{said}", said=_replaced(_(error.template).format(**values), in_prose)) from None

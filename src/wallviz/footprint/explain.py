@@ -15,9 +15,9 @@ from wallviz.footprint.terms import Term
 from wallviz.i18n import N_, _
 from wallviz.transformer import Attention, Dense, Experts, LatentAttention, Layer, Recurrent
 
-_ZERO = "arXiv 1910.02054, section 5"
-_MOMENTS = "arXiv 1412.6980; arXiv 1910.02054, section 3.1"
-_SAVED = "tensors that autograd saves; arXiv 2205.05198, section 4"
+_ZERO = N_("arXiv 1910.02054, section 5")
+_MOMENTS = N_("arXiv 1412.6980; arXiv 1910.02054, section 3.1")
+_SAVED = N_("tensors that autograd saves; arXiv 2205.05198, section 4")
 
 
 def terms(answer: Training) -> tuple[Term, ...]:
@@ -62,7 +62,7 @@ def terms(answer: Training) -> tuple[Term, ...]:
                 f"{each:g}·V·T{split}",
                 f"{each:g}·{arch.vocab:,}·{_number(float(run.tokens()))}" + (f"/{tensor}" if split else ""),
                 parts["loss"],
-                "autograd of cross-entropy, measured",
+                N_("autograd of cross-entropy, measured"),
             )
         )
     if parts["workspace"]:
@@ -72,7 +72,7 @@ def terms(answer: Training) -> tuple[Term, ...]:
                 _workspace(answer),
                 _number(parts["workspace"]),
                 parts["workspace"],
-                "Transformer Engine; arXiv 1910.02054, section 5.3",
+                N_("Transformer Engine; arXiv 1910.02054, section 5.3"),
             )
         )
     return tuple(found)
@@ -81,9 +81,13 @@ def terms(answer: Training) -> tuple[Term, ...]:
 def overhead_terms(answer: Training) -> tuple[Term, ...]:
     """What stands on top of the allocated peak, a term each; those that are nothing left out."""
     words = {
-        "fragmentation": (N_("reserved, not in use"), f"{RESERVED_RATIO - 1:.3f}·allocated", "measured: reserved over allocated, SimuMax on B200"),
-        "context": (N_("CUDA context"), "constant", "estimate: about 0.3 GB on every GPU"),
-        "communicators": (N_("communicators"), f"{COMMUNICATOR_BYTES / 1e9:g} GB·n", "estimate: 0.5 to 0.7 GB per NCCL communicator"),
+        "fragmentation": (
+            N_("reserved, not in use"),
+            f"{RESERVED_RATIO - 1:.3f}·allocated",
+            N_("measured: reserved over allocated, SimuMax on B200"),
+        ),
+        "context": (N_("CUDA context"), N_("constant"), N_("estimate: about 0.3 GB on every GPU")),
+        "communicators": (N_("communicators"), f"{COMMUNICATOR_BYTES / 1e9:g} GB·n", N_("estimate: 0.5 to 0.7 GB per NCCL communicator")),
     }
     amounts = {name: float(value) for name, value in answer.overheads.items() if float(value)}
     return tuple(Term(words[name][0], words[name][1], f"{value:,.0f}", value, words[name][2]) for name, value in amounts.items())
@@ -117,15 +121,15 @@ def _workspace(answer: Training) -> str:
     run = answer.run
     names = []
     if run.kernels == "transformer-engine":
-        names.append("2·Σ distinct linear weights/t")
+        names.append(f"2·Σ {N_('distinct linear weights')}/t")
     if int(np.max(run.zero)) == 3:
-        names.append("2·w·largest unit")
+        names.append(f"2·w·{N_('largest unit')}")
     if run.formats.autocast:
         names.append("2·P_linear")
     if run.method == "qlora":
-        names.append("2·largest linear weight")
+        names.append(f"2·{N_('largest linear weight')}")
     if run.optimizer_step == "foreach":
-        names.append("one copy of what is updated")
+        names.append(N_("one copy of what is updated"))
     return " + ".join(names) or "–"
 
 
@@ -136,7 +140,8 @@ def _activation_terms(answer: Training, total: float) -> list[Term]:
         return []
     tokens = float(run.tokens())
     if phase != "loss_backward":
-        return [Term(N_("activations still alive"), "gradient of the embedding's output, or one recomputed layer", _number(total), total, _SAVED)]
+        formula = N_("gradient of the embedding's output, or one recomputed layer")
+        return [Term(N_("activations still alive"), formula, _number(total), total, _SAVED)]
     chunks = int(np.max(run.virtual_stages))
     current = stage(arch, int(answer.stage), int(np.max(run.pipeline_parallel)), chunks)
     flight = float(current.in_flight(float(np.max(run.accumulation)), chunks))
@@ -149,7 +154,7 @@ def _activation_terms(answer: Training, total: float) -> list[Term]:
         found.append(Term(_kind(block), f"{'m·' if times else ''}L·T·{formula}", f"{times}{count}·{_number(tokens)}·{values}", got, _SAVED))
         left -= got
     if left > 0.5:
-        found.append(Term(N_("activations outside the layers"), "last norm, positions, token ids", _number(left), left, _SAVED))
+        found.append(Term(N_("activations outside the layers"), N_("last norm, positions, token ids"), _number(left), left, _SAVED))
     return found
 
 

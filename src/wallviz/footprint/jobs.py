@@ -28,7 +28,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 
 def fit(arch: Architecture, job: str, options: Mapping[str, Any], capacity_bytes: float, count: int = 1) -> solve.Fit:
     """Whether a job fits `count` GPUs of `capacity_bytes`. Raises InputError for an unknown job and for an option of another one."""
-    if job not in OPTIONS:
+    if job not in tuple(OPTIONS):  # a tuple: what cannot be hashed is no job either
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
     for name in options:
         if name not in OPTIONS[job]:

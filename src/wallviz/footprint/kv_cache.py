@@ -177,7 +177,7 @@ def terms(
                         "L·(g·d + g·d_v)·bytes·b·s_encoder",
                         f"{layers}·{written(each)}·{written(tokens)}",
                         layers * each * tokens,
-                        "arXiv 1706.03762, section 3.2.3",
+                        N_("arXiv 1706.03762, section 3.2.3"),
                     )
                 )
     return tuple(lines)
@@ -189,7 +189,7 @@ def _state_term(mixer: Recurrent, layers: int, batch: Quantity, tensor_parallel:
         "L·(state·4 + convolution·2)·b/t",
         f"{layers}·({mixer.state_elements:,}·4 + {mixer.conv_elements:,}·2)·{written(batch)}/{tensor_parallel}",
         layers * state_bytes(mixer, tensor_parallel) * batch,
-        "arXiv 2312.00752, section 3.3",
+        N_("arXiv 2312.00752, section 3.3"),
     )
 
 
@@ -199,14 +199,14 @@ def _cache_term(
     chosen = cache_format(format)
     size = written(chosen.element_bytes)
     if isinstance(mixer, LatentAttention):
-        name, source = N_("latent KV cache"), "arXiv 2405.04434, section 2.1"
+        name, source = N_("latent KV cache"), N_("arXiv 2405.04434, section 2.1")
         formula = "L·a/t·(dn + dr + dv)·bytes·tokens" if expanded else "L·(kv + dr)·bytes·tokens"
         heads = ceil(mixer.heads / tensor_parallel)
         width = f"{heads}·({mixer.nope_dim} + {mixer.rope_dim} + {mixer.value_dim})" if expanded else f"({mixer.kv_rank} + {mixer.rope_dim})"
         plain = float(heads * (mixer.nope_dim + mixer.rope_dim + mixer.value_dim) if expanded else mixer.kv_rank + mixer.rope_dim)
     else:
         name = N_("KV cache") if mixer.window is None else N_("KV cache of windowed layers")
-        source = "arXiv 2309.06180, section 3" if mixer.window is None else "arXiv 2310.06825, section 2"
+        source = N_("arXiv 2309.06180, section 3") if mixer.window is None else N_("arXiv 2310.06825, section 2")
         heads = ceil(mixer.kv_heads / tensor_parallel)
         one_vector = mixer.key_is_value
         formula = "L·g·d·bytes·tokens" if one_vector else "L·g·(d + d_v)·bytes·tokens"

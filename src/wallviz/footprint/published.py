@@ -1,7 +1,7 @@
 """Closed forms that papers print beside their tables, in their symbols: parameters of a GPT, bytes of training by preset.
 
 They know no architecture; what this project computes from one stands in the other modules. ZeRO's forms are in `zero`, those of activation
-recomputation in `korthikanti`, volumes and bubbles in `communication`.
+recomputation in `korthikanti`, volumes and bubbles in `scaleout.volumes`.
 """
 
 from __future__ import annotations

@@ -49,8 +49,10 @@ class Format:
 
 def grouped(name: str, bits: int, group: int, indices: Callable[[int, int], float] = _nothing) -> Format:
     """GPTQ and AWQ: `bits` a weight, and per group of `group` inputs one fp16 scale and one zero point: 4 + 20/128 = 4.15625."""
-    source = "arXiv 2210.17323; AutoGPTQ's checkpoint layout" if name.startswith("gptq") else "arXiv 2306.00978; AutoAWQ's checkpoint layout"
-    return Format(name, bits, lambda rows, columns: (16 + bits) * rows * ceil(columns / group), indices, source=source)
+    gptq, awq = N_("arXiv 2210.17323; AutoGPTQ's checkpoint layout"), N_("arXiv 2306.00978; AutoAWQ's checkpoint layout")
+    return Format(
+        name, bits, lambda rows, columns: (16 + bits) * rows * ceil(columns / group), indices, source=gptq if name.startswith("gptq") else awq
+    )
 
 
 def _input_index(rows: int, columns: int) -> float:
@@ -61,25 +63,28 @@ def _table(*formats: Format) -> dict[str, Format]:
     return {one.name: one for one in formats}
 
 
-_MX = "OCP Microscaling Formats (MX) v1.0, section 5: blocks of 32 with an 8-bit scale"
+_MX = N_("OCP Microscaling Formats (MX) v1.0, section 5: blocks of 32 with an 8-bit scale")
 
 FORMATS: dict[str, Format] = _table(
     Format("fp32", 32, rest_bits=32, source="IEEE 754"),
-    Format("bf16", 16, source="IEEE 754 with 8 exponent bits"),
+    Format("bf16", 16, source=N_("IEEE 754 with 8 exponent bits")),
     Format("fp16", 16, source="IEEE 754"),
     Format(
-        "fp8", 8, lambda rows, columns: 32 * ceil(rows / 128) * ceil(columns / 128), source="arXiv 2412.19437, section 3.3: fp32 scale per 128 x 128"
+        "fp8",
+        8,
+        lambda rows, columns: 32 * ceil(rows / 128) * ceil(columns / 128),
+        source=N_("arXiv 2412.19437, section 3.3: fp32 scale per 128 x 128"),
     ),
-    Format("fp8-tensor", 8, lambda rows, columns: 32, source="arXiv 2209.05433: one fp32 scale per tensor"),
-    Format("int8", 8, lambda rows, columns: 16 * rows, source="arXiv 2208.07339: one 16-bit scale per output"),
+    Format("fp8-tensor", 8, lambda rows, columns: 32, source=N_("arXiv 2209.05433: one fp32 scale per tensor")),
+    Format("int8", 8, lambda rows, columns: 16 * rows, source=N_("arXiv 2208.07339: one 16-bit scale per output")),
     grouped("gptq-4", 4, 128, _input_index),
     grouped("awq-4", 4, 128),
-    Format("nf4", 4, lambda rows, columns: 32 * ceil(rows * columns / 64), source="arXiv 2305.14314, section 3: fp32 absmax per 64"),
+    Format("nf4", 4, lambda rows, columns: 32 * ceil(rows * columns / 64), source=N_("arXiv 2305.14314, section 3: fp32 absmax per 64")),
     Format(
         "nf4-dq",
         4,
         lambda rows, columns: 8 * ceil(rows * columns / 64) + 32 * ceil(ceil(rows * columns / 64) / 256),
-        source="arXiv 2305.14314, section 3: 8-bit absmax per 64, fp32 per 256 of them",
+        source=N_("arXiv 2305.14314, section 3: 8-bit absmax per 64, fp32 per 256 of them"),
     ),
     Format("mxfp8", 8, lambda rows, columns: 8 * rows * ceil(columns / 32), source=_MX),
     Format("mxfp6", 6, lambda rows, columns: 8 * rows * ceil(columns / 32), source=_MX),
@@ -89,14 +94,14 @@ FORMATS: dict[str, Format] = _table(
         4,
         lambda rows, columns: 8 * rows * ceil(columns / 32),
         components=frozenset({"routed_experts"}),
-        source="gpt-oss model card (arXiv 2508.10925), section 2: the experts alone, in MXFP4",
+        source=N_("gpt-oss model card (arXiv 2508.10925), section 2: the experts alone, in MXFP4"),
     ),
     Format(
         "nvfp4",
         4,
         lambda rows, columns: 8 * rows * ceil(columns / 16),
         lambda rows, columns: 32,
-        source="NVIDIA NVFP4: blocks of 16 with an E4M3 scale, one fp32 scale per tensor",
+        source=N_("NVIDIA NVFP4: blocks of 16 with an E4M3 scale, one fp32 scale per tensor"),
     ),
 )
 

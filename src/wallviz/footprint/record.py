@@ -14,6 +14,9 @@ from wallviz.footprint.terms import Term
 from wallviz.i18n import N_, _
 from wallviz.transformer import Architecture, Attention, LatentAttention
 
+#: Why there is no largest number of sequences.
+UNLIMITED = N_("Nothing is cached: memory does not limit how many sequences run.")
+
 
 def model(arch: Architecture) -> dict[str, Any]:
     """What a model is made of. Heads are those of the attention that most layers have; MLA's heads are as wide as their queries."""
@@ -76,7 +79,7 @@ def serving(answer: Serving) -> dict[str, Any]:
     concurrency = None if answer.max_concurrency is None else float(answer.max_concurrency)
     reason = answer.max_concurrency_reason
     if concurrency is not None and not isfinite(concurrency):
-        concurrency, reason = None, N_("Nothing is cached: memory does not limit how many sequences run.")
+        concurrency, reason = None, UNLIMITED
     found = held | {
         "overheads": overheads,
         "peak_total_bytes": held["weights_bytes"] + held["kv_cache_bytes"] + held["activation_bytes"] + sum(overheads.values()),

@@ -275,7 +275,7 @@ def _forward(
                 "KV/(2·L)",
                 f"{written(kv_bytes)}/(2·{len(arch.layers)})",
                 kv_bytes / (2 * len(arch.layers)),
-                "transformers, DynamicCache.update: keys are concatenated, then values",
+                N_("transformers, DynamicCache.update: keys are concatenated, then values"),
             )
         )
     return tuple(lines)
@@ -335,7 +335,7 @@ def _overhead_terms(overheads: Mapping[str, Quantity]) -> tuple[Term, ...]:
         "graphs": (N_("captured graphs"), N_("estimate: vLLM logs 0.3 to 1 GiB")),
         "other": (N_("communicators and workspaces"), N_("estimate: 0.5 to 0.7 GB per communicator, 32 MiB of cuBLAS workspace")),
     }
-    return tuple(Term(words[key][0], "constant", written(value), value, words[key][1]) for key, value in overheads.items())
+    return tuple(Term(words[key][0], N_("constant"), written(value), value, words[key][1]) for key, value in overheads.items())
 
 
 def _notes(arch: Architecture, engine: str, sparsity: str | float | None, encoder_context: Quantity | None, prefix: Quantity) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wallviz.errors import InputError
 from wallviz.footprint.peak import train
@@ -152,34 +153,25 @@ def fewest(arch: Architecture, run: Run, capacity_bytes: float) -> tuple[int | N
     """
     depths, heads = _splits(arch)
     context = int(np.max(run.context_parallel))
-    best: tuple[int, int, dict[str, int]] | None = None
-    for price, (pipeline, tensor, zero) in enumerate(product(depths, heads, (0, 1, 2, 3))):
+    best: tuple[int, dict[str, int]] | None = None
+    for pipeline, tensor in product(depths, heads):
         base = replace(
             run,
             tensor_parallel=tensor,
             pipeline_parallel=pipeline,
             virtual_stages=1,
-            zero=zero,
             expert_parallel=1,
             stage="worst",
             sequence_parallel=tensor > 1 or run.sequence_parallel,
-            data_parallel=1,
         )
-        room = MOST_GPUS // (tensor * pipeline * context)
-        if best is not None:
-            room = min(room, (best[0] - 1) // (tensor * pipeline * context))
-        if room < 1:
-            continue
-        ranks = _fewest_ranks(lambda n, base=base: train(arch, base, data_parallel=n).peak_total_bytes, capacity_bytes, 1 if zero == 0 else room)  # type: ignore[misc]
-        if ranks is not None:
-            world = ranks * tensor * pipeline * context
-            if best is None or (world, price) < best[:2]:
-                best = (
-                    world,
-                    price,
-                    {"tensor_parallel": tensor, "pipeline_parallel": pipeline, "context_parallel": context, "data_parallel": ranks, "zero": zero},
-                )
-    return (best[0], best[2]) if best else (None, None)
+        apart = tensor * pipeline * context
+        room = (MOST_GPUS if best is None else best[0] - 1) // apart
+        found = _fewest_ranks(arch, base, capacity_bytes, room) if room else None
+        if found is not None:
+            ranks, zero = found
+            layout = {"tensor_parallel": tensor, "pipeline_parallel": pipeline, "context_parallel": context, "data_parallel": ranks, "zero": zero}
+            best = ranks * apart, layout
+    return best or (None, None)
 
 
 def _splits(arch: Architecture) -> tuple[list[int], list[int]]:
@@ -189,22 +181,33 @@ def _splits(arch: Architecture) -> tuple[list[int], list[int]]:
     return depths, [t for t in (1, 2, 4, NODE) if all(n % t == 0 for n in heads)]
 
 
-def _fewest_ranks(need: Callable[[Any], Quantity], capacity_bytes: float, room: int) -> int | None:
-    """The fewest data parallel ranks that fit, up to `room`: need falls as ranks are added."""
-    if float(np.asarray(need(1))) <= capacity_bytes:
-        return 1
+def _fewest_ranks(arch: Architecture, run: Run, capacity_bytes: float, room: int) -> tuple[int, int] | None:
+    """The fewest data parallel ranks that fit, up to `room`, and the lowest ZeRO stage that does with so few.
+
+    Need falls as ranks are added, but without ZeRO they change nothing. All ZeRO stages and powers of two are asked at once, first of the
+    first pipeline stage alone: what does not fit there fits on no whole pipeline.
+    """
     powers = np.unique(np.minimum(2 ** np.arange(room.bit_length() + 1), room))
-    fine = np.broadcast_to(need(powers) <= capacity_bytes, powers.shape)
-    if not fine.any():
-        return None
-    high = int(powers[np.argmax(fine)])
-    low = int(powers[max(0, int(np.argmax(fine)) - 1)])
-    while high - low > 1:
-        between = np.unique(np.linspace(low, high, min(1025, high - low + 1)).astype(int))
-        fine = np.broadcast_to(need(between) <= capacity_bytes, between.shape)
+
+    def fits(stages: NDArray[np.int64], ranks: NDArray[np.int64], stage: str = run.stage) -> NDArray[np.bool_]:
+        need = train(arch, run, zero=stages[:, None], data_parallel=ranks, stage=stage).peak_total_bytes
+        fine: NDArray[np.bool_] = (np.asarray(need) <= capacity_bytes) & ((stages[:, None] > 0) | (ranks == 1))
+        return fine
+
+    stages = np.arange(4)
+    stages = stages[fits(stages, powers, "first").any(axis=1)]
+    found = []
+    for zero, fine in zip(stages, fits(stages, powers) if len(stages) else (), strict=True):
+        if not fine.any():
+            continue
         at = int(np.argmax(fine))
-        low, high = int(between[max(0, at - 1)]), int(between[at])
-    return high
+        low, high = int(powers[max(0, at - 1)]), int(powers[at])
+        while high - low > 1:
+            between = np.unique(np.linspace(low, high, min(1025, high - low + 1)).astype(int))
+            at = int(np.argmax(fits(np.array([zero]), between)[0]))
+            low, high = int(between[max(0, at - 1)]), int(between[at])
+        found.append((high, int(zero)))
+    return min(found, default=None)
 
 
 #: What each change costs: a share of the step's time, and the words for it. Selective recomputation +4 % and full +33 % work (arXiv 2205.05198,
@@ -304,7 +307,8 @@ def fit_serving(arch: Architecture, capacity_bytes: float, count: int = 1, **opt
         options["tensor_parallel"] = count
     now = _serving_bytes(arch, **options)
     batch = largest(lambda n: infer(arch, **options | {"batch": n}).peak_total_bytes, capacity_bytes, LARGEST_BATCH)
-    context = largest(lambda n: infer(arch, **options | {"context": n}).peak_total_bytes, capacity_bytes, LARGEST_CONTEXT)
+    shortest = max(int(options.get("prompt") or 1), int(options.get("prefix", 0)) + 1)  # no context is shorter than its prompt and prefix
+    context = largest(lambda n: infer(arch, **options | {"context": np.maximum(n, shortest)}).peak_total_bytes, capacity_bytes, LARGEST_CONTEXT)
     return _fit(now, capacity_bytes, batch, context, _fewest_serving(arch, capacity_bytes, options), serving_fixes(arch, capacity_bytes, **options))
 
 

@@ -73,6 +73,7 @@ def parse(text: str) -> Mapping[str, Any]:
         raise InputError(N_("the text is empty: paste a config.json"))
     try:
         found = json.loads(text.lstrip("\ufeff"), parse_constant=_no_number)
+        json.dumps(found, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise InputError(
             N_("this is not valid JSON in line {line}, column {column}: {problem}; correct it there"),
@@ -80,6 +81,8 @@ def parse(text: str) -> Mapping[str, Any]:
             column=error.colno,
             problem=error.msg.lower(),
         ) from None
+    except UnicodeEncodeError:
+        raise InputError(N_("the JSON holds half a character (one of \\ud800 to \\udfff without the other half): correct it")) from None
     except RecursionError:
         raise InputError(N_("the JSON is nested too deeply to be a config.json: paste the config of one model")) from None
     except ValueError as error:

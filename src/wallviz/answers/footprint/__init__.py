@@ -22,6 +22,7 @@ from wallviz.figures import footprint as figures
 from wallviz.footprint import solve
 from wallviz.footprint.peak import Training
 from wallviz.footprint.serve import Serving
+from wallviz.footprint.terms import worded
 from wallviz.i18n import N_, _, labelled, language
 
 __all__ = ["PARAMS", "View", "answer", "assumptions", "compared", "estimate", "groups", "label", "miss", "own_name", "pack", "pick", "terms", "words"]
@@ -83,7 +84,7 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
 
 
 #: Parallelism beside the chips: what to give up first where something does not divide.
-SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel")
+SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "replicas")
 
 
 def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
@@ -199,13 +200,16 @@ def _caption(now: Estimate) -> str:
     total, capacity = figures.both(now.total_bytes), now.capacity_bytes
     found = [" = ".join(total)]
     if capacity is not None:
-        found.append(f"{now.chip.name.partition(' (')[0]}: {' = '.join(figures.both(capacity)[::-1])}")
+        found.append(labelled(now.chip.name.partition(" (")[0], " = ".join(figures.both(capacity)[::-1])))
     if isinstance(now.result, Training):
         found.append(_("checkpoint on disk {bytes}").format(bytes=units.binary(float(now.result.checkpoint_bytes))))
         host = float(now.result.host_bytes)
         found.append(_("host memory {bytes} per GPU").format(bytes=units.binary(host)) if host else _("no host memory"))
     else:
         found.append(_("{bytes} of KV cache per token").format(bytes=units.binary(now.result.kv_bytes_per_token)))
+        if now.view.replicas > 1:
+            split = _("{n} replicas of {gpus} GPUs, each with a batch of its own")
+            found.append(split.format(n=f"{now.view.replicas:,}", gpus=f"{now.gpus // now.view.replicas:,}"))
     return " · ".join(found)
 
 
@@ -226,8 +230,7 @@ def _drawn(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> tupl
 def _line(now: Estimate) -> tuple[str, float] | None:
     if now.capacity_bytes is None:
         return None
-    name = now.chip.name.partition(" (")[0]
-    return f"{name}: {units.binary(now.capacity_bytes)}", now.capacity_bytes
+    return labelled(now.chip.name.partition(" (")[0], units.binary(now.capacity_bytes)), now.capacity_bytes
 
 
 def title(case: Case, name: str) -> str:
@@ -345,7 +348,7 @@ def terms(case: Case, view: View) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("what"): _(term.name),
-            _("formula"): term.formula,
+            _("formula"): worded(term.formula),
             _("with your numbers"): term.values,
             "GiB": float(np.max(term.bytes)) / units.GIB,
             "GB": float(np.max(term.bytes)) / units.GB,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from wallviz.answers import Group, Setting
 from wallviz.answers import case as shared
-from wallviz.case import Case
+from wallviz.case import MAX_CONTEXT, Case
 from wallviz.errors import InputError
 from wallviz.footprint import kv_cache, quantization, run
 from wallviz.footprint.serve import CHUNK, ENGINES
@@ -22,7 +23,9 @@ FIGURES = ("bar", "timeline", "map", "article")
 ACROSS = ("work", "layout")
 METERS = ("allocated", "reserved", "device")
 FRAGMENTS = ("deepspeed", "fsdp")
-SPARSITIES = ("none", "2:4", "0.5")
+DENSE, TWO_OF_FOUR = "none", "2:4"
+PERCENTS = range(1, 100)
+"""Shares that can be chosen on the page; a link may give any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +73,22 @@ class View:
     # serving, as in footprint.serve.infer
     format: str = "bf16"
     kv: str = "bf16"
-    utilization: int = 90
+    imatrix: bool = False
+    utilization: float = 90
     """Percent of the memory that the engine may fill."""
     block: int = 16
+    prompt: int | None = None
+    """Tokens that are prefilled; None for all of the context."""
     prefix: int = 0
+    encoder_context: int | None = None
+    """Tokens of the encoder's sequence; None for as many as the context."""
     engine: str = "vllm"
     chunk: int = CHUNK
-    sparsity: str = "none"
+    sparsity: str = DENSE
+    """Dense, 2:4, or the fraction of the weights that was removed."""
     graphs: bool = True
+    replicas: int = 1
+    """Copies of the engine, each with requests and GPUs of its own: chips = tensor x pipeline x replicas."""
 
 
 _D = View()
@@ -85,7 +96,8 @@ _D = View()
 _RANGES = {
     "galore_rank": (1, 65_536), "tensor_parallel": (1, 65_536), "pipeline_parallel": (1, 10_000), "virtual_stages": (1, 10_000),
     "context_parallel": (1, 65_536), "expert_parallel": (1, 65_536), "loss_chunks": (1, 10_000), "accumulation": (1, 1_000_000),
-    "rank": (1, 65_536), "utilization": (1, 100), "block": (1, 65_536), "prefix": (0, 16_777_216), "chunk": (1, 16_777_216),
+    "rank": (1, 65_536), "block": (1, 65_536), "prefix": (0, MAX_CONTEXT), "chunk": (1, MAX_CONTEXT), "prompt": (1, MAX_CONTEXT),
+    "encoder_context": (1, MAX_CONTEXT), "replicas": (1, 65_536),
 }  # fmt: skip
 
 
@@ -94,6 +106,34 @@ def _stage(text: str) -> str:
     if text in run.STAGES or (text.isascii() and text.isdigit() and len(text) < 5):
         return text
     raise InputError(N_("There is no pipeline stage {stage}: choose first, last, worst, or a number from 0 to {last}."), stage=text[:40], last=9_999)
+
+
+def _decimal(text: str) -> float:
+    """A plain decimal number; NaN for anything else."""
+    return float(text) if re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}", text, re.ASCII) else float("nan")
+
+
+def _sparsity(text: str) -> str:
+    """Dense, 2:4, or a fraction between 0 and 1 as it is written shortest.
+
+    >>> _sparsity("2:4"), _sparsity("0.30")
+    ('2:4', '0.3')
+    """
+    if text in (DENSE, TWO_OF_FOUR):
+        return text
+    if not 0 < _decimal(text) < 1:
+        raise InputError(
+            N_("The link gives sparsity as “{text}”: it must be none, 2:4, or the fraction of weights that was removed, above 0 and below 1."),
+            text=text[:40],
+        )
+    return str(_decimal(text))
+
+
+def _utilization(text: str) -> float:
+    """Percent above 0, at most 100."""
+    if not 0 < _decimal(text) <= 100:
+        raise InputError(N_("The link gives utilization as “{text}”: it must be a percentage above 0, at most 100."), text=text[:40])
+    return _decimal(text)
 
 
 _DTYPES = (PRESET, *run.DTYPES)
@@ -135,13 +175,17 @@ PARAMS: tuple[Param, ...] = (
     choice("adapter_dtype", run.ADAPTER_DTYPES, _D.adapter_dtype),
     choice("format", FORMATS, _D.format),
     choice("kv", kv_cache.FORMATS, _D.kv),
-    number("utilization", _D.utilization, *_RANGES["utilization"]),
+    flag("imatrix"),
+    Param("utilization", _D.utilization, _utilization, "{:.12g}".format),
     number("block", _D.block, *_RANGES["block"]),
+    number("prompt", _D.prompt, *_RANGES["prompt"]),
     number("prefix", _D.prefix, *_RANGES["prefix"]),
+    number("encoder_context", _D.encoder_context, *_RANGES["encoder_context"]),
     choice("engine", ENGINES, _D.engine),
     number("chunk", _D.chunk, *_RANGES["chunk"]),
-    choice("sparsity", SPARSITIES, _D.sparsity),
+    Param("sparsity", _D.sparsity, _sparsity),
     flag("graphs", default=True),
+    number("replicas", _D.replicas, *_RANGES["replicas"]),
 )
 
 #: Fields that say how the page shows things, not what is computed.
@@ -211,7 +255,7 @@ WORDS: dict[str, dict[Any, str]] = {
     "targets": {"all": N_("all linear layers"), "attention": N_("attention"), "qv": N_("queries and values")},
     "adapter_dtype": {"fp32": "FP32", "bf16": "BF16"},
     "engine": {"vllm": "vLLM", "hf": "transformers"},
-    "sparsity": {"none": N_("none"), "2:4": "2:4", "0.5": N_("half, unstructured")},
+    "sparsity": {DENSE: N_("none"), TWO_OF_FOUR: "2:4"},
 }  # fmt: skip
 
 
@@ -236,8 +280,10 @@ LABELS: dict[str, str] = {
     "accumulation": N_("Gradient accumulation"), "dropout": N_("Dropout"), "offload": N_("Offload to the host"), "method": N_("Train"),
     "rank": N_("LoRA rank"), "targets": N_("LoRA on"), "adapter_dtype": N_("Adapter format"),
     "format": N_("Weight format"), "kv": N_("KV cache format"),
-    "utilization": N_("Share for the engine, %"), "block": N_("Tokens per page"), "prefix": N_("Shared prefix (tokens)"), "engine": N_("Engine"),
-    "chunk": N_("Tokens read at once"), "sparsity": N_("Pruned"), "graphs": N_("Captured graphs"),
+    "imatrix": N_("Importance matrix"),
+    "utilization": N_("Share for the engine"), "block": N_("Tokens per page"), "prompt": N_("Prompt (tokens; empty: all)"),
+    "prefix": N_("Shared prefix (tokens)"), "encoder_context": N_("Encoder's tokens (empty: as the context)"), "engine": N_("Engine"),
+    "chunk": N_("Tokens read at once"), "sparsity": N_("Pruned"), "graphs": N_("Captured graphs"), "replicas": N_("Replicas (GPUs each)"),
 }  # fmt: skip
 
 
@@ -252,6 +298,10 @@ def said(param: str, value: object) -> str:
         return words("dtype")[value]
     if param == "job":
         return shared.jobs()[str(value)]
+    if param in ("sparsity", "utilization"):
+        return _shares(param, value)[value]
+    if value is None:
+        return "–"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if param in WORDS:
@@ -266,9 +316,13 @@ def groups(case: Case, view: View) -> tuple[Group, ...]:
     """Every other setting of the case's job, grouped."""
     if case.job == "infer":
         return (
-            Group(_("Formats"), _settings("format", "kv", "sparsity")),
-            Group(_("Engine"), _settings("engine", "utilization", "block", "chunk", "graphs")),
-            Group(_("Requests and GPUs"), _settings("prefix", "pipeline_parallel")),
+            Group(
+                _("Formats"),
+                (*_settings("format", "kv", *(["imatrix"] if view.format.startswith(quantization.GGUF) else [])), _share("sparsity", view.sparsity)),
+            ),
+            Group(_("Engine"), (*_settings("engine", "block", "chunk", "graphs"), _share("utilization", view.utilization))),
+            Group(_("Requests"), _settings("prompt", "prefix", "encoder_context")),
+            Group(_("Parallelism"), _settings("pipeline_parallel", "replicas")),
         )
     adapters = case.job == "finetune"
     numbered = {str(i): str(i) for i in range(view.pipeline_parallel)} if 1 < view.pipeline_parallel <= 64 else {}
@@ -300,6 +354,20 @@ def groups(case: Case, view: View) -> tuple[Group, ...]:
 
 def _settings(*names: str) -> tuple[Setting, ...]:
     return tuple(_setting(name) for name in names)
+
+
+def _share(name: str, chosen: Any) -> Setting:
+    return Setting(name, label(name), _shares(name, chosen))
+
+
+def _shares(name: str, chosen: Any) -> dict[Any, str]:
+    """The options of a share: whole percents, and the one that a link gave."""
+    if name == "utilization":
+        return {share: f"{share:.12g} %" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
+    fractions = [str(percent / 100) for percent in PERCENTS]
+    dense = words("sparsity")
+    pruned = [*fractions, *([] if chosen in (*fractions, *dense) else [chosen])]
+    return dense | {fraction: _("{percent} % unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in pruned}
 
 
 def _setting(name: str) -> Setting:

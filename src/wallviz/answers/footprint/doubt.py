@@ -9,7 +9,7 @@ from wallviz.answers.footprint.estimate import Estimate
 from wallviz.figures.footprint import both, part_name
 from wallviz.footprint.peak import Training
 from wallviz.footprint.serve import Serving
-from wallviz.i18n import N_, _, labelled
+from wallviz.i18n import N_, _, followed, labelled
 
 MIB = 2**20
 VERDICT_REASONS = {
@@ -27,12 +27,12 @@ def why(now: Estimate) -> str:
             "end_of_backward": _("The peak is the end of the backward pass: every gradient is alive, most activations are gone."),
             "optimizer_step": _("The peak is the optimizer's step: activations are gone, every gradient and state is alive."),
         }[str(now.result.peak_phase)]
-        first = _("A training step needs its largest moment, not the sum of everything that ever lives.") + " " + moment
+        first = followed(_("A training step needs its largest moment, not the sum of everything that ever lives."), moment)
     else:
         first = _("Serving keeps the weights, the KV cache of every sequence, and what one forward pass needs; the runtime comes on top.")
     lines = [first, ""]
-    lines += [f"- **{part_name(part)}**: {' = '.join(both(size))}" for part, size in now.parts.items() if size]
-    lines += [f"- **{_('in all')}**: {' = '.join(both(now.total_bytes))}"]
+    lines += [f"- {labelled(f'**{part_name(part)}**', _pair(size))}" for part, size in now.parts.items() if size]
+    lines += ["- " + labelled(f"**{_('in all')}**", _pair(now.total_bytes))]
     return "\n".join(lines)
 
 
@@ -41,9 +41,7 @@ def how_sure(now: Estimate) -> str:
     lines = []
     if now.capacity_bytes is not None:
         low, high = now.total_bytes * (1 - now.band), now.total_bytes * (1 + now.band)
-        lines.append(
-            _(VERDICT_REASONS[now.verdict]).format(low=units.binary(low), high=units.binary(high), holds=" = ".join(both(now.capacity_bytes)))
-        )
+        lines.append(_(VERDICT_REASONS[now.verdict]).format(low=units.binary(low), high=units.binary(high), holds=_pair(now.capacity_bytes)))
         lines += ["", _("The vendor's GB are read as 10⁹ bytes: a floor, many devices hold a few percent more."), ""]
     band = round(now.band * 100)
     if isinstance(now.result, Training):

@@ -11,10 +11,10 @@ import numpy as np
 
 from wallviz import catalog
 from wallviz.answers.footprint import own
-from wallviz.answers.footprint.choices import PRESET, View
+from wallviz.answers.footprint.choices import DENSE, PRESET, View
 from wallviz.case import Case
 from wallviz.errors import InputError
-from wallviz.footprint import explain, quantization, solve
+from wallviz.footprint import explain, solve
 from wallviz.footprint.peak import PHASES, Training, train
 from wallviz.footprint.run import FIELDS, Run
 from wallviz.footprint.serve import Serving, infer
@@ -110,7 +110,8 @@ class Estimate:
         """Serving: what one GPU needs as the sequences grow to the case's context."""
         lengths = sorted({max(1, self.case.context * share // 8) for share in (1, 2, 4, 8)})
         options = serving_options(self.case, self.view)
-        return {n: parts(infer(self.arch, **options | {"context": n, "prefix": min(options["prefix"], n - 1)})) for n in lengths}
+        prompt, prefix = self.view.prompt or self.case.context, self.view.prefix
+        return {n: parts(infer(self.arch, **options | {"context": n, "prompt": min(prompt, n), "prefix": min(prefix, n - 1)})) for n in lengths}
 
 
 def parts(result: Training | Serving) -> dict[str, float]:
@@ -135,8 +136,9 @@ def estimate(case: Case, view: View) -> Estimate:
     arch = own.read(view.config) if view.config else catalog.architecture(case.model)
     chip = catalog.chips()[case.chip]
     if case.job == "infer":
-        served = infer(arch, **serving_options(case, view), hardware_bytes=chip.memory_bytes)
-        return Estimate(case, view, arch, chip, case.chips, served, chip.memory_bytes)
+        options = serving_options(case, view)
+        gpus = options["tensor_parallel"] * options["pipeline_parallel"] * view.replicas
+        return Estimate(case, view, arch, chip, gpus, infer(arch, **options, hardware_bytes=chip.memory_bytes), chip.memory_bytes)
     run = training_run(case, view)
     return Estimate(case, view, arch, chip, world(run), train(arch, run), chip.memory_bytes)
 
@@ -156,29 +158,31 @@ def training_run(case: Case, view: View) -> Run:
 
 
 def serving_options(case: Case, view: View) -> dict[str, Any]:
-    """The same for serving: the case's chips are tensor parallel ranks, beside what the pipeline takes."""
-    depth = view.pipeline_parallel
-    if case.chips % depth and case.chips > depth:
+    """The same for serving: the case's chips are tensor parallel ranks, beside what the pipeline and the replicas take."""
+    apart = view.pipeline_parallel * view.replicas
+    if case.chips % apart and case.chips > apart:
         raise InputError(
             N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."),
             count=case.chips,
-            world=depth,
+            world=apart,
         )
     return {
         "batch": case.batch,
         "context": case.context,
         "weights": view.format,
         "kv": view.kv,
-        "tensor_parallel": max(1, case.chips // depth),
-        "pipeline_parallel": depth,
+        "tensor_parallel": max(1, case.chips // apart),
+        "pipeline_parallel": view.pipeline_parallel,
         "utilization": view.utilization / 100,
         "block": view.block,
+        "prompt": view.prompt,
         "prefix": view.prefix,
+        "encoder_context": view.encoder_context,
         "engine": view.engine,
         "chunk": view.chunk,
-        "sparsity": None if view.sparsity == "none" else view.sparsity,
+        "sparsity": None if view.sparsity == DENSE else view.sparsity,
         "graphs": view.graphs,
-        "imatrix": view.format.removeprefix(quantization.GGUF) in quantization.NEEDS_IMATRIX,
+        "imatrix": view.imatrix,
     }
 
 
@@ -249,7 +253,7 @@ def _serving_fixes(now: Estimate, most: int) -> tuple[Fix, ...]:
     for fix in _distinct(solve.serving_fixes(now.arch, now.safe_bytes, **options))[:most]:
         sets = {names.get(name, name): value for name, value in fix.sets.items() if name != "tensor_parallel"}
         if "tensor_parallel" in fix.sets:
-            sets["chips"] = int(fix.sets["tensor_parallel"]) * now.view.pipeline_parallel  # type: ignore[call-overload]
+            sets["chips"] = int(fix.sets["tensor_parallel"]) * now.view.pipeline_parallel * now.view.replicas  # type: ignore[call-overload]
         found.append(Fix(fix, sets, parts(infer(now.arch, **options | dict(fix.sets)))))
     return tuple(found)
 
@@ -286,7 +290,7 @@ def work_map(now: Estimate) -> Map:
         b, s = np.array(batches)[None, :], np.array(contexts)[:, None]
         need: Quantity = train(now.arch, now.result.run, micro_batch=b, sequence=s).peak_total_bytes
     else:
-        contexts = tuple(n for n in contexts if n > now.view.prefix)
+        contexts = tuple(n for n in contexts if n > now.view.prefix and n >= (now.view.prompt or 1))
         b, s = np.array(batches)[None, :], np.array(contexts)[:, None]
         need = infer(now.arch, **serving_options(now.case, now.view) | {"batch": b, "context": s}).peak_total_bytes
     return Map(batches, contexts, "batch", "context", np.broadcast_to(need, (len(contexts), len(batches))))
@@ -305,10 +309,10 @@ def layout_map(now: Estimate) -> Map:
             need, ranks = train(now.arch, run, data_parallel=fine[None, :], zero=stages).peak_total_bytes, fine[None, :]
         columns = tuple(int(n) * apart for n in ranks[0])
         return Map(columns, (0, 1, 2, 3), "chips", "zero", np.broadcast_to(need, (4, len(columns))))
-    depth = now.view.pipeline_parallel
+    apart = now.view.pipeline_parallel * now.view.replicas
     formats = tuple(dict.fromkeys((*MAP_FORMATS, now.view.format)))
-    table = [[_needs(replace(now.case, chips=t * depth), replace(now.view, format=name)) for t in SPLITS] for name in formats]
-    return Map(tuple(t * depth for t in SPLITS), formats, "chips", "format", np.array(table))
+    table = [[_needs(replace(now.case, chips=t * apart), replace(now.view, format=name)) for t in SPLITS] for name in formats]
+    return Map(tuple(t * apart for t in SPLITS), formats, "chips", "format", np.array(table))
 
 
 def _needs(case: Case, view: View) -> float:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from wallviz import __version__
+from wallviz import __version__, units
 from wallviz.answers.footprint import doubt
-from wallviz.answers.footprint.choices import View
-from wallviz.answers.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.answers.footprint.choices import View, unpack
+from wallviz.answers.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, serving_options, work_map, world
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.footprint import record, solve
@@ -22,29 +22,37 @@ from wallviz.footprint.serve import Serving
 
 def document(case: Case, view: View, sentence: str) -> str:
     """Everything that the page shows as JSON, bytes as numbers; an input that cannot run gives its sentence alone."""
+    from wallviz.answers.footprint import answer, compared, miss, terms
+
+    page = answer(case, view)
     found: dict[str, Any] = {"wallviz": __version__, "case": asdict(case), "view": asdict(view), "sentence": sentence}
+    found["figure"] = {"shows": view.show, "badge": page.sure, "caption": page.caption, "rows": list(page.table), "problems": list(page.problems)}
     try:
         now = estimate(case, view)
     except InputError as error:
         return _json(found | {"error": str(error)})
-    from wallviz.answers.footprint import compared
-
     found |= {
         "model": record.model(now.arch),
         "chip": {"id": now.chip.id, "name": now.chip.name, "memory_bytes": now.capacity_bytes},
         "gpus": now.gpus,
+        "gpus_of_parallelism": world(now.result.run) if isinstance(now.result, Training) else now.gpus // view.replicas,
         "per_gpu": {
             "parts_shown_bytes": now.parts,
             "error_band": now.band,
             "runs_out_of_memory": now.verdict,
             **(record.training(now.result) if isinstance(now.result, Training) else record.serving(now.result) | _pool(now.result)),
         },
+        "in_both_units": {name: _both(size) for name, size in _amounts(now).items()},
+        "terms": list(terms(case, view)),
         "over_time": now.phases or {str(n): held for n, held in now.at_contexts().items()},
         "largest_batch": largest_batch(now) or None,
-        "fixes": [_fix(fix) for fix in fixes(case, view)],
+        "fixes": [_fix(fix, now) for fix in fixes(case, view)],
         "maps": [_map(work_map(now)), _map(layout_map(now))],
         "compared": list(compared(case, view)),
     }
+    if found["compared"]:
+        kept = estimate(*unpack(view.against))
+        found["kept_in_both_units"] = {name: _both(size) for name, size in _amounts(kept).items()}
     if view.reported is not None:
         predicted, reported = doubt.predicted_bytes(now, view.meter), view.reported * doubt.MIB
         found["reported"] = {
@@ -52,6 +60,7 @@ def document(case: Case, view: View, sentence: str) -> str:
             "reported_bytes": reported,
             "predicted_bytes": predicted,
             "relative_error": predicted / reported - 1,
+            "sentence": miss(case, view),
         }
     return _json(found)
 
@@ -60,11 +69,38 @@ def _json(found: dict[str, Any]) -> str:
     return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
 
 
+def _amounts(now: Estimate) -> dict[str, float | None]:
+    """Every amount that the page says of the case, bytes; None where it does not apply."""
+    holds, needs, result = now.capacity_bytes, now.total_bytes, now.result
+    found = {
+        "in_all": needs,
+        "give_or_take": needs * now.band,
+        "at_least": needs * (1 - now.band),
+        "at_most": needs * (1 + now.band),
+        "chip": holds,
+        "to_spare": None if holds is None else holds - needs,
+    }
+    if isinstance(result, Training):
+        found |= {
+            "max_memory_allocated": float(result.peak_allocated_bytes),
+            "max_memory_reserved": float(result.peak_reserved_bytes),
+            "host_memory": float(result.host_bytes),
+            "checkpoint": float(result.checkpoint_bytes),
+        }
+    else:
+        found |= {"kv_cache_per_token": result.kv_bytes_per_token, "kv_cache_pool": _pool(result)["pool_bytes"]}
+    return found | {f"part {name}": size for name, size in now.parts.items()}
+
+
+def _both(size: float | None) -> dict[str, float] | None:
+    return None if size is None else {"bytes": size, "GiB": size / units.GIB, "GB": size / units.GB}
+
+
 def _pool(result: Serving) -> dict[str, Any]:
     return {"pool_bytes": None if result.pool_bytes is None else float(np.max(result.pool_bytes))}
 
 
-def _fix(fix: Fix) -> dict[str, Any]:
+def _fix(fix: Fix, now: Estimate) -> dict[str, Any]:
     return {
         "change": [solve.sentence(each) for each in (fix.also, fix.change) if each],
         "sets": dict(fix.sets),
@@ -72,6 +108,7 @@ def _fix(fix: Fix) -> dict[str, Any]:
         "fits": fix.change.fits,
         "parts_bytes": dict(fix.parts),
         "total_bytes": fix.bytes,
+        "saves_bytes": now.total_bytes - fix.bytes,
     }
 
 
@@ -80,6 +117,7 @@ def _map(grid: Map) -> dict[str, Any]:
         "columns": {grid.column: list(grid.columns)},
         "rows": {grid.row: list(grid.rows)},
         "bytes": [[float(v) if np.isfinite(v) else None for v in row] for row in grid.bytes],
+        "GiB": [[float(v) / units.GIB if np.isfinite(v) else None for v in row] for row in grid.bytes],
     }
 
 
@@ -139,17 +177,19 @@ def _fsdp(run: Run) -> str:
 def _vllm(now: Estimate) -> str:
     """The vLLM command (docs.vllm.ai, engine arguments)."""
     case, view = now.case, now.view
-    depth = view.pipeline_parallel
+    ranks, depth = serving_options(case, view)["tensor_parallel"], view.pipeline_parallel
     parts = [
         "vllm serve <model>",
         f"--max-model-len {case.context}",
         f"--max-num-seqs {case.batch}",
-        f"--tensor-parallel-size {max(1, case.chips // depth)}",
+        f"--tensor-parallel-size {ranks}",
         f"--gpu-memory-utilization {view.utilization / 100:g}",
         f"--max-num-batched-tokens {view.chunk}",
     ]
     if depth > 1:
         parts.append(f"--pipeline-parallel-size {depth}")
+    if view.replicas > 1:
+        parts.append(f"--data-parallel-size {view.replicas}")
     if view.block != 16:
         parts.append(f"--block-size {view.block}")
     if view.kv not in ("bf16", "fp16", "fp32"):

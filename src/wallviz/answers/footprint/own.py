@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -16,11 +17,13 @@ from wallviz.params import MAX_LENGTH
 from wallviz.transformer import Architecture, architecture, custom
 from wallviz.transformer.config import parse
 
-#: Unpacked text longer than this was written to exhaust memory, not to describe a model.
+#: Bytes of unpacked text: more was written to exhaust memory, not to describe a model.
 UNPACKED_LIMIT = 200_000
 #: Keys to try without one by one; a config with more is kept as it is.
 MOST_KEYS = 200
 NAME_LENGTH = 60
+NUMBERS = frozenset(inspect.signature(custom).parameters)
+"""What describes a model that has no config.json."""
 
 
 def pack(text: str, *, name: str = "") -> str:
@@ -39,9 +42,12 @@ def pack(text: str, *, name: str = "") -> str:
 
 
 def pack_numbers(**numbers: Any) -> str:
-    """A model by its numbers alone (`transformer.custom`), as it stands in a link."""
-    custom(**numbers)
-    return _packed({"numbers": numbers})
+    """A model by its numbers alone (`transformer.custom`), as it stands in a link; what is None or empty is left out."""
+    given: dict[str, Any] = {
+        key: value[:NAME_LENGTH] if isinstance(value, str) else value for key, value in numbers.items() if value not in (None, "")
+    }
+    custom(**given)
+    return _packed({"numbers": given})
 
 
 def fits_link(packed: str) -> bool:
@@ -54,9 +60,9 @@ def read(packed: str) -> Architecture:
     """The architecture that `pack` or `pack_numbers` wrote; raises InputError, one sentence, for anything else."""
     document = _unpacked(packed)
     numbers, config, name = document.get("numbers"), document.get("config"), document.get("name", "")
-    if isinstance(numbers, dict) and numbers.keys() <= {"layers", "hidden_size", "heads", "kv_heads", "head_dim", "ffn", "vocab", "tied", "gated"}:
+    if isinstance(numbers, dict) and numbers.keys() <= NUMBERS:
         try:
-            return custom(**numbers, name="custom")
+            return custom(**numbers | {"name": str(numbers.get("name", ""))[:NAME_LENGTH]})
         except TypeError:
             raise InputError(N_("The link's own model lacks numbers: enter it again.")) from None
     if isinstance(config, dict):
@@ -71,10 +77,12 @@ def labels() -> dict[str, str]:
         "hidden_size": _("Hidden size"),
         "heads": _("Query heads"),
         "kv_heads": _("KV heads"),
+        "head_dim": _("Head dimension (or empty)"),
         "ffn": _("Feed-forward width"),
         "vocab": _("Vocabulary"),
         "gated": _("Gated (SwiGLU)"),
         "tied": _("Head shares the embedding"),
+        "name": _("Name"),
     }
 
 
@@ -94,7 +102,13 @@ def _needed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _packed(document: Mapping[str, Any]) -> str:
-    return urlsafe_b64encode(zlib.compress(orjson.dumps(document), 9)).decode().rstrip("=")
+    try:
+        text = orjson.dumps(document)
+    except orjson.JSONEncodeError:  # numbers beyond 64 bits, or hundreds of brackets deep
+        text = b""
+    if not 0 < len(text) <= UNPACKED_LIMIT:
+        raise InputError(N_("this config.json holds far more than a model: keep the fields that its model class reads, and paste those"))
+    return urlsafe_b64encode(zlib.compress(text, 9)).decode().rstrip("=")
 
 
 def _unpacked(packed: str) -> Mapping[str, Any]:
