@@ -17,7 +17,6 @@ from wallviz import catalog
 from wallviz.catalog import Case
 from wallviz.footprint import (
     activations,
-    communication,
     korthikanti,
     kv_cache,
     lora,
@@ -34,7 +33,8 @@ from wallviz.footprint.peers import PeerInputs
 from wallviz.footprint.run import DTYPES, PRECISIONS, Run
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
-from wallviz.roofline import decode_attention_intensity, decode_ceiling, decode_step_s
+from wallviz.roofline.decode import decode_attention_intensity, decode_ceiling, decode_step_s
+from wallviz.scaleout import collectives, volumes
 from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 
 Inputs = Mapping[str, Any]
@@ -551,12 +551,12 @@ FORMS: Mapping[str, Form] = {
     "peak_allocated_bytes": _allocated,
     "reserved_over_allocated": lambda i: i["reserved_bytes"] / i["allocated_bytes"],
     # communication and chips
-    "communication_elements_per_parameter": lambda i: float(communication.zero_elements_per_parameter(**i)),
-    "ring_all_reduce_s": lambda i: float(communication.ring_all_reduce_s(**i)),
-    "tensor_parallel_bytes_per_layer": lambda i: float(communication.tensor_parallel_bytes(**i)),
-    "data_parallel_bytes_per_gpu": lambda i: float(communication.data_parallel_bytes(**i)),
-    "zero3_bytes_per_gpu": lambda i: float(communication.data_parallel_bytes(**i, stage=3)),
-    "pipeline_bubble_fraction": lambda i: float(communication.bubble_fraction(**i)),
+    "communication_elements_per_parameter": lambda i: float(volumes.zero_elements_per_parameter(**i)),
+    "ring_all_reduce_s": lambda i: float(collectives.ring_all_reduce_s(**i)),
+    "tensor_parallel_bytes_per_layer": lambda i: float(volumes.tensor_parallel_bytes(**i)),
+    "data_parallel_bytes_per_gpu": lambda i: float(volumes.data_parallel_bytes(**i)),
+    "zero3_bytes_per_gpu": lambda i: float(volumes.data_parallel_bytes(**i, stage=3)),
+    "pipeline_bubble_fraction": lambda i: float(volumes.bubble_fraction(**i)),
     "ridge_flop_per_byte": _ridge,
     "decode_step_s": _decode_step,
     "decode_attention_intensity": lambda i: decode_attention_intensity(i["group_size"], i["bytes"]),

@@ -14,7 +14,7 @@ from wallviz.figures.speed import speed
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.params import Param, choice
-from wallviz.roofline import DecodeCeiling, decode_ceiling
+from wallviz.roofline.decode import DecodeCeiling, decode_ceiling
 
 FORMATS: dict[str, tuple[str, float]] = {"16": (N_("16 bits"), 2.0), "8": (N_("8 bits"), 1.0), "4": (N_("4 bits"), 0.5)}
 PARAMS: tuple[Param, ...] = (choice("weights", FORMATS, "16"),)

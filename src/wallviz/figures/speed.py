@@ -5,7 +5,7 @@ from __future__ import annotations
 from wallviz import units
 from wallviz.figures import style
 from wallviz.i18n import _
-from wallviz.roofline import DecodeCeiling
+from wallviz.roofline.decode import DecodeCeiling
 
 
 def speed(ceiling: DecodeCeiling) -> style.Drawing:

@@ -1,0 +1,240 @@
+"""The roofline page's answers: what holds a workload back on a chip, and the evidence around it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from math import ceil
+
+from wallviz import units
+from wallviz.answers import Action, Answer
+from wallviz.answers.footprint.own import read
+from wallviz.answers.roofline import around, doubt
+from wallviz.answers.roofline.choices import PARAMS, View, chips, groups, label, words
+from wallviz.answers.roofline.doubt import measured_here, miss, targets
+from wallviz.answers.roofline.drawn import PHASE_NAMES, drawn, operations_said, operations_table
+from wallviz.answers.roofline.workload import Workload, workload
+from wallviz.case import Case
+from wallviz.errors import InputError
+from wallviz.footprint import quantization
+from wallviz.i18n import _, language
+
+__all__ = [
+    "PARAMS",
+    "View",
+    "answer",
+    "chips",
+    "document",
+    "groups",
+    "label",
+    "measured_here",
+    "miss",
+    "operations",
+    "own_name",
+    "pressed",
+    "targets",
+    "words",
+    "workload",
+]
+
+SOURCES = ("williams_2009_roofline", "kim_2023", "scaling_book")
+
+
+def answer(case: Case, view: View) -> Answer:
+    """The answer for `case` as `view` says, in the language in use."""
+    return _answer(case, _only_what_counts(view), language())
+
+
+def _only_what_counts(view: View) -> View:
+    """Without what the first view does not show."""
+    return replace(view, reported=None, tpot=View().tpot)
+
+
+@lru_cache(maxsize=512)
+def _answer(case: Case, view: View, _language: str) -> Answer:
+    if view.show in around.FIGURES and view.show != "kv":
+        return replace(around.answer(case, view), actions=(_back(),))
+    try:
+        now = workload(case, view)
+        if view.show == "kv":
+            return replace(around.kv_share(now), actions=(_back(),))
+        drawing, rows = drawn(now)
+    except InputError as error:
+        return Answer("roofline", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case, view))
+    return Answer(
+        name="roofline",
+        sentence=sentence(now),
+        drawing=drawing,
+        sure=_("a bound: never faster"),
+        trust="green",
+        caption=_caption(now),
+        actions=_actions(now),
+        explain=partial(doubt.why, now),
+        doubt=partial(doubt.how_sure, now),
+        problems=_problems(now),
+        rows=rows,
+        sources=tuple(dict.fromkeys([*SOURCES, *doubt.measured_sources(now), *(s for s in now.chip.source.split(";") if s)])),
+    ).with_spec()
+
+
+def _back() -> Action:
+    return Action(_("Back to the roof"), _("Your own case under its chip's roof"), {"show": "roofline"})
+
+
+def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
+    if view.tensor_parallel is not None and view.tensor_parallel != 1:
+        return (Action(_("Set the parallelism back to 1"), _("Tensor parallel"), {"tensor_parallel": 1}),)
+    return (Action(_("Use an H100"), _("A chip whose bandwidth and peak are known"), {"chip": Case().chip}),) if case.chip != Case().chip else ()
+
+
+# ---------------------------------------------------------------- the takeaway
+
+
+def sentence(now: Workload) -> str:
+    """What holds the work back, with its numbers: at most 25 words."""
+    if now.view.show == "time":
+        return _longest(now)
+    step = now.main
+    said = {
+        "batch": f"{now.case.batch:,}",
+        "has": units.significant(float(step.arithmetic_intensity)),
+        "chip": now.name,
+        "needs": units.significant(step.ridge),
+        "rate": units.significant(float(step.tokens_per_s)),
+    }
+    bandwidth = str(step.bound) == "bandwidth"
+    if step.phase == "decode":
+        template = (
+            _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: at most {rate} tokens/s, whatever its FLOP/s.")
+            if bandwidth
+            else _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
+        )
+    elif step.phase == "train":
+        template = (
+            _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate} tokens/s.")
+            if bandwidth
+            else _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
+        )
+    else:
+        template = (
+            _("Reading at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate} tokens/s.")
+            if bandwidth
+            else _("Reading at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
+        )
+    return template.format(**said)
+
+
+def _longest(now: Workload) -> str:
+    """Which operation takes most of the step whose bars are drawn."""
+    phase = now.view.phase if now.view.phase in now.steps else next(iter(now.steps))
+    step = now.steps[phase]
+    most = max(step.operations, key=lambda timed: float(timed.time_s))
+    template = (
+        _("{operation} takes {share} of the {whole} that {phase} needs at least, and waits for memory.")
+        if str(most.bound) == "bandwidth"
+        else _("{operation} takes {share} of the {whole} that {phase} needs at least, and arithmetic is its limit.")
+    )
+    return template.format(
+        operation=_(most.operation.name),
+        share=doubt.percent(float(most.time_s) / float(step.time_s)),
+        whole=units.si(float(step.time_s), "s"),
+        phase=_(PHASE_NAMES[phase]).lower(),
+    )
+
+
+def _caption(now: Workload) -> str:
+    found = []
+    if "prefill" in now.steps:
+        step = now.steps["prefill"]
+        template = _("prompt of {n} tokens in {time} at least")
+        found.append(template.format(n=f"{now.view.prompt or now.case.context:,}", time=units.si(float(step.time_s), "s")))
+    if "decode" in now.steps:
+        found.append(_("each further token {time} at least").format(time=units.si(float(now.steps["decode"].time_s), "s")))
+    if "train" in now.steps:
+        found.append(_("forward and backward {time} at least").format(time=units.si(float(now.steps["train"].time_s), "s")))
+    if now.tensor_parallel > 1:
+        found.append(_("each layer over {n} GPUs, their links left out").format(n=f"{now.tensor_parallel:,}"))
+    found.append(_("open: computed, filled: measured"))
+    return " · ".join(found)
+
+
+def _problems(now: Workload) -> tuple[str, ...]:
+    found = [_(note) for note in now.main.notes]
+    held = (now.chip.memory_bytes or 0.0) * now.tensor_parallel
+    if held and now.weights_bytes > held:
+        found.append(
+            _("These weights need {need}; {n} × {chip} hold {have}: drawn as if they could.").format(
+                need=units.si(now.weights_bytes, "B"), n=f"{now.tensor_parallel:,}", chip=now.name, have=units.si(held, "B")
+            )
+        )
+    return tuple(found)
+
+
+def _actions(now: Workload) -> tuple[Action, ...]:
+    """Changes that move the point: the batch at which weights turn, fewer bits, a longer context."""
+    if "decode" not in now.steps:
+        return ()
+    step = now.steps["decode"]
+    found = []
+    turn = ceil(step.critical_batch)
+    if now.case.batch < turn <= 65_536:
+        there = _rate(now, replace(now.case, batch=turn), now.view)
+        found.append(
+            Action(
+                _("Batch {n}").format(n=f"{turn:,}"),
+                _("From here the matrix products are bound by arithmetic; the KV cache is not. Then {there}.").format(there=there),
+                {"batch": turn},
+            )
+        )
+    if quantization.weights_bytes(now.arch, now.view.format) > quantization.weights_bytes(now.arch, "nf4"):
+        there = _rate(now, now.case, replace(now.view, format="nf4"))
+        found.append(
+            Action(
+                _("Weights in 4 bits"), _("Fewer bytes a token; arithmetic stays in 16 bits. Then {there}.").format(there=there), {"format": "nf4"}
+            )
+        )
+    if now.case.context < 131_072:
+        there = _rate(now, replace(now.case, context=131_072), now.view)
+        found.append(Action(_("Context 131,072"), _("The KV cache takes over. Then {there}.").format(there=there), {"context": 131_072}))
+    return tuple(found)
+
+
+def _rate(now: Workload, case: Case, view: View) -> str:
+    try:
+        return _("at most {rate} tokens/s").format(rate=units.significant(float(workload(case, view).main.tokens_per_s)))
+    except InputError as error:
+        return str(error)
+
+
+# ---------------------------------------------------------------- the drawers
+
+
+def operations(case: Case, view: View, *, exact: bool = False) -> tuple[dict[str, object], ...]:
+    """Every operation of every phase: FLOP, bytes, intensity, time, share, bound; to read, or `exact` to compute with."""
+    try:
+        return (operations_table if exact else operations_said)(workload(case, _only_what_counts(view)))
+    except InputError:
+        return ()
+
+
+def pressed(point: str) -> dict[str, object]:
+    """A point of the figure as the parameters that it stands for: an operation opens the bars of its phase.
+
+    >>> pressed("decode/mlp"), pressed("gemm-time/001")
+    ({'show': 'time', 'phase': 'decode'}, {})
+    """
+    phase, slash, _operation = point.partition("/")
+    return {"show": "time", "phase": phase} if slash and phase in ("decode", "prefill") else {}
+
+
+def document(case: Case, view: View) -> str:
+    """Every number of the page as JSON."""
+    return doubt.document(case, view)
+
+
+def own_name(view: View) -> str:
+    """What the reader's own model is called."""
+    try:
+        return read(view.config).name
+    except InputError:
+        return "?"

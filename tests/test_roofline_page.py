@@ -1,0 +1,196 @@
+"""The roofline page and command: they answer, keep their budget, say what is wrong, and their JSON holds every number."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
+
+import wallviz
+from wallviz import catalog
+from wallviz.answers import roofline
+from wallviz.answers.roofline import View
+from wallviz.answers.roofline.choices import EVIDENCE, FIGURES, RATIOS
+from wallviz.case import JOBS, Case
+from wallviz.cli import app as command
+from wallviz.errors import InputError
+from wallviz.ui.frame import ROOMS
+
+ROOT = Path(__file__).parent.parent
+DRAWERS = ("why", "sure", "points", "figure", "targets", "expert", "own", "export")
+KEYS = {"time_s", "bound", "tokens_per_s", "ttft_s", "tpot_s", "arithmetic_intensity", "ridge", "critical_batch", "operations"}
+
+
+def open_page(*drawers: str, **query: str) -> AppTest:
+    """The page as its address opens it, with some drawers open."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.switch_page(ROOMS["roofline"].file)
+    for name, value in query.items():
+        app.query_params[name] = value
+    for name in drawers:
+        app.session_state[f"roofline_drawer_{name}"] = True
+    return app.run()
+
+
+def run(*arguments: str) -> Any:
+    """One call of the command line."""
+    return CliRunner().invoke(command, ["roofline", *arguments])
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("show", FIGURES)
+def test_every_figure_opens_for_every_job_with_every_drawer(job: str, show: str) -> None:
+    """Each figure draws without an exception, whatever the job, with all drawers open."""
+    app = open_page(*DRAWERS, job=job, show=show)
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == (0 if show == "kv" and job != "infer" else 1)
+
+
+CASES = [
+    Case(), Case(batch=1024, context=16), Case(job="train"), Case(model="bert-base"), Case(model="deepseek-v3", chips=8), Case(chip="h20", batch=64),
+    Case(model="mamba-2.8b"), Case(model="t5-base"), Case(chip="apple-m1"), Case(chip="groqchip-1"), Case(model="llama-3.1-405b", job="finetune"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.model}-{c.chip}-{c.job}")
+def test_the_takeaway_says_what_bounds_within_its_budget(case: Case) -> None:
+    """One sentence of at most 25 words, with the two numbers that are compared, or why there is none."""
+    answer = roofline.answer(case, View())
+    assert len(answer.sentence.split()) <= 25
+    if answer.drawing is not None:
+        assert re.search(r"does [\d,.]+ FLOP per byte, .+ needs [\d,.]+", answer.sentence)
+        answer.figure  # noqa: B018 - plotly checks every property
+
+
+@pytest.mark.parametrize(
+    "view",
+    [View(show="measured", evidence=e) for e in EVIDENCE] + [View(show="capacity", ratio=r) for r in RATIOS] + [View(show=s) for s in FIGURES],
+    ids=lambda v: f"{v.show}-{v.evidence}-{v.ratio}",
+)
+def test_every_figure_has_a_takeaway_a_table_and_sources(view: View) -> None:
+    """Each figure has a sentence with a number, rows behind it, and sources that exist."""
+    answer = roofline.answer(Case(), view)
+    assert len(answer.sentence.split()) <= 25
+    assert re.search(r"\d", answer.sentence)
+    assert answer.table
+    assert set(answer.sources) <= set(catalog.sources())
+    answer.figure  # noqa: B018 - plotly checks every property
+
+
+def test_the_first_takeaway_is_the_lecturers() -> None:
+    """Llama 3.1 8B on one H100: about one FLOP per byte, the chip needs 295, about 208 tokens/s."""
+    said = roofline.answer(Case(), View()).sentence
+    assert "1.20 FLOP per byte" in said
+    assert "295" in said
+    assert "208 tokens/s" in said
+
+
+def test_measured_points_stand_under_the_roof_with_their_miss() -> None:
+    """On an H100 the figure holds measured matmuls, filled, whose hover says how far below the roof they are."""
+    data = json.loads(roofline.answer(Case(), View()).spec)["data"]
+    filled = [t for t in data if "markers" in t["mode"] and "customdata" in t and not str(t["marker"]["symbol"][0]).endswith("-open")]
+    assert len(filled) == 1
+    assert len(filled[0]["x"]) >= 20
+    assert all("below it" in row[3] for row in filled[0]["customdata"])
+
+
+def test_a_larger_batch_climbs() -> None:
+    """Intensity and rate grow with the batch until arithmetic is the limit; a long context stops the climb."""
+    one, many = (roofline.workload(Case(batch=b, context=128), View()).main for b in (1, 512))
+    assert float(many.arithmetic_intensity) > 100 * float(one.arithmetic_intensity)
+    long = roofline.workload(Case(batch=512, context=131_072), View()).main
+    assert float(long.arithmetic_intensity) < 10
+
+
+def test_a_chip_by_its_numbers_takes_the_place_of_the_case() -> None:
+    """Peak and bandwidth typed in the expert drawer are the roof."""
+    said = roofline.answer(Case(), View(peak=100, bandwidth=1000)).sentence
+    assert "needs 100:" in said
+
+
+def test_a_typed_rate_gives_its_utilization_or_says_that_it_cannot_be() -> None:
+    """A rate below the bound is split into its shares; one above it is told to be of another configuration."""
+    assert "% of the bound" in roofline.miss(Case(), View(reported=150)).replace("\u2009", " ")
+    assert "not those of your measurement" in roofline.miss(Case(), View(reported=100_000))
+    assert roofline.miss(Case(), View()) == ""
+
+
+def test_the_address_reopens_the_view() -> None:
+    """Batch, format, figure and further chips come from the address; a bad one is told and the rest is used."""
+    app = open_page(batch="64", format="nf4", others="h20")
+    assert "batch 64" in next(m.value for m in app.markdown if m.value.startswith("#### "))
+    bad = open_page(show="nothing", format="<b>x</b>", tpot="-1")
+    assert not bad.exception
+    assert len(bad.warning) == 1
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode", "train"])
+def test_the_command_prints_the_contracts_keys(phase: str) -> None:
+    """Every phase has every key of the contract, operations sum to the step, and what is null has its reason."""
+    result = run("llama-3.1-8b", "H100", "--phase", phase, "--batch", "2", "--context", "2048", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found.keys() >= KEYS
+    assert sum(op["time_s"] for op in found["operations"]) == pytest.approx(found["time_s"])
+    assert sum(op["bytes"] for op in found["operations"]) == pytest.approx(found["bytes"], abs=len(found["operations"]))
+    assert all(op.keys() >= {"name", "flop", "bytes", "intensity", "time_s", "bound"} for op in found["operations"])
+    assert (found["ttft_s"] is None) == (phase == "train")
+    assert found["reason"]
+
+
+def test_the_command_and_the_api_say_the_same() -> None:
+    """One number from the terminal is the number of the function."""
+    found = json.loads(run("mixtral-8x7b", "h200", "--weights", "fp8", "--kv", "fp8", "--tensor-parallel", "2", "--json").stdout)
+    same = wallviz.roofline("mixtral-8x7b", "h200", weights="fp8", kv="fp8", tensor_parallel=2)
+    assert found["time_s"] == pytest.approx(float(same.step.time_s))
+    assert found["critical_batch"] == pytest.approx(same.step.critical_batch)
+
+
+def test_the_command_gives_utilization_and_the_largest_batch_on_request() -> None:
+    """A measured rate gives MFU and bandwidth utilization, a target the largest batch, an own chip its ridge."""
+    found = json.loads(run("llama-3.1-8b", "H100", "--measured", "150", "--tpot", "0.02", "--json").stdout)
+    assert 0 < found["mfu"] < 0.01 < found["bandwidth_utilization"] < 1
+    assert found["largest_batch"]["batch"] > 1
+    own = json.loads(run("llama-3.1-8b", "own", "--flop-per-s", "1e14", "--bytes-per-s", "1e12", "--json").stdout)
+    assert own["ridge"] == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("llama-3.1-8b", "no such chip"), "no chip is called"),
+        (("llama-3.1-8b", "own"), "--flop-per-s"),
+        (("llama-3.1-8b", "H100", "--batch", "0"), "--batch"),
+        (("llama-3.1-8b", "H100", "--phase", "rest"), "choose one of prefill"),
+        (("llama-3.1-8b", "H100", "--tensor-parallel", "5"), "--tensor-parallel"),
+        (("llama-3.1-8b", "H100", "--tpot", "-1"), "--tpot"),
+        (("bert-base", "H100"), "ask for prefill"),
+        (("llama-3.1-8b", "groqchip-1"), "choose another chip"),
+        (("llama-3.1-8b", "H100", "--weights", "int3"), "no weight format"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments: tuple[str, ...], words: str) -> None:
+    """What is wrong, where, and what to do, on one line of stderr."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_api_refuses_what_cannot_run() -> None:
+    """The function raises the sentence that the command prints."""
+    with pytest.raises(InputError, match="no chip is called"):
+        wallviz.roofline("llama-3.1-8b", "no such chip")
+
+
+def test_the_document_holds_every_phase() -> None:
+    """The JSON of the page is the record of each phase, as the command prints it."""
+    found = json.loads(roofline.document(Case(), View(reported=150)))
+    assert set(found["steps"]) == {"prefill", "decode"}
+    assert found["steps"]["decode"]["mfu"] > 0
+    assert found["steps"]["decode"].keys() >= KEYS
