@@ -1,0 +1,56 @@
+"""How long a size takes at every level of a machine, from registers to disk, to scale."""
+
+import streamlit as st
+
+from wallviz import ui
+from wallviz.answers import Answer, hierarchy
+from wallviz.i18n import _
+
+page = ui.Page("hierarchy", hierarchy.PARAMS, case=True)
+
+
+def first_view() -> Answer:
+    """The answer, its figure, and the box for the size."""
+    view = hierarchy.View(**page.view)
+    answer = hierarchy.answer(page.case, view)
+    page.show(answer)
+    with page.controls():
+        if view.show in ("ladder", "human", "machines"):
+            sizes = hierarchy.size_options(page.case)
+            st.selectbox(
+                _("Size: choose or type one"),
+                list(sizes),
+                format_func=lambda size: sizes.get(size, size),
+                key=page.link.seed("size"),
+                accept_new_options=True,
+                width=300,
+            )
+        if view.show in ("ladder", "human"):
+            page.select("machine", _("Machine"), hierarchy.machine_names(page.case), width=240)
+        if view.show == "latency":
+            page.number("misses", _("Misses in 10,000"), 0, 10_000, step=50)
+            page.number("processor", _("Processors, % a year"), 0, 200, step=5, width=160)
+            page.number("dram", _("DRAM, % a year"), 0, 200)
+        page.pick("scale", _("Scale"), hierarchy.words("scale"))
+    return answer
+
+
+answer = page.live(first_view, whole=["show", "machine", "chip"])
+view = hierarchy.View(**page.view)
+if other := page.drawer("figure", _("Other figures: human time, energy, machines compared, growth of every level, the curve of 1995")):
+    with other:
+        page.pick("show", _("Figure"), hierarchy.words("show"))
+        if view.show == "years":
+            page.many("families", _("Families (the first five where none is chosen)"), hierarchy.words("families"))
+if why := page.drawer("why", _("Why: the formula with these numbers")):
+    why.markdown(answer.why)
+if sure := page.drawer("sure", _("How sure: promised against measured, and what no source says")):
+    sure.markdown(answer.how_sure)
+if table := page.drawer("table", _("Every number of this figure")):
+    with table:
+        page.table(answer.table)
+        page.save(_("Every number: JSON"), lambda: hierarchy.document(page.case, view), "wallviz-hierarchy.json", "application/json")
+if expert := page.drawer("expert", _("Expert: measured rates, CXL, the assumptions of 1995")):
+    with expert:
+        page.settings(hierarchy.groups(view))
+page.next("roofline", _("what this means for a model on one chip"))

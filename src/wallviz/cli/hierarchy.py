@@ -1,0 +1,81 @@
+"""``wallviz hierarchy``: the levels of a machine, and how long a size takes at each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import wallviz
+from wallviz import catalog, units
+from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.errors import InputError
+from wallviz.hierarchy import size as sizes
+from wallviz.hierarchy.ladder import TRANSFERS, Ladder
+from wallviz.hierarchy.machines import MACHINES, with_chips
+from wallviz.i18n import N_, _, labelled
+
+
+def answer(
+    machine: Annotated[str | None, typer.Argument(metavar="MACHINE", help=N_("A machine or any chip; without one: the list."))] = None,
+    size: Annotated[str | None, typer.Option("--size", metavar="SIZE", help=N_("What is moved, such as 64 kB, 16 GB or 1 GiB (default)."))] = None,
+    basis: Annotated[
+        str | None, typer.Option("--basis", metavar="peak|measured", help=N_("Rates of data sheets (default), or measured where there are any."))
+    ] = None,
+    as_json: Json = False,
+    lang: Lang = None,
+    debug: Debug = False,
+) -> None:
+    """Lists the machines, or answers for one."""
+    if machine is None:
+        if size or basis:
+            option = "--size" if size else "--basis"
+            raise InputError(N_("{option} needs a machine: write wallviz hierarchy MACHINE {option} ..."), option=option)
+        if as_json:
+            say_json([{"id": each.id, "name": each.name, "chip": each.chip or None} for each in with_chips(catalog.chips()).values()])
+        else:
+            rows = ((each.id, each.name) for each in MACHINES.values())
+            say(table(((_("machine"), "whole"), (_("name"), "left")), rows) + "\n" + _("Any chip of wallviz hardware is answered too."))
+        return
+    found = wallviz.hierarchy(machine, size or "1 GiB", basis=basis or "peak")
+    if as_json:
+        say_json(found.as_dict())
+    else:
+        say(_shown(found))
+
+
+def _shown(found: Ladder) -> str:
+    memory = found.main_memory
+    base = memory.time_s(found.size_bytes) if memory else None
+    facts = [
+        (_("machine"), found.machine.name),
+        (_("size"), f"{sizes.written(found.size_bytes)} ({found.size_bytes:,.0f} B)"),
+        (_("fits first"), found.nearest_home.name if found.nearest_home else _("nowhere that is known")),
+    ]
+    if found.machine.note:
+        facts.append((_("note"), _(found.machine.note)))
+    columns = (
+        (_("level"), "left"), (_("transfer"), "left"), (_("holds"), "right"), (_("fits"), "left"), (_("bandwidth"), "right"),
+        (_("kind"), "left"), (_("latency"), "right"), (_("time"), "right"), (memory.name if memory else "", "right"),
+    )  # fmt: skip
+    rows = []
+    for rung in found.rungs:
+        time, holds = rung.time_s(found.size_bytes), rung.holds(found.size_bytes)
+        rows.append(
+            (
+                _(rung.name),
+                _(TRANSFERS[rung.transfer]),
+                units.binary(rung.capacity_bytes) if rung.capacity_bytes else "–",
+                {True: _("yes"), False: _("no"), None: "–"}[holds],
+                units.si(rung.bytes_per_s, "B/s") if rung.bytes_per_s else "–",
+                _(rung.kind) if rung.kind else "–",
+                units.si(rung.latency_s, "s") if rung.latency_s else "–",
+                units.si(time, "s") if time else "–",
+                units.times(time / base) if time and base else "–",
+            )
+        )
+    return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}\n{labelled('–', _('no source says'))}"
+
+
+#: The kinds of a figure, for the catalogs.
+KINDS = (N_("vendor"), N_("derived"), N_("measured"), N_("model"))
