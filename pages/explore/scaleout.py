@@ -1,0 +1,46 @@
+"""How many chips still help: compute, communication and waiting as one job is shared by more and more of them."""
+
+import streamlit as st
+
+from wallviz import ui
+from wallviz.answers import Answer, scaleout
+from wallviz.i18n import _
+
+page = ui.Page("scaleout", scaleout.PARAMS, case=True)
+
+
+def first_view() -> Answer:
+    """The answer, its figure, its controls and the changes to try."""
+    view = scaleout.View(**page.view)
+    answer = scaleout.answer(page.case, view)
+    page.show(answer)
+    with page.controls():
+        if view.show == "sweeps":
+            page.select("sweep", _("Machine"), scaleout.words("sweep"), width=200)
+        if view.show in ("curve", "wire", "frontier", "bill"):
+            page.select("gpus", _("Chips"), scaleout.gpu_options(page.case, view), width=130)
+            page.number("sequences", _("Sequences a step"), 1, 1_000_000, step=64, width=160)
+            page.select("across", _("Links across nodes, per chip"), scaleout.words("across"), width=300)
+            page.pick("overlap", _("Compute hides"), scaleout.words("overlap"))
+    page.actions(answer.actions)
+    return answer
+
+
+answer = page.live(first_view, whole=["show"])
+view = scaleout.View(**page.view)
+if other := page.drawer("figure", _("Other figures: the wires, measured collectives, published runs, the bill, scaling rules, chips by year")):
+    with other:
+        page.pick("show", _("Figure"), scaleout.words("show"))
+if why := page.drawer("why", _("Why: the step as a sum, with these numbers")):
+    why.markdown(answer.why)
+if sure := page.drawer("sure", _("How sure: published runs against the model, each with its miss")):
+    with sure:
+        st.markdown(answer.how_sure)
+        page.table(scaleout.evidence_table(formulas=False))
+if layouts := page.drawer("layouts", _("Best split: the fastest that fit, of thousands")):
+    with layouts:
+        page.table(scaleout.best_layouts(page.case, view))
+if expert := page.drawer("expert", _("Expert: parallelism, links, efficiencies, tokens and price")):
+    with expert:
+        page.settings(scaleout.groups(view))
+page.next("footprint", _("whether one copy fits"))

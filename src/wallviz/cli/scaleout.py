@@ -1,0 +1,147 @@
+"""``wallviz scaleout``: how many chips still help, what they send each other, and who waits for whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import wallviz
+from wallviz import catalog, units
+from wallviz.cli import options
+from wallviz.cli.footprint import amount
+from wallviz.cli.model import Source, read, title
+from wallviz.cli.options import Given, Option, as_options, takes
+from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.i18n import N_, _
+
+if TYPE_CHECKING:
+    from wallviz.scaleout.job import Serving, Training
+    from wallviz.scaleout.layout import Search
+
+Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
+
+CHIPS = (
+    Option("gpus", "N", N_("How many there are; 8.")),
+    Option("job", "train|infer", N_("What they do; train. Serving is split over all of them.")),
+    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join; 8.")),
+    Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),
+    Option("link_across", "F", N_("GB/s of one direction and GPU across nodes; 50, an adapter of 400 Gbit/s for each.")),
+    Option("link_efficiency", "F", N_("Share of these rates that large messages reach; 0.8.")),
+    Option("overlap", "none|partial|full", N_("How much of the communication compute hides; none.")),
+    Option("efficiency", "F", N_("Share of the peak that matrix products reach; 0.7. Serving: of the bandwidth; 0.69.")),
+    Option("global_batch", "N", N_("Sequences of a step, shared by all; sets the accumulation.")),
+    Option("tokens", "F", N_("Tokens of the whole run, for its time, energy and cost.")),
+    Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
+    Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
+    Option("search", "", N_("Search for the fastest layout that fits.")),
+)
+_UNKNOWN = ("stage",)  # the memory of one stage is the business of `footprint`
+TRAINING = tuple(option for option in options.TRAINING if option.field not in _UNKNOWN)
+REQUESTS = options.REQUESTS
+
+KINDS = {
+    "tensor_parallel": N_("tensor parallel"),
+    "context_parallel": N_("context parallel"),
+    "expert_parallel": N_("expert parallel"),
+    "pipeline_parallel": N_("pipeline parallel"),
+    "data_parallel": N_("data parallel"),
+}
+
+
+@takes(*CHIPS, *TRAINING, *REQUESTS)
+def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
+    """Says what many chips do with a job."""
+    arch = read(source)
+    chip = catalog.find(hardware, catalog.chips(), "chip")
+    asked = given.pop("search", False)
+    with as_options(*CHIPS):
+        found = wallviz.scaleout(arch, chip, **given)
+        best = found.search() if asked and not _is_serving(found) else None  # type: ignore[union-attr]
+    from wallviz.scaleout import record
+
+    if _is_serving(found):
+        say_json(record.serving(found)) if as_json else say(_served(found))  # type: ignore[arg-type]
+    else:
+        say_json(record.training(found, best)) if as_json else say(_trained(found, best))  # type: ignore[arg-type]
+
+
+def _is_serving(found: Any) -> bool:
+    from wallviz.scaleout.job import Serving
+
+    return isinstance(found, Serving)
+
+
+def _trained(found: Training, best: Search | None) -> str:
+    one = found.step
+    fits = {True: _("fits"), False: _("does not fit"), None: _("memory of the chip not known")}[found.fits]
+    facts = [
+        (_("model"), title(found.arch)),
+        (_("hardware"), f"{int(one.gpus):,} × {found.chip.name}"),
+        (_("step"), units.si(float(one.step_s), "s")),
+        (_("compute"), units.si(float(one.compute_s), "s")),
+        (_("on the wire"), units.si(float(one.communication_s), "s")),
+        (_("waiting"), units.si(float(one.waiting_s), "s")),
+        (_("bubble"), units.si(float(one.bubble_s), "s")),
+        (_("efficiency"), f"{float(one.efficiency):.1%}"),
+        ("MFU", f"{float(one.mfu):.1%}"),
+        (_("tokens/s"), units.significant(float(one.tokens_per_s))),
+        (_("batch"), _("{n} sequences a step").format(n=f"{found.global_batch:,}")),
+        (_("memory"), f"{amount(found.peak_bytes)}, {fits}"),
+        (_("tokens per GPU"), _("{n} a step; {least} would hide the gradients").format(
+            n=f"{found.tokens_per_gpu:,.0f}", least=f"{found.critical_tokens_per_gpu:,.0f}"
+        )),
+    ]  # fmt: skip
+    if found.budget is not None:
+        bill = found.budget
+        facts.append((_("run"), _("{days} days, {hours} GPU hours").format(days=units.significant(float(bill.seconds) / 86_400),
+                                                                         hours=f"{float(bill.chip_hours):,.0f}")))  # fmt: skip
+        if bill.energy_j is not None:
+            facts.append((_("energy"), _("{mwh} MWh at most").format(mwh=units.significant(float(bill.energy_j) / 3.6e9))))
+        if bill.cost is not None:
+            facts.append((_("cost"), units.significant(float(bill.cost))))
+    wire = ((_("by"), "whole"), (_("sent per GPU"), "right"), (_("time"), "right"))
+    rows = [(_(KINDS[k]), units.si(float(one.bytes_on_wire[k]), "B"), units.si(float(one.wire_s[k]), "s")) for k in KINDS if one.bytes_on_wire[k]]
+    curve = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("efficiency"), "right"))
+    counts = [
+        (f"{int(n):,}", units.significant(float(rate)), f"{float(share):.1%}")
+        for n, rate, share in zip(found.strong.chips, found.strong.tokens_per_s, found.strong.efficiency, strict=True)
+    ]
+    parts = [table(FACTS, facts, header=False), *([table(wire, rows)] if rows else []), table(curve, counts)]
+    if best is not None:
+        parts.append(_layouts(best))
+    return "\n\n".join(parts)
+
+
+def _layouts(best: Search) -> str:
+    """The best layouts, or that none fits."""
+    if not best.best:
+        return _("None of {n} layouts fits.").format(n=f"{best.asked:,}")
+    columns = ((_("best of {n}").format(n=f"{best.asked:,}"), "left"), (_("step"), "right"), (_("efficiency"), "right"), (_("memory"), "right"))
+    rows = []
+    for one in best.best:
+        run = one.run
+        split = (
+            f"t{run.tensor_parallel} p{run.pipeline_parallel}×{run.virtual_stages} c{run.context_parallel} e{run.expert_parallel} "
+            f"d{run.data_parallel} ZeRO-{run.zero} b{run.micro_batch}×{run.accumulation} {run.recompute}"
+        )
+        rows.append((split, units.si(one.step_s, "s"), f"{one.efficiency:.1%}", units.binary(one.peak_bytes)))
+    return table(columns, rows)
+
+
+def _served(found: Serving) -> str:
+    one, curve = found.step, found.curve
+    facts = [
+        (_("model"), title(found.arch)),
+        (_("hardware"), f"{int(one.chips):,} × {found.chip.name}"),
+        (_("step"), units.si(float(one.step_s), "s")),
+        (_("reading"), units.si(float(one.read_s), "s")),
+        (_("waiting"), units.si(float(one.waiting_s), "s")),
+        (_("tokens/s"), units.significant(float(one.tokens_per_s))),
+    ]
+    columns = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("share in which a chip reads"), "right"))
+    rows = [
+        (f"{int(n):,}", units.significant(float(rate)), f"{float(share):.1%}")
+        for n, rate, share in zip(curve.chips, curve.tokens_per_s, curve.efficiency, strict=True)  # type: ignore[arg-type]
+    ]
+    return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}"

@@ -1,0 +1,137 @@
+"""`wallviz scaleout` and `wallviz.scaleout`: the keys of the contract, parts that add up, one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import wallviz
+from wallviz import cli
+from wallviz.errors import InputError
+from wallviz.scaleout.job import Serving, Training
+
+KEYS = {"step_s", "compute_s", "communication_s", "bubble_s", "efficiency", "bytes_on_wire", "tokens_per_s"}
+NO_LOCALE = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "", "COLUMNS": "200"}
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, ["scaleout", "llama-3.1-8b", *arguments], env=NO_LOCALE)
+
+
+def answer(*arguments: str) -> Any:
+    result = call("H100", *arguments, "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    return json.loads(result.stdout)
+
+
+def test_the_document_has_the_keys_of_the_contract() -> None:
+    """All keys of the contract are there, bytes are whole numbers, and the parts add up."""
+    found = answer("--gpus", "64", "--zero", "3", "--sequence", "8192")
+    assert set(found) >= KEYS
+    assert all(isinstance(sent, int) for sent in found["bytes_on_wire"].values())
+    assert found["step_s"] == pytest.approx(found["compute_s"] + found["communication_s"] + found["bubble_s"])
+    assert found["gpus"] == 64
+    assert found["layout"]["data_parallel"] == 64
+    assert found["bytes_on_wire"]["data_parallel"] == pytest.approx(3 * 2 * 8030261248 * 63 / 64, rel=1e-6)
+
+
+@pytest.mark.parametrize("overlap", ["partial", "full"])
+def test_overlap_hides_and_does_not_send_less(overlap: str) -> None:
+    """The wires carry the same for as long; the step is shorter."""
+    plain, hidden = answer("--gpus", "64"), answer("--gpus", "64", "--overlap", overlap)
+    assert hidden["bytes_on_wire"] == plain["bytes_on_wire"]
+    assert hidden["communication_s"] == plain["communication_s"]
+    assert hidden["step_s"] < plain["step_s"]
+
+
+def test_a_global_batch_sets_the_accumulation() -> None:
+    """256 sequences on 8 GPUs are 32 micro-batches of one, and the curve ends where there is a rank for each sequence."""
+    found = answer("--gpus", "8", "--global-batch", "256", "--sequence", "2048")
+    assert (found["accumulation"], found["global_batch"], found["tokens_per_step"]) == (32, 256, 256 * 2048)
+    assert [row["gpus"] for row in found["strong_scaling"]] == [1, 2, 4, 8, 16, 32]
+    assert found["strong_scaling"][0]["efficiency"] == 1
+
+
+def test_links_are_what_the_reader_says() -> None:
+    """Slower links across nodes make a slower step beyond a node, and none within it."""
+    fast, slow = (answer("--gpus", "64", "--link-across", rate) for rate in ("50", "1.5625"))
+    assert slow["step_s"] > fast["step_s"]
+    assert slow["links"]["across_bytes_per_s"] == 1.5625e9
+    near = [answer("--gpus", "8", "--link-across", rate)["step_s"] for rate in ("50", "1.5625")]
+    assert near[0] == near[1]
+
+
+def test_a_run_has_a_bill() -> None:
+    """Seconds, joules and money for the tokens; null with a reason where nothing was given."""
+    bill = answer("--gpus", "64", "--tokens", "1e12", "--price-per-hour", "2")["run"]
+    assert bill["cost"] == pytest.approx(2 * bill["gpu_hours"])
+    assert bill["energy_j"] == pytest.approx(700 * 64 * bill["seconds"] * 1.2)
+    without = answer()["run"]
+    assert without["tokens"] is None
+    assert "--tokens" in without["reason"]
+    assert "--price-per-hour" in answer("--tokens", "1e12")["run"]["reason"]
+
+
+def test_the_best_layout_is_searched_for() -> None:
+    """Layouts that fit, fastest first."""
+    found = answer("--gpus", "64", "--global-batch", "256", "--sequence", "8192", "--search", "--overlap", "partial")["best_layouts"]
+    assert found["asked"] > found["fit"] > 0
+    steps = [one["step_s"] for one in found["layouts"]]
+    assert steps == sorted(steps)
+
+
+def test_serving_is_split_over_the_chips() -> None:
+    """Decoding has the same keys; eight chips write less than eight times as much."""
+    found = answer("--gpus", "8", "--job", "infer", "--context", "2048")
+    assert set(found) >= KEYS
+    rates = [row["tokens_per_s"] for row in found["strong_scaling"]]
+    assert rates[0] < rates[-1] < 8 * rates[0]
+    assert found["bubble_s"] == 0
+
+
+def test_tables_say_the_same() -> None:
+    """Without --json a table with the efficiency, in both languages."""
+    plain = call("H100", "--gpus", "64", "--search", "--tokens", "1e12", "--price-per-hour", "2")
+    assert plain.exit_code == 0
+    assert "efficiency" in plain.stdout
+    assert call("H100", "--job", "infer").exit_code == 0
+    assert call("H100", "--lang", "zh").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["H100", "--gpus", "many"], "--gpus"),
+        (["H100", "--gpus", "9", "--tensor-parallel", "2"], "9 GPUs"),
+        (["H100", "--link-across", "-3"], "-3"),
+        (["H100", "--overlap", "some"], "partial"),
+        (["H100", "--global-batch", "2"], "fewer GPUs"),
+        (["H100", "--price-per-hour", "3"], "tokens"),
+        (["H100", "--tokens", "0"], "--tokens"),
+        (["H100", "--batch", "4"], "infer"),
+        (["H100", "--job", "infer", "--zero", "1"], "train"),
+        (["H100", "--job", "dance"], "dance"),
+        (["H100", "--efficiency", "2"], "--efficiency"),
+        (["H1000"], "H1000"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments: list[str], said: str) -> None:
+    """Exit 2, one line, nothing on stdout."""
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert said in result.stderr
+
+
+def test_a_notebook_gets_the_objects() -> None:
+    """The API gives the objects behind the document, and the same errors."""
+    found = wallviz.scaleout("llama-3.1-8b", "H100", gpus=64, sequence=8192, zero=1)
+    assert isinstance(found, Training)
+    assert float(found.step.step_s) == answer("--gpus", "64", "--sequence", "8192", "--zero", "1")["step_s"]
+    assert isinstance(wallviz.scaleout("llama-3.1-8b", "H100", job="infer"), Serving)
+    with pytest.raises(InputError, match="link_across"):
+        wallviz.scaleout("llama-3.1-8b", "H100", link_across="fast")  # type: ignore[arg-type]

@@ -1,0 +1,269 @@
+"""A step on many chips: its parts add up, arrays agree with single runs, and limits are where the formulas say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wallviz import catalog
+from wallviz.errors import InputError
+from wallviz.footprint.peak import train
+from wallviz.footprint.run import Run
+from wallviz.scaleout import critical, layout, rules, scaling, volumes
+from wallviz.scaleout.alpha_beta import fit
+from wallviz.scaleout.budget import budget
+from wallviz.scaleout.collectives import hierarchical_all_reduce_s, ring_share
+from wallviz.scaleout.decode import decode
+from wallviz.scaleout.fabric import Fabric, inside_bytes_per_s
+from wallviz.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
+from wallviz.scaleout.work import work
+
+H100 = catalog.chips()["h100-sxm5"]
+LLAMA = catalog.architecture("llama-3.1-8b")
+FABRIC = Fabric(inside_bytes_per_s(H100))
+
+
+def test_one_chip_waits_for_nobody() -> None:
+    """Its step is its compute: 6 P T and attention at the rate of matrix products."""
+    alone = step(LLAMA, Run(sequence=8192), H100, FABRIC)
+    assert alone.step_s == alone.compute_s
+    assert not any(alone.bytes_on_wire.values())
+    lookup = 128256 * 4096
+    attention = 32 * 12 * 32 * 128 * 8192 / 2
+    flop = 8192 * (6 * (LLAMA.active_parameters - lookup) + attention)
+    assert alone.compute_s == pytest.approx(flop / (H100.peak("bf16") * EFFICIENCY), rel=1e-9)
+    assert alone.mfu == pytest.approx(EFFICIENCY)
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_the_parts_of_a_step_add_up(overlap: str) -> None:
+    """Step = compute + waiting + bubble; without overlap all of the communication is waited for, with all of it only what exceeds compute."""
+    run = Run(sequence=4096, tensor_parallel=4, pipeline_parallel=2, context_parallel=2, data_parallel=4, accumulation=8, zero=1)
+    found = step(LLAMA, run, H100, FABRIC, overlap=overlap)
+    assert found.step_s == pytest.approx(found.compute_s + found.waiting_s + found.bubble_s)
+    assert found.communication_s == pytest.approx(sum(found.wire_s[kind] for kind in KINDS))
+    assert found.gpus == 64
+    if overlap == "none":
+        assert found.waiting_s == pytest.approx(found.communication_s)
+        assert found.bubble_s > found.compute_s / 8
+    if overlap == "full":
+        assert found.waiting_s == 0
+        assert found.bubble_s == pytest.approx(found.compute_s / 8)
+
+
+def test_more_overlap_never_waits_longer() -> None:
+    """None, partial, full: waiting falls."""
+    for across, shorter in ((50e9, True), (1e9, False)):  # gradients that compute can hide, and gradients that outlast it
+        run = Run(micro_batch=4, sequence=8192, tensor_parallel=8, data_parallel=32, zero=3)
+        waits = [float(step(LLAMA, run, H100, Fabric(450e9, across), overlap=overlap).waiting_s) for overlap in OVERLAPS]
+        assert waits[0] > waits[1] >= waits[2] - 1e-9
+        assert (waits[1] > waits[2] + 1e-9) == shorter
+
+
+def test_volumes_of_a_step_are_those_of_the_forms() -> None:
+    """Each kind alone, per GPU and step, in 16 bits."""
+    L, h, s, P = 32, 4096, 8192, LLAMA.parameters
+
+    def sent(**fields: object) -> dict[str, float]:
+        return {kind: float(value) for kind, value in step(LLAMA, Run(sequence=s, **fields), H100, FABRIC).bytes_on_wire.items() if value}  # type: ignore[arg-type]
+
+    assert sent(data_parallel=8) == {"data_parallel": pytest.approx(volumes.data_parallel_bytes(P, 2, 8))}
+    assert sent(data_parallel=8, zero=3) == {"data_parallel": pytest.approx(volumes.data_parallel_bytes(P, 2, 8, 3))}
+    form = 4 * 2 * ring_share(8) * s * h * 2 * L
+    assert sent(tensor_parallel=8) == {"tensor_parallel": pytest.approx(form)}
+    assert sent(tensor_parallel=8, sequence_parallel=True) == {"tensor_parallel": pytest.approx(form)}
+    assert sent(tensor_parallel=8, recompute="full") == {"tensor_parallel": pytest.approx(form * 1.5)}
+    assert sent(pipeline_parallel=4, accumulation=8) == {"pipeline_parallel": pytest.approx(volumes.pipeline_bytes(1, s, h, 8))}
+    ring = 3 * L * volumes.context_parallel_bytes(1, s, 8, 128, 4)
+    assert sent(context_parallel=4) == {"context_parallel": pytest.approx(ring), "data_parallel": pytest.approx(volumes.data_parallel_bytes(P, 2, 4))}
+
+
+def test_experts_send_tokens_not_weights() -> None:
+    """k copies of each token there and back in every layer with experts, forward and backward, and gradients of experts among fewer ranks."""
+    arch = catalog.architecture("mixtral-8x7b")
+    found = step(arch, Run(sequence=4096, data_parallel=8, expert_parallel=8), H100, FABRIC)
+    assert float(found.bytes_on_wire["expert_parallel"]) == pytest.approx(2 * 32 * volumes.expert_parallel_bytes(1, 4096, 4096, 2, 8))
+    routed = arch.components["routed_experts"]
+    assert float(found.bytes_on_wire["data_parallel"]) == pytest.approx(volumes.data_parallel_bytes(arch.parameters - routed, 2, 8))
+
+
+def test_arrays_agree_with_single_runs() -> None:
+    """A sweep over ranks, stages and micro-batches gives what each run gives alone."""
+    d, zero = np.array([1, 4, 16, 64]), np.array([0, 1, 2, 3])
+    together = step(LLAMA, Run(sequence=4096, data_parallel=d, zero=zero, tensor_parallel=2), H100, FABRIC, overlap="partial", global_batch=256)
+    for i in range(4):
+        one = step(
+            LLAMA,
+            Run(sequence=4096, data_parallel=int(d[i]), zero=int(zero[i]), tensor_parallel=2),
+            H100,
+            FABRIC,
+            overlap="partial",
+            global_batch=256,
+        )
+        assert one.step_s == pytest.approx(together.step_s[i])
+        assert one.tokens_per_s == pytest.approx(together.tokens_per_s[i])
+
+
+def test_the_links_inside_a_node_are_used_first() -> None:
+    """Eight ranks in a node use the fast links; one of them in each of eight nodes an adapter alone; sixty-four all eight adapters."""
+    links = Fabric(450e9, 50e9, efficiency=1.0)
+    assert [float(links.bytes_per_s(n, links.members(n, stride))) for n, stride in ((8, 1), (8, 8), (64, 1), (16, 4))] == [450e9, 50e9, 400e9, 100e9]
+    flat, phases = links.ring_s(2 * ring_share(64) * 1e9, 64, 8), hierarchical_all_reduce_s(1e9, 8, 8, 450e9, 50e9)
+    assert flat < phases < 2 * flat  # phases one after the other against a ring that works on all links at once
+
+
+def test_expert_tokens_cross_nodes_by_the_adapter() -> None:
+    """Of 16 ranks over two nodes 8 of 15 others are across: the slower part sets the time."""
+    links = Fabric(450e9, 50e9, efficiency=1.0, inside_latency_s=0.0, across_latency_s=0.0)
+    assert float(links.all_to_all_s(15e9, 16, 8)) == pytest.approx(8e9 / 50e9)
+
+
+def test_strong_scaling_bends_and_weak_scaling_does_not() -> None:
+    """The same batch on more chips waits more each time; a batch that grows with them does not."""
+    slow = Fabric(450e9, 2e9)
+    chips = scaling.counts(Run(), 256)
+    strong = scaling.strong(LLAMA, Run(sequence=4096, zero=1), H100, slow, chips, 256)
+    weak = scaling.weak(LLAMA, Run(sequence=4096, zero=1, accumulation=32), H100, slow, chips)
+    assert np.all(np.diff(strong.efficiency) <= 1e-12)
+    assert strong.efficiency[-1] < 0.6 < weak.efficiency[-1]
+    assert strong.efficiency[0] == 1.0
+    assert strong.speedup(64, 8) < 8
+    assert scaling.stops_paying(strong) in strong.chips.tolist()
+
+
+def test_chips_stop_paying_where_a_doubling_brings_less_than_half_as_much_again() -> None:
+    """Doublings of 2, 1.9, 1.4: the second count is the last whose doubling pays."""
+    steps = step(LLAMA, Run(sequence=1024, data_parallel=np.array([1, 2, 4, 8])), H100, FABRIC)
+    speeds = np.array([1.0, 2.0, 3.8, 5.3])
+    curve = scaling.Curve(np.array([1, 2, 4, 8]), replace(steps, tokens=speeds * steps.step_s))
+    assert scaling.stops_paying(curve) == 4
+    assert scaling.stops_paying(curve, gain=1.2) is None
+
+
+def test_a_batch_that_does_not_divide_leaves_ranks_idle() -> None:
+    """Nine sequences on eight ranks take as long as sixteen."""
+    nine = step(LLAMA, Run(sequence=1024, data_parallel=8), H100, FABRIC, global_batch=9)
+    sixteen = step(LLAMA, Run(sequence=1024, data_parallel=8), H100, FABRIC, global_batch=16)
+    assert nine.step_s == pytest.approx(sixteen.step_s)
+    assert nine.tokens_per_s == pytest.approx(sixteen.tokens_per_s * 9 / 16)
+
+
+def test_small_batches_read_the_weights_longer_than_they_compute() -> None:
+    """With 16 tokens on a chip the weights are read three times in more time than 6 P T takes."""
+    found = step(LLAMA, Run(sequence=16), H100, FABRIC)
+    assert found.compute_s == pytest.approx(3 * 2 * LLAMA.parameters / H100.memory_bytes_per_s)
+
+
+def test_the_best_layout_fits_and_is_fastest() -> None:
+    """Every layout that is returned fits the memory and uses all GPUs; none that was asked for by hand beats it."""
+    arch = catalog.architecture("llama-3.1-70b")
+    found = layout.search(arch, Run(sequence=8192), H100, FABRIC, 64, 128)
+    assert found.asked > 1000
+    assert found.best
+    for one in found.best:
+        run = one.run
+        assert run.tensor_parallel * run.pipeline_parallel * run.context_parallel * run.data_parallel == 64
+        assert one.peak_bytes <= H100.memory_bytes
+        assert float(train(arch, run).peak_total_bytes) == pytest.approx(one.peak_bytes)
+        assert float(step(arch, run, H100, FABRIC, overlap="partial", global_batch=128).step_s) == pytest.approx(one.step_s)
+    assert [one.step_s for one in found.best] == sorted(one.step_s for one in found.best)
+    by_hand = Run(sequence=8192, tensor_parallel=8, sequence_parallel=True, pipeline_parallel=2, data_parallel=4, zero=1, recompute="full")
+    assert float(step(arch, by_hand, H100, FABRIC, overlap="partial", global_batch=128).step_s) >= found.best[0].step_s
+
+
+def test_nothing_fits_where_nothing_can() -> None:
+    """405 billion parameters on one node: no layout, and no error."""
+    found = layout.search(catalog.architecture("llama-3.1-405b"), Run(sequence=8192), H100, FABRIC, 8, 8)
+    assert not found.best
+    assert not found.fit
+
+
+def test_decoding_waits_more_on_each_chip_added() -> None:
+    """Speed per chip falls from the first doubling on, and a larger batch does not wait less per token than it reads."""
+    t = np.array([1, 2, 4, 8])
+    found = decode(LLAMA, H100, FABRIC, tensor_parallel=t, context=2048)
+    assert np.all(np.diff(found.tokens_per_s / t) < 0)
+    assert found.efficiency[0] == 1.0
+    assert found.tokens_per_s[0] < 209 * 0.69 * 1.08
+
+
+def test_a_batch_touches_more_experts() -> None:
+    """One token uses k of E, many tokens nearly all, and a dense model has none."""
+    arch = catalog.architecture("mixtral-8x7b")
+    found = work(arch)
+    assert found.touched_parameters(1) == pytest.approx(found.multiplied_parameters)
+    routed = arch.components["routed_experts"]
+    assert found.touched_parameters(1000) == pytest.approx(found.multiplied_parameters + routed * (1 - 2 / 8))
+    assert work(LLAMA).touched_parameters(64) == work(LLAMA).multiplied_parameters
+
+
+def test_the_critical_batch_is_where_compute_and_gradients_take_equally_long() -> None:
+    """At C/W tokens a backward pass of 4 FLOP per parameter and token takes as long as an all-reduce of 16-bit gradients."""
+    C, W, P = 990e12, 450e9, 1e9
+    tokens = critical.tokens_per_chip(C, W)
+    assert 4 * P * tokens / C == pytest.approx(2 * 2 * P / W)
+
+
+def test_sharding_is_best_where_its_two_costs_are_equal() -> None:
+    """X of the formula moves fewer bytes than neighbours of it."""
+    B, N, F, D = 4.19e6, 8960, 28672, 8192
+    X = critical.optimal_sharding(B, N, F)
+
+    def moved(x: float) -> float:
+        return 4 * D * F * x / (N * 2) + 4 * B * D / x
+
+    assert moved(X) < min(moved(X * 1.1), moved(X / 1.1))
+
+
+def test_a_fit_is_told_apart_from_noise() -> None:
+    """Exact points give back their pair; two points give a sentence; a sweep that gains with size has no negative start."""
+    sizes = np.geomspace(1e3, 1e9, 20)
+    found = fit(sizes.tolist(), (20e-6 + 1.75 * sizes / 300e9).tolist(), 8)
+    assert found.alpha_s == pytest.approx(20e-6)
+    assert found.worst < 1e-9
+    assert found.half_bytes == pytest.approx(20e-6 * 300e9 / 1.75)
+    with pytest.raises(InputError, match="three points"):
+        fit([1.0, 2.0], [1.0, 2.0], 8)
+    assert fit([1e6, 2e6, 4e6], [1e-6, 2.2e-6, 4.9e-6], 8).alpha_s == 0.0
+
+
+def test_a_bill_is_time_energy_and_money() -> None:
+    """Chip hours, joules at design power, and money only where a price was typed."""
+    found = budget(1e12, 1e6, 100, tdp_w=700, pue=1.2)
+    assert found.seconds == 1e6
+    assert found.chip_hours == pytest.approx(1e8 / 3600)
+    assert found.energy_j == pytest.approx(700 * 100 * 1e6 * 1.2)
+    assert found.cost is None
+    assert budget(1e12, 1e6, 100, price_per_hour=2.5).cost == pytest.approx(2.5e8 / 3600)
+
+
+def test_over_trained_small_models_cost_more_to_train_and_less_to_serve() -> None:
+    """The break-even is where training and serving together cost the same."""
+    N, D = rules.chinchilla_parametric(1e23)
+    L = rules.loss(N, D)
+    small = N / 2
+    longer = rules.tokens_for_loss(small, L)
+    served = rules.pays_after_tokens(small, N, L)
+    assert longer > D
+    assert rules.training_flop(small, longer) > rules.training_flop(N, D)
+    assert rules.lifetime_flop(small, longer, served) == pytest.approx(rules.lifetime_flop(N, D, served))
+    assert rules.tokens_for_loss(1e6, L) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("fields", "options", "said"),
+    [
+        ({"tensor_parallel": 3}, {}, "num_attention_heads"),
+        ({}, {"overlap": "some"}, "overlap"),
+        ({}, {"efficiency": 1.4}, "efficiency"),
+        ({}, {"efficiency": float("nan")}, "efficiency"),
+        ({"data_parallel": 64}, {"global_batch": 8}, "fewer GPUs"),
+        ({}, {"global_batch": 0}, "global_batch"),
+    ],
+)
+def test_what_cannot_run_is_said(fields: dict[str, int], options: dict[str, object], said: str) -> None:
+    """One sentence with the value and what to do."""
+    with pytest.raises(InputError, match=said):
+        step(LLAMA, Run(**fields), H100, FABRIC, **options)  # type: ignore[arg-type]
