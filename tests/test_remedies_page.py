@@ -1,0 +1,154 @@
+"""The remedies page, its answers and its figures, and the command that says the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.test_pages import open_page, sentences
+from wallviz import catalog
+from wallviz.answers import remedies
+from wallviz.answers.remedies import others, words
+from wallviz.case import JOBS, Case
+from wallviz.cli import app
+from wallviz.remedies.remedy import REMEDIES
+
+CASES = (
+    Case(),
+    Case(job="train", chips=8),
+    Case(job="train"),
+    Case(job="finetune", batch=4),
+    Case(model="llama-3.1-70b"),
+    Case(model="mixtral-8x7b", job="train", chips=64),
+)
+
+
+def run(*arguments: str) -> Any:
+    """One call of the command."""
+    return CliRunner().invoke(app, ["remedies", *arguments])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "view", [remedies.View(), remedies.View(show="time"), remedies.View(apply=("weights-4bit", "zero-2", "full-recompute", "adam-8bit"))]
+)
+def test_an_answer_is_short_and_its_figure_valid(case: Case, view: remedies.View) -> None:
+    """Any case gets a sentence of at most 25 words, a figure that plotly accepts, a table, and finite numbers."""
+    answer = remedies.answer(case, view)
+    assert len(answer.sentence.split()) <= 25
+    assert answer.figure is not None
+    assert answer.table
+    assert answer.why
+    assert answer.how_sure
+    assert all(source in catalog.sources() for source in answer.sources)
+
+
+@pytest.mark.parametrize("figure", words("figure"))
+@pytest.mark.parametrize("case", CASES[:3])
+def test_every_other_figure(case: Case, figure: str) -> None:
+    """Each further figure has a takeaway with a number, is accepted by plotly, and stands on rows."""
+    answer = others.answer(case, remedies.View(figure=figure))
+    assert answer.figure is not None
+    assert any(c.isdigit() for c in answer.sentence)
+    assert len(answer.sentence.split()) <= 25
+    assert answer.table
+
+
+def test_the_first_cards_are_six_at_most_and_say_when_they_fail() -> None:
+    """At most six remedies that matter, each with what it buys, costs, and when it fails."""
+    for case in CASES:
+        cards = remedies.cards(case, remedies.View())
+        assert 1 <= len(cards) <= 6
+        assert all(card.buys and card.costs and card.fails and card.measured for card in cards)
+        assert set(remedies.offered(case, remedies.View())) <= set(REMEDIES)
+
+
+def test_the_order_of_choice_is_kept_or_sorted() -> None:
+    """Steps stand in the order in which they were chosen, or the largest first."""
+    case = Case(job="train", chips=8)
+
+    def steps(order: str) -> list[object]:
+        return [next(iter(row.values())) for row in remedies.answer(case, remedies.View(apply=("adam-8bit", "zero-2"), order=order)).table[1:]]
+
+    assert steps("chosen") == list(reversed(steps("largest")))
+
+
+def test_the_plane_shows_failures_in_a_shape_of_their_own() -> None:
+    """Failures are open, crossed markers; successes are filled."""
+    drawing = others.answer(CASES[0], remedies.View(figure="plane")).drawing
+    assert drawing is not None
+    symbols = {trace["marker"]["symbol"] for trace in drawing.data}
+    assert {"square", "square-x-open", "triangle-up", "circle"} <= symbols
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_page_opens_with_every_drawer(job: str) -> None:
+    """Each job draws its waterfall over its drawers, all open, without an exception."""
+    from streamlit.testing.v1 import AppTest
+
+    opened: AppTest = open_page("remedies", job=job, chips="8")
+    assert not opened.exception
+    assert len(sentences(opened)) == 1
+    for name in ("why", "figure", "sure", "expert"):
+        opened.session_state[f"remedies_drawer_{name}"] = True
+    opened.run()
+    assert not opened.exception
+    assert len(opened.get("plotly_chart")) == 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"apply": "zero-2,nonsense", "job": "train", "chips": "8"},
+        {"apply": "zero-2", "job": "train"},
+        {"apply": "x" * 500},
+        {"figure": "none"},
+        {"acceptance": "900"},
+    ],
+)
+def test_a_hostile_link_is_one_sentence(query: dict[str, str]) -> None:
+    """Unknown remedies, remedies that do not go, values out of range: a sentence and the rest of the answer."""
+    opened = open_page("remedies", **query)
+    assert not opened.exception
+    assert opened.info or opened.warning
+    assert sentences(opened)
+
+
+def test_what_cannot_run_is_said() -> None:
+    """A model that writes no tokens, and a chip without a bandwidth, are a sentence without a figure."""
+    for case in (Case(model="bert-base"), Case(chip="groqchip-1")):
+        answer = remedies.answer(case, remedies.View())
+        assert answer.drawing is None
+        assert len(answer.sentence) > 20
+        assert remedies.cards(case, remedies.View()) == ()
+
+
+def test_the_command_lists_and_applies() -> None:
+    """--json is a list of remedies; with --apply also the waterfall, whose numbers are those of the list."""
+    listed = json.loads(run("llama-3.1-8b", "H100", "--count", "8", "--sequence", "8192", "--json").stdout)
+    zero = next(one for one in listed if one["remedy"] == "zero-2")
+    assert {"remedy", "saves_bytes", "saves_time", "price", "quality", "evidence", "fits", "fails_when"} <= set(zero)
+    eight = ("llama-3.1-8b", "H100", "--count", "8", "--sequence", "8192")
+    applied = json.loads(run(*eight, "--apply", "zero-2,selective", "--json").stdout)
+    assert applied["waterfall"]["steps"][0]["saves_bytes"] == zero["saves_bytes"]
+    assert applied["cheapest"]["then"]["bytes"] <= 80e9
+    assert "zero-2" in run("llama-3.1-8b", "H100", "--count", "8").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense", "H100"), ("llama-3.1-8b", "nonsense"), ("llama-3.1-8b", "H100", "--apply", "nonsense"),
+        ("llama-3.1-8b", "H100", "--job", "dream"),
+        ("llama-3.1-8b", "H100", "--apply", "zero-2"), ("llama-3.1-8b", "H100", "--job", "infer", "--acceptance", "2"),
+        ("llama-3.1-8b", "H100", "--job", "infer", "--draft-length", "x"), ("llama-3.1-8b", "H100", "--sequence", "-1"),
+    ],
+)  # fmt: skip
+def test_bad_calls_are_one_line(arguments: tuple[str, ...]) -> None:
+    """What is wrong is one line on stderr and exit 2."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert len(result.stderr.strip().splitlines()) == 1
