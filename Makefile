@@ -61,7 +61,8 @@ $(VENV)/.installed-dev: requirements-dev.txt requirements.txt pyproject.toml | $
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed
 
-# Chromium and a Chinese font: what is there is used, what is missing comes from Debian's packages.
+# Chromium, a Chinese font, and a Vulkan driver in software: what is there is used, what is missing comes from Debian's packages.
+# Where there is no apt-get and no such driver, its tests are skipped and say so.
 browser:
 	@found=; missing=; \
 	for name in $${CHROMIUM:-chromium} chromium-browser google-chrome google-chrome-stable; do \
@@ -69,11 +70,13 @@ browser:
 	[ -n "$$found" ] || missing=chromium; \
 	if command -v fc-list >/dev/null 2>&1 && [ -n "`fc-list :lang=zh-cn family`" ]; then :; \
 	elif command -v apt-get >/dev/null 2>&1; then missing="$$missing fonts-noto-cjk"; fi; \
+	if [ -n "`ls /usr/share/vulkan/icd.d/lvp_icd* /etc/vulkan/icd.d/lvp_icd* 2>/dev/null`" ]; then :; \
+	elif command -v apt-get >/dev/null 2>&1; then missing="$$missing mesa-vulkan-drivers"; fi; \
 	[ -n "$$missing" ] || exit 0; \
 	if ! command -v apt-get >/dev/null 2>&1; then \
 	  echo "The browser tests need Chromium or Chrome on the PATH (CHROMIUM=/path/to/it names another). Install it, or: make test BROWSER=no" >&2; exit 1; fi; \
 	if [ "`id -u`" = 0 ]; then as=; elif [ -n "$$CI" ]; then as="sudo -n"; else as=sudo; fi; \
-	echo "Installing for the browser tests: $$missing"; \
+	echo "Installing for the tests: $$missing"; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	{ $$as apt-get update -qq && $$as apt-get install -y -qq --no-install-recommends $$missing </dev/null >/dev/null; } || { \
 	  echo "Could not install $$missing with apt-get. Install it by hand, or: make test BROWSER=no" >&2; exit 1; }

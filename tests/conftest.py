@@ -105,7 +105,8 @@ def _executable(playwright: Any) -> str | None:
 
 # Playwright keeps an event loop running in this thread for as long as it lives: one module, so that other tests may run theirs.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A browser for the tests of one module, which may name flags of its own: ``CHROMIUM_FLAGS``."""
     with sync_playwright() as playwright:
         executable = _executable(playwright)
         if executable is None:
@@ -113,7 +114,7 @@ def chromium() -> Iterator[Browser]:
                 pytest.fail("CI must run the browser tests, and there is no Chromium on the PATH (CHROMIUM=/path/to/it names one)")
             pytest.skip("no Chromium on the PATH: install it, or name it with CHROMIUM=/path/to/it")
         expect.set_options(timeout=PATIENCE_MS)
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *getattr(request.module, "CHROMIUM_FLAGS", ())])
         yield browser
         browser.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from datetime import date
 
@@ -65,6 +66,35 @@ def test_what_does_not_exist_is_an_input_error() -> None:
         wallviz.claim("nothing")
     assert isinstance(raised.value, wallviz.WallvizError)
     assert isinstance(raised.value, ValueError)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, 3.5, True, b"x", ["a"], {"a": 1}, object()], ids=repr)
+@pytest.mark.parametrize(
+    "ask",
+    [
+        wallviz.claim,
+        wallviz.model,
+        wallviz.train,
+        wallviz.finetune,
+        wallviz.infer,
+        wallviz.figure,
+        lambda wrong: wallviz.fit(wrong, hardware="H100"),
+        lambda wrong: wallviz.fit("gpt2", hardware=wrong),
+        lambda wrong: wallviz.fit("gpt2", hardware="H100", job=wrong),
+        lambda wrong: wallviz.infer("gpt2", hardware=wrong or 0),
+        lambda wrong: wallviz.claim("blog_params", exclude=[wrong]),
+        lambda wrong: wallviz.claim("blog_params", exclude=5 if isinstance(wrong, list | dict) else wrong),
+        lambda wrong: wallviz.claim("blog_params", method=wrong),
+        lambda wrong: wallviz.claim("blog_params", interval=wrong or 0),
+        lambda wrong: wallviz.claim("blog_params", since=wrong or 0),
+    ],
+    ids=lambda ask: getattr(ask, "__name__", ""),
+)
+def test_what_is_no_name_is_an_input_error(ask: Callable[[object], object], wrong: object) -> None:
+    """Whatever is given in place of a name, the answer is an InputError of one sentence."""
+    with pytest.raises(wallviz.InputError) as raised:
+        ask(wrong)
+    assert 10 < len(str(raised.value)) < 400
 
 
 def test_a_figure_shows_points_and_line() -> None:

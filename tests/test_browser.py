@@ -103,10 +103,19 @@ def is_marked(page: Page) -> bool:
     return page.evaluate("() => document.querySelector('.wallviz-chart').mine === true")
 
 
-def open_drawer(page: Page, name: str) -> None:
-    page.locator(f".st-key-growth_drawer_{name} summary").click()
-    expect(page.locator(f".st-key-growth_drawer_{name} details[open] [data-testid=stExpanderDetails]")).not_to_be_empty()
+def open_drawer(page: Page, name: str, room: str = "growth") -> None:
+    page.locator(f".st-key-{room}_drawer_{name} summary").click()
+    expect(page.locator(f".st-key-{room}_drawer_{name} details[open] [data-testid=stExpanderDetails]")).not_to_be_empty()
     settled(page)
+    still(page)  # it grows for a while: a list in it would move with it, and close when the page scrolls
+
+
+def still(page: Page) -> None:
+    """Waits until everything that moves or fades for a moment has done so."""
+    page.wait_for_function(
+        """() => document.getAnimations()
+          .every(({ playState, effect }) => playState !== "running" || effect.getComputedTiming().endTime === Infinity)"""
+    )
 
 
 # -- arriving ----------------------------------------------------------------------------------------------------------------------
@@ -144,6 +153,7 @@ STREAMLITS_OWN = {
 
 def serious(page: Page) -> list[str]:
     """What axe-core calls serious or critical, without what Streamlit does itself."""
+    still(page)
     return [
         f"{rule['id']}: {node['html'][:200]}: {node['failureSummary']}"
         for rule in Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
@@ -238,11 +248,70 @@ def test_hostile_address_gets_sentences(visit: Visit, hostile: dict[str, str]) -
     assert not dialogs
 
 
+@pytest.mark.parametrize("path", ["/nosuchpage", "/growth/extra", "/start/"])
+def test_unknown_address_opens_start(visit: Visit, path: str) -> None:
+    """An address of no page opens Start, with a sentence of ours and no dialog of Streamlit's; Start's own name opens it without one."""
+    page = visit(f"{path}?lang=zh")
+    expect(page.locator("nav [aria-current=page]")).to_have_attribute("href", re.compile("/$"))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0 if path == "/start/" else 1)
+    if path != "/start/":
+        expect(page.get_by_test_id("stAlert")).to_contain_text(path.strip("/"))
+    page.wait_for_url(has(lang="zh"))
+
+
 def test_unknown_language_is_ignored(visit: Visit) -> None:
     """A link in a language that does not exist opens in the reader's own, with the rest of the link kept."""
     page = visit("/growth?lang=xx&scale=linear")
     expect(page.locator("h1")).not_to_have_text(CHINESE)
     assert query(page)["scale"] == "linear"
+
+
+# -- a model of the reader's own ---------------------------------------------------------------------------------------------------
+
+GPT2 = '{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "vocab_size": 50257}'
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def own_model(page: Page, *, pasted: str | None = None, file: bytes | None = None) -> None:
+    """Gives the page a config.json and presses the button, as soon as the page has taken it in."""
+    if pasted is not None:
+        page.locator(".st-key-config_text textarea").fill(pasted)
+    else:
+        page.locator(".st-key-config_file input[type=file]").set_input_files(
+            {"name": "config.json", "mimeType": "application/json", "buffer": file or b""}
+        )
+        expect(page.get_by_test_id("stFileChip")).to_contain_text("config.json")
+        expect(page.get_by_test_id("stFileChipIconSpinner")).to_have_count(0)  # before, it is still on its way
+        settled(page)
+    page.locator(".st-key-config_use button").click()
+
+
+def test_own_model_is_pasted_or_uploaded(visit: Visit) -> None:
+    """What cannot be read gets one sentence and changes nothing, however large; what can be read becomes the model, and no name runs."""
+    page = visit("/footprint?job=train&batch=3")
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    asked = takeaway(page).inner_text()
+    open_drawer(page, "own", "footprint")
+    wrong = {"[" * 100_000: "nested too deeply", "x" * 2_000_000: "this text has 2000000", '{"a": NaN}': "NaN", GPT2.replace("768", "-1"): "not -1"}
+    for pasted, said in wrong.items():
+        own_model(page, pasted=pasted)
+        expect(page.get_by_test_id("stAlert")).to_contain_text(said)
+        expect(page.get_by_test_id("stAlert")).to_have_count(1)
+        settled(page)
+    own_model(page, file=b"PK\x03\x04\x14\0\0\0")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("not text")
+    expect(takeaway(page)).to_have_text(asked)
+    assert query(page) == {"job": "train", "batch": "3"}
+
+    own_model(page, pasted=GPT2.replace("{", f'{{"_name_or_path": "{SCRIPT}", ', 1))
+    page.wait_for_url(lambda url: "config=" in url)
+    expect(page.get_by_role("button", name=SCRIPT[:24])).to_be_visible()
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+    expect(takeaway(page)).not_to_have_text(asked)
+    assert {"job": "train", "batch": "3"}.items() <= query(page).items()
+    assert not dialogs
 
 
 # -- charts ------------------------------------------------------------------------------------------------------------------------
@@ -277,15 +346,18 @@ def test_point_is_taken_out_by_name(visit: Visit) -> None:
     whole = takeaway(page).inner_text()
     taken_out, name = next(iter(growth.answer(growth.View()).options.items()))
     open_drawer(page, "expert")
-    expect(page.locator(".st-key-growth_without input")).to_be_visible()
-    settled(page)
-    page.locator(".st-key-growth_without input").click()
-    page.locator(".st-key-growth_without input").press_sequentially(name)
-    expect(page.get_by_role("option")).to_have_count(1)  # the list has followed the typing: before, its rows still move
-    page.get_by_role("option", name=name, exact=True).click()
+    points = page.locator(".st-key-growth_without input")
+    points.click()
+    points.fill(name)
+    expect(page.get_by_role("option")).to_have_count(1)  # the list has followed the typing
+    expect(page.get_by_role("option")).to_have_text(name)
+    points.press("ArrowDown")
+    expect(points).to_have_attribute("aria-activedescendant", re.compile("."))
+    points.press("Enter")
     page.wait_for_url(has(without=taken_out))
     expect(takeaway(page)).not_to_have_text(whole)
     page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_have_count(0)  # it fades for a while over the controls, and takes the click on them
     choose(page, "growth_method", 1)
     page.wait_for_url(has(without=taken_out, method="bootstrap"))
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
@@ -432,6 +504,7 @@ def test_downloads_rerun_nothing(visit: Visit, tmp_path: Path) -> None:
     page = visit("/growth?figure=size")
     page.locator(".st-key-growth_menu button").first.click()
     expect(page.get_by_role("button", name="PNG")).to_be_visible()
+    still(page)
     drawn = chart(page).get_attribute("data-drawn")
     saved: dict[str, Path] = {}
     for kind in ("CSV", "PNG", "SVG", "HTML"):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import unicodedata
@@ -417,8 +418,26 @@ def test_run_starts_streamlit_on_the_dashboard(command: list[str]) -> None:
 
 def test_run_hands_its_options_on(command: list[str]) -> None:
     """Port, host and headless become Streamlit's options, and what stands after -- follows as it is."""
-    assert call("run", "--port", "8600", "--host", "127.0.0.1", "--headless", "--", "--server.baseUrlPath=wallviz").exit_code == 0
-    assert command[-4:] == ["--server.port=8600", "--server.address=127.0.0.1", "--server.headless=true", "--server.baseUrlPath=wallviz"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert call("run", "--port", str(port), "--host", "127.0.0.1", "--headless", "--", "--server.baseUrlPath=wallviz").exit_code == 0
+    assert command[-4:] == [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true", "--server.baseUrlPath=wallviz"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("host", ["203.0.113.7", "x" * 300, "a..b"])
+def test_run_on_no_address_of_this_machine_is_refused(command: list[str], host: str, lang: str) -> None:
+    """A host that does not exist or is another machine's is told before Streamlit starts."""
+    assert "--host" in refused("run", "--host", host, "--lang", lang)
+    assert not command
+
+
+def test_run_on_a_busy_port_is_refused(command: list[str]) -> None:
+    """A port that something else listens on is told before Streamlit starts."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert f"port {port} cannot be used" in refused("run", "--host", "127.0.0.1", "--port", str(port))
+    assert not command
 
 
 def test_run_says_when_there_is_no_dashboard(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,15 +2,20 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 
-from wallviz import glossary, i18n
+import wallviz
+from wallviz import catalog, glossary, i18n
 from wallviz.errors import InputError
-from wallviz.i18n import N_
+from wallviz.footprint import explain, quantization
+from wallviz.footprint.peak import Training
+from wallviz.footprint.terms import Term, worded
+from wallviz.i18n import N_, _, listing, qualified
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
@@ -20,6 +25,52 @@ import messages  # noqa: E402 - a tool, not part of the package
 
 PLACEHOLDER = re.compile(r"\{[a-z_0-9]*\}")
 LATIN_ALONE = re.compile(r"[A-Za-z]{4,} [a-z]{3,} [a-z]{2,}")
+#: Names that Chinese writes in Latin letters too, in the terms of a footprint.
+NAMES = {
+    "AutoAWQ", "AutoGPTQ", "Cache", "CUDA", "Engine", "Formats", "Graph", "Microscaling", "SimuMax", "Transformer",
+    "absmax", "gpt", "logits", "min", "oss", "token", "transformers",
+}  # fmt: skip
+SHAPES = (
+    "llama-3.1-8b",
+    "gemma-2-2b",
+    "mixtral-8x7b",
+    "deepseek-v3",
+    "deepseek-v3.2",
+    "gpt2",
+    "mamba-2.8b",
+    "jamba-v0.1",
+    "t5-base",
+    "whisper-small",
+    "vit-base",
+)
+TRAINED: dict[str, dict[str, object]] = {
+    "mixed": {},
+    "sharded": {"zero": 3, "data_parallel": 4, "kernels": "transformer-engine", "recompute": "full"},
+    "split": {"tensor_parallel": 2, "pipeline_parallel": 2, "accumulation": 4, "loss": "chunked"},
+    "autocast": {"precision": "amp", "optimizer_step": "foreach", "kernels": "eager", "recompute": "selective", "dropout": True},
+    "lora": {"method": "lora"},
+    "qlora": {"method": "qlora", "zero": 3, "data_parallel": 2},
+}
+SERVED: dict[str, dict[str, object]] = {"paged": {}, "contiguous": {"engine": "hf"}, "scaled": {"kv": "int8-per-token-head", "weights": "nf4"}}
+
+
+@pytest.fixture
+def chinese() -> Iterator[None]:
+    """Speaks Chinese for one test."""
+    i18n.use("zh")
+    yield
+    i18n.use("en")
+
+
+def english(text: str) -> list[str]:
+    """The English words of `text`: neither names, nor symbols and their indices, nor paths."""
+    text = re.sub(r"[\w-]+(?:[./][\w-]+)+|_\w+", " ", text)
+    return [word for word in re.findall(r"[A-Za-z']+", text) if re.search(r"[a-z]{3}", word) and word not in NAMES]
+
+
+def shown(terms: tuple[Term, ...]) -> str:
+    """What a table of `terms` says, in the language in use."""
+    return "\n".join(f"{_(term.name)} | {worded(term.formula)} | {term.values} | {_(term.source)}" for term in terms)
 
 
 def translations() -> dict[str, str]:
@@ -91,3 +142,47 @@ def test_an_error_speaks_the_language_in_use() -> None:
     finally:
         i18n.use("en")
     assert str(error) == "The link's without is too long to be read: choose it again on the page."
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("options", TRAINED.values(), ids=TRAINED)
+@pytest.mark.parametrize("model", SHAPES)
+def test_the_terms_of_training_are_chinese(model: str, options: dict[str, object]) -> None:
+    """Names, formulas and sources of a training run's terms hold no English word in Chinese, whatever the model and the options."""
+    run = wallviz.finetune if "method" in options else wallviz.train
+    try:
+        found = run(catalog.architecture(model), sequence=128, **options)
+    except InputError:
+        pytest.skip("this model cannot run so")
+    assert isinstance(found, Training)
+    assert english(shown((*explain.terms(found), *explain.overhead_terms(found)))) == []
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("options", SERVED.values(), ids=SERVED)
+@pytest.mark.parametrize("model", SHAPES)
+def test_the_terms_of_serving_are_chinese(model: str, options: dict[str, object]) -> None:
+    """The same for serving, and for its notes."""
+    found = wallviz.infer(catalog.architecture(model), context=400, **options)
+    assert english("\n".join([shown(found.terms), *map(_, found.notes)])) == []
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize("format", quantization.FORMATS)
+def test_the_source_of_a_format_is_chinese(format: str) -> None:
+    """What is said of where a weight format stands is Chinese but for the citation."""
+    assert english(_(quantization.source(format))) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "listed", "said"), [("en", "weights, gradients", "120 GiB, at the end"), ("zh", "weights、gradients", "120 GiB，at the end")]
+)
+def test_lists_and_remarks_take_the_commas_of_the_language(language: str, listed: str, said: str) -> None:
+    """A list and a remark are parted as the language in use parts them; what is empty leaves no comma."""
+    i18n.use(language)
+    try:
+        assert listing(["weights", "gradients"]) == listed
+        assert qualified("", "120 GiB", "", "at the end") == said
+        assert (listing([]), qualified("", "")) == ("", "")
+    finally:
+        i18n.use("en")

@@ -1,5 +1,6 @@
 """Every page runs, in both languages, within the first view's budget, and survives whatever its address says."""
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from wallviz import glossary
+from wallviz.ui import server
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
@@ -148,6 +150,88 @@ def test_a_bad_parameter_costs_nothing_else() -> None:
     app = open_page("growth", figure="size", data="2021", scale="cubic")
     assert len(app.warning) == 1
     assert "Models grew 241×" in sentences(app)[0]
+
+
+def test_what_a_page_does_not_know_is_named() -> None:
+    """Parameters that do not exist are named in one sentence and cost nothing else; those that trackers add are let through."""
+    app = open_page("growth", figure="size", data="2021", fgure="gap", lang="en", utm_source="x", fbclid="y", chip="h100-sxm", zero="3")
+    (warning,) = app.warning
+    assert "“fgure”, “zero”" in warning.value.replace("\\", "")
+    assert "Models grew 241×" in sentences(app)[0]
+    many = open_page("growth", **{f"no{i}{'x' * 300}": "1" for i in range(50)})
+    assert len(many.warning) == 1
+    assert len(many.warning[0].value) < 500
+    assert not open_page("sources", chip="h100-sxm", batch="4", lang="zh").warning
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_start_names_the_page_that_does_not_exist(language: str) -> None:
+    """Whoever comes from the address of no page is told so, in one sentence, and nothing of the rest of that address is complained about."""
+    app = open_page("start", missing="no<such>/page", figure="gap", lang=language)
+    (warning,) = app.warning
+    assert "no<such>/page" in warning.value.replace("\\", "")
+    assert "missing" not in app.query_params
+    assert not app.exception
+
+
+HTML = ("200", "text/html; charset=utf-8")
+
+
+def through(asked: str, query: str, answer: tuple[str, str]) -> list[Any]:
+    """What a browser that asks for `asked` is sent where Streamlit answers with a status and a type of content."""
+    sent: list[Any] = []
+
+    async def streamlit(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": int(answer[0]), "headers": [(b"content-type", answer[1].encode())]})
+        await send({"type": "http.response.body", "body": b"streamlit"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = server.KnownPages(streamlit, ROOMS, "start")
+    asyncio.run(app({"type": "http", "method": "GET", "path": asked, "query_string": query.encode(), "headers": []}, None, send))  # type: ignore[arg-type]
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("asked", "query", "answer", "location"),
+    [
+        ("/", "", HTML, None),
+        ("/growth", "figure=size", HTML, None),
+        ("/start", "lang=zh", HTML, "./?lang=zh"),
+        ("/start", "", HTML, "./"),
+        ("/nosuchpage", "", HTML, "./?missing=nosuchpage"),
+        ("/nosuchpage", "lang=zh&missing=x", HTML, "./?lang=zh&missing=nosuchpage"),
+        ("/growth/extra", "figure=size", HTML, "../?figure=size&missing=growth%2Fextra"),
+        ("/空\r\nSet-Cookie: x", "", HTML, "./?missing=%E7%A9%BA%0D%0ASet-Cookie%3A+x"),
+        ("/" + "x" * 50_000, "", HTML, "./?missing=" + "x" * 100),
+        ("/_stcore/health", "", ("200", "text/plain"), None),
+        ("/no/_stcore/health", "", ("404", "text/plain"), None),
+        ("/static/x.js", "", ("200", "text/javascript"), None),
+        ("/media/0123abcd.html", "title=x", HTML, None),
+        ("/component/x/index.html", "", HTML, None),
+        ("/mediator", "", HTML, "./?missing=mediator"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_an_unknown_address_leads_to_start(asked: str, query: str, answer: tuple[str, str], location: str | None) -> None:
+    """HTML under an address that is no page's turns into a way to Start that keeps the query; everything else passes."""
+    start, body = through(asked, query, answer)
+    headers = dict(start["headers"])
+    if location is None:
+        assert (str(start["status"]), body["body"]) == (answer[0], b"streamlit")
+    else:
+        assert (start["status"], headers[b"location"].decode()) == (303, location)
+
+
+@pytest.mark.parametrize(
+    ("asked", "location"), [("/wall", None), ("/wall/", None), ("/wall/growth", None), ("/wall/wallow/x", "../?missing=wallow%2Fx")]
+)
+def test_a_prefix_is_no_page(asked: str, location: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under server.baseUrlPath pages are known by what follows it, and the way to Start stays under it."""
+    monkeypatch.setattr(server.config, "get_option", {"server.baseUrlPath": "/wall/"}.get)
+    (start, *_rest) = through(asked, "", HTML)
+    assert dict(start["headers"]).get(b"location", b"").decode() == (location or "")
 
 
 def test_the_case_travels_through_the_address() -> None:

@@ -7,6 +7,7 @@ one is empty (tests/test_content.py), so a text and its translation land togethe
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PO = ROOT / "src" / "wallviz" / "content" / "zh" / "LC_MESSAGES" / "wallviz.po"
 HEADERS = ("Project-Id-Version", "Language", "Plural-Forms", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 MARKS = {"_", "N_"}
+#: What makes a text of names and numbers one to translate: "HBM3e" and "LLaMA-7B" stay, "NVLink 3 bridge" does not.
+WORD = re.compile(r"(?<![\w.-])[a-z]{3,}(?![\w-]|\.\w)")
 
 
 def code_texts() -> dict[str, list[tuple[str, int]]]:
@@ -33,9 +36,13 @@ def code_texts() -> dict[str, list[tuple[str, int]]]:
 
 
 def data_texts() -> dict[str, list[tuple[str, int]]]:
-    """Every text of the data that a page shows: titles and notes of claims, notes of points, chips and cases, errata."""
+    """Every text of the data that a page shows: titles and notes of claims, notes of points, chips and cases, levels of memory, what remedies
+    were tested on, errata."""
     sys.path.insert(0, str(ROOT / "src"))
     from wallviz import catalog
+    from wallviz.hierarchy.ladder import ladder
+    from wallviz.hierarchy.machines import with_chips
+    from wallviz.remedies.published import every
 
     found: dict[str, list[tuple[str, int]]] = {}
 
@@ -61,6 +68,13 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
         add(row.note, "memory_breakdown.csv")
     for case in catalog.cases().values():
         add(case.note, "cases.csv")
+    for machine in with_chips(catalog.chips()).values():
+        for rung in ladder(machine, 1.0, catalog.levels().values(), catalog.links().values(), catalog.chips()).rungs:
+            for text in (rung.name, *rung.notes):
+                add(text if WORD.search(text) else "", "levels.csv")
+    for published in every(catalog.evidence().values()).values():
+        for tested in published:
+            add(tested.setting if WORD.search(tested.setting) else "", "remedies.csv")
     for source in catalog.sources().values():
         for text in (*source.errata, source.notes, source.licence):
             add(text, "sources.yml")

@@ -51,5 +51,5 @@ if view.curved and (expert := page.drawer("expert", _("Expert: window, unit, met
                 page.select("precision", _("Number format"), growth.words("precision"))
             elif view.data == "today":
                 page.toggle("frontier", _("Frontier models only"))
-        page.many("without", _("Points to take out (or click them in the figure)"), answer.options)
+        page.many("without", _("Points to take out (or click them in the figure)"), answer.options, placeholder=_("Choose points"))
 page.next("sources", _("where these numbers come from"))

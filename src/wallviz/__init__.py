@@ -11,6 +11,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import wallviz.hierarchy
+import wallviz.probe
+import wallviz.remedies
+import wallviz.roofline
+import wallviz.scaleout  # noqa: F401 - loaded first: a package that is imported later would take the name of its function below
 from wallviz.__about__ import __version__
 from wallviz.errors import DataError, InputError, WallvizError
 from wallviz.growth import Claim, Point, Refit, Trend, divergence, influence, record_setters
@@ -28,6 +33,13 @@ if TYPE_CHECKING:
     from wallviz.footprint.serve import Serving
     from wallviz.footprint.solve import Fit
     from wallviz.hardware import Accelerator
+    from wallviz.hierarchy.ladder import Ladder
+    from wallviz.probe.record import Record
+    from wallviz.remedies.plan import Plan
+    from wallviz.remedies.setup import Draft
+    from wallviz.roofline.report import Report
+    from wallviz.scaleout.job import Serving as ServingOnChips
+    from wallviz.scaleout.job import Training as TrainingOnChips
     from wallviz.transformer import Architecture
 
     Source: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Architecture
@@ -41,6 +53,8 @@ __all__ = [
     "Trend",
     "WallvizError",
     "__version__",
+    "chip",
+    "chips",
     "claim",
     "claims",
     "divergence",
@@ -48,10 +62,15 @@ __all__ = [
     "finetune",
     "fit",
     "fit_trend",
+    "hierarchy",
     "infer",
     "influence",
     "model",
+    "probe",
     "record_setters",
+    "remedies",
+    "roofline",
+    "scaleout",
     "train",
 ]
 
@@ -89,6 +108,8 @@ def claim(
 
 def figure(fitted: Refit, *, log: bool = True) -> go.Figure:
     """A refit as a figure: the points kept and taken out, the line, its bands. It shows by itself in a notebook."""
+    if not isinstance(fitted, Refit):
+        raise InputError(N_("a figure is drawn of what wallviz.claim returns, not of {value}: pass that"), value=repr(fitted)[:40])
     from wallviz.answers.growth import refit_figure
 
     return refit_figure(fitted, log=log)
@@ -170,6 +191,133 @@ def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str
     return jobs.fit(_read(source), job, _run(options), _memory_bytes(hardware), count)
 
 
+def chips() -> Mapping[str, Accelerator]:
+    """Every accelerator and processor of the catalogue by id, oldest first."""
+    from wallviz import catalog
+
+    return catalog.chips()
+
+
+def chip(name: str) -> Accelerator:
+    """The chip called `name`: its id, name or alias in any case, or the beginning of exactly one. Raises `InputError` for any other.
+
+    >>> chip("H100").memory_bytes_per_s, round(chip("H20").ridge("bf16"))
+    (3350000000000.0, 37)
+    """
+    from wallviz import catalog
+
+    return catalog.find(name, catalog.chips(), "chip")
+
+
+def hierarchy(machine: str = "h100", size: str | float = "1 GiB", *, basis: str = "peak") -> Ladder:
+    """The levels of `machine` (one of `hierarchy.machines`, or any chip), and the time that `size` takes at each.
+
+    `size` is bytes, or a text such as ``"16 GB"`` or ``"1 GiB"``; `basis` is ``"peak"`` for what data sheets promise or ``"measured"``.
+    Raises `InputError` for an unknown machine and for what is no size.
+
+    >>> times = hierarchy("H100", "1 GiB").times_s
+    >>> [round(times[level] * 1e3, 2) for level in ("hbm3", "nvlink-4", "pcie-5.0-x16")]
+    [0.32, 2.39, 17.04]
+    """
+    from wallviz import catalog
+    from wallviz.hierarchy import size as sizes
+    from wallviz.hierarchy.ladder import ladder
+    from wallviz.hierarchy.machines import with_chips
+
+    found = catalog.find(machine, with_chips(catalog.chips()), N_("machine"))
+    return ladder(found, sizes.parse(size), catalog.levels().values(), catalog.links().values(), catalog.chips(), basis=basis)
+
+
+def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decode", **options: Any) -> Report:
+    """What bounds a workload on one chip: time, tokens/s, TTFT and TPOT, what a measured rate makes of it; see `roofline.report.report`.
+
+    `phase` is ``"prefill"``, ``"decode"`` or ``"train"``; `options` are batch, context, weights, kv, activations, tensor_parallel and those of
+    `roofline.operations.operations`, and ``measured_tokens_per_s`` and ``tpot_target_s``.
+
+    >>> found = roofline("llama-3.1-8b", "H100", context=8192)
+    >>> found.step.bound, round(found.step.tokens_per_s), round(found.step.critical_batch)
+    ('bandwidth', 208, 295)
+    """
+    from wallviz import catalog
+    from wallviz.hardware import Accelerator
+    from wallviz.roofline.report import report
+
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    return report(_read(source), chip, phase=phase, **options)
+
+
+def scaleout(
+    source: Source,
+    hardware: str | Accelerator,
+    *,
+    gpus: Any = 8,
+    link_inside: float | None = None,
+    link_across: float | None = None,
+    **options: Any,
+) -> TrainingOnChips | ServingOnChips:
+    """What `gpus` of `hardware` do with a training step: compute, communication, waiting, bubble, how it scales, what a run costs.
+
+    `link_inside` and `link_across` are GB/s of one direction and GPU; `options` are those of `scaleout.job.on_chips` (overlap, global_batch,
+    tokens, price_per_hour, ...) and the fields of `footprint.run.Run`. With ``job="infer"`` decoding is split over the chips.
+
+    >>> found = scaleout("llama-3.1-8b", "H100", gpus=64, sequence=8192, zero=1, global_batch=64)
+    >>> round(float(found.step.efficiency), 2), found.global_batch
+    (0.86, 64)
+    """
+    from wallviz import catalog
+    from wallviz.hardware import Accelerator
+    from wallviz.scaleout import job
+
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    links = {"inside": _giga(link_inside), "across": _giga(link_across)}
+    return job.on_chips(_read(source), chip, gpus=gpus, **links, **_run(options))
+
+
+def _giga(rate: Any) -> Any:
+    """Bytes per second of GB/s; what is no number stays what it is, for the check to name."""
+    return rate * 1e9 if isinstance(rate, int | float) else rate
+
+
+def remedies(
+    source: Source,
+    hardware: str | Accelerator,
+    *,
+    job: str = "train",
+    count: int = 1,
+    apply: str | Iterable[str] = (),
+    draft: Draft | None = None,
+    **options: Any,
+) -> Plan:
+    """What can be done about a job that does not fit, or is too slow: each remedy with what it saves, its price and its published cases.
+
+    `count`, `job` and `options` are those of `fit`; `apply` names remedies, which are applied one after another in that order; `draft` is what
+    speculative decoding would use. Raises `InputError` for what does not exist, cannot run or does not go.
+
+    >>> found = remedies("llama-3.1-8b", "H100", count=8, sequence=8192, apply=["zero-2", "full"])
+    >>> [step.remedy.id for step in found.waterfall], found.fits, found.way is not None
+    (['zero-2', 'full-recompute'], False, True)
+    """
+    from wallviz import catalog
+    from wallviz.hardware import Accelerator
+    from wallviz.remedies import plan, published
+
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    setup = plan.setup_of(_read(source), chip, job, _run(options), count)
+    names = [name for name in apply.split(",") if name.strip()] if isinstance(apply, str) else list(apply)
+    return plan.plan(setup, apply=names, published=published.every(catalog.evidence().values()), draft=draft)
+
+
+def probe(path: str | None = None, **options: Any) -> Record:
+    """How fast this machine moves bytes, measured in a process of its own: takes about ten seconds and never raises for what is not there.
+
+    `path` is ``"cpu"`` (the default), ``"wgpu"`` or ``"cuda"``; `options` are those of `probe.run.measure`. A record whose `errors` are not
+    empty says why nothing was measured, and what to do.
+    """
+    from wallviz.probe.run import measure
+
+    return measure(path, **options)
+
+
 def _read(source: Source) -> Architecture:
     from wallviz.transformer import Architecture
 
@@ -184,8 +332,9 @@ def _run(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _memory_bytes(hardware: str | Accelerator) -> float:
     """Memory of an accelerator, named or given."""
     from wallviz import catalog
+    from wallviz.hardware import Accelerator
 
-    chip = catalog.find(hardware, catalog.chips(), "chip") if isinstance(hardware, str) else hardware
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
     if chip.memory_bytes is None:
         raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=chip.name)
     return chip.memory_bytes

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 import wallviz
-from wallviz.cli import dashboard, fit, footprint, growth, model
+from wallviz.cli import dashboard, fit, footprint, growth, hardware, hierarchy, model, probe, remedies, roofline, scaleout
 from wallviz.cli.shell import Commands, Debug, Lang, ask_for_one, say
 from wallviz.i18n import N_
 
@@ -56,3 +56,11 @@ app.command(
 app.command("model", help=N_("List the presets, or say what a model is made of, from its config.json."))(model.answer)
 app.add_typer(footprint.group, name="footprint", help=N_("Where the bytes go: training, fine-tuning, serving."))
 app.command("fit", help=N_("Whether a job fits an accelerator, how much of it does, and what would make it fit."))(fit.answer)
+app.command("roofline", help=N_("What holds a workload back on a chip: arithmetic or memory, operation by operation."))(roofline.answer)
+app.command("scaleout", help=N_("How many chips still help: what they send each other, and how long they wait for it."))(scaleout.answer)
+app.command("hierarchy", help=N_("The levels of a machine from registers to disk, and how long a size takes at each."))(hierarchy.answer)
+app.command("remedies", help=N_("What can be done when a job does not fit or is too slow: what each remedy saves, costs, and when it fails."))(
+    remedies.answer
+)
+app.command("hardware", help=N_("The chips of the catalogue: a list, one of them, or several side by side."))(hardware.answer)
+app.add_typer(probe.group, name="probe", help=N_("How fast this machine moves bytes, measured: its CPU and its GPUs."))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +32,37 @@ def run(
         raise InputError(N_("{option} must lie between {low} and {high}: got {value}"), option="--port", low=1, high=65535, value=port[:40])
     if extra and not extra[0].startswith("-"):
         raise InputError(N_("{value} is no option: write wallviz run -- --option=value for options of streamlit run"), value=extra[0])
+    _can_serve(host, int(port) if port is not None else None)
     # -P: whatever lies in the current directory is not imported in place of a package.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_dashboard())]
     command += [f"--server.port={port}"] if port is not None else []
     command += [f"--server.address={host}"] if host else []
     command += [f"--server.headless={str(headless).lower()}"] if headless is not None else []
     become([*command, *(extra or ())])
+
+
+def _can_serve(host: str | None, port: int | None) -> None:
+    """Says now what Streamlit would say in a traceback: no such address on this machine, or a port that is not free."""
+    if (host is None and port is None) or (host or "").startswith("unix://"):
+        return
+    try:
+        family, kind, _protocol, _name, where = socket.getaddrinfo(host or "0.0.0.0", port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            if os.name == "posix":  # elsewhere it would allow a port that is in use
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except (socket.gaierror, UnicodeError):
+        raise InputError(
+            N_("no machine is called {value}: give --host an address of this machine, such as 127.0.0.1"), value=str(host)[:40]
+        ) from None
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InputError(
+                N_("{value} is not an address of this machine: give --host one that is, such as 127.0.0.1"), value=str(host)[:40]
+            ) from None
+        raise InputError(
+            N_("port {port} cannot be used ({problem}): choose another with --port"), port=port, problem=(error.strerror or str(error)).lower()
+        ) from None
 
 
 def _dashboard() -> Path:

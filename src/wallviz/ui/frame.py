@@ -46,6 +46,26 @@ ROOMS: dict[str, Room] = {
             N_("What one GPU needs to train, fine-tune or serve a model, against what it holds, and what would make it fit."),
         ),
         Room(
+            "roofline", "explore", ":material/roofing:", N_("Roofline"), N_("What holds this workload back?"),
+            N_("Arithmetic or memory: a workload under a chip's roof, operation by operation, beside what others measured."),
+        ),
+        Room(
+            "hierarchy", "explore", ":material/stairs:", N_("Memory levels"), N_("How long does a byte take to arrive?"),
+            N_("From registers to disk: time, energy and growth of every level, to scale."),
+        ),
+        Room(
+            "scaleout", "explore", ":material/hub:", N_("Scale-out"), N_("How many chips still help?"),
+            N_("One job on more and more chips: what they send each other, and how long each step waits for it."),
+        ),
+        Room(
+            "remedies", "explore", ":material/healing:", N_("Remedies"), N_("What can be done about it?"),
+            N_("ZeRO, recomputation, quantization, pruning and the rest: what each buys in your case, what it costs, when it fails."),
+        ),
+        Room(
+            "chips", "explore", ":material/table_chart:", N_("Chips side by side"), N_("Which chip for which job?"),
+            N_("Capacity, bandwidth, arithmetic, watts and your own prices, and the largest model that each chip serves in time."),
+        ),
+        Room(
             "glossary", "learn", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),
             N_("Every term in English and Chinese, with its unit and where it is used."),
         ),

@@ -10,16 +10,23 @@ the default in English (docs/decisions/0005-links.md).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
 
+from wallviz.answers.case import PARAMS as CASE
 from wallviz.errors import InputError
-from wallviz.i18n import N_, TAGS, language
+from wallviz.i18n import N_, TAGS, _, language
 from wallviz.params import Param
 from wallviz.ui import server
 from wallviz.ui.component import component
+
+#: What an address may name on any page: the language, the case that links carry along, and what mail programs, social networks and search
+#: engines add to links to count visits. Streamlit itself keeps ``embed`` and ``embed_options`` out of sight.
+TRACKING = r"(utm|mtm|pk|mc|hsa)_\w+|(fb|g|d|y|tw)clid|msclkid|gbraid|wbraid|igshid|igsh|_ga|_gl|ref|ref_src|spm|from"
+EVERYWHERE = re.compile("|".join(["lang", *(param.name for param in CASE), TRACKING]))
 
 
 class Link:
@@ -43,6 +50,11 @@ class Link:
 
     def _enter(self, address: Mapping[str, str]) -> None:
         """Arriving here: an address that names any of our parameters is the whole view; one that names none leaves what was chosen."""
+        if self.page == "start" and (missing := address.get(server.MISSING)):
+            self.problems.append(_("There is no page “{name}”: this is the start page, and the menu lists the others.").format(name=missing[:40]))
+        elif unknown := [name[:40] for name in address if name not in self._params and not EVERYWHERE.fullmatch(name)]:
+            told = ", ".join(f"“{name}”" for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            self.problems.append(_("The link names {names}, which this page does not know: check the spelling; the rest is used.").format(names=told))
         for owner in self._chosen:
             given = {n: v for n, v in address.items() if n in self._params and self._params[n][0] == owner}
             if not given:

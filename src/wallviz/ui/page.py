@@ -343,14 +343,20 @@ class Page:
         """A whole number from `low` to `high`."""
         st.slider(label, low, high, key=self.link.seed(name), format="%d", help=help, width=320)
 
+    def doubling(self, name: str, label: str, low: int, high: int, help: str | None = None) -> None:
+        """A whole number from `low` to `high` on a slider that doubles: powers of two, and the current value wherever it lies."""
+        now = int(self.link.values[name])
+        steps = sorted({now, *(2**n for n in range(low.bit_length() - 1, high.bit_length()) if low <= 2**n <= high)})
+        st.select_slider(label, steps, key=self.link.seed(name), format_func=lambda n: f"{n:,}", help=help, width=210)
+
     def number(self, name: str, label: str, low: int, high: int, step: int = 1, help: str | None = None, width: int = 136) -> None:
         """A whole number from `low` to `high`, typed or stepped."""
         st.number_input(label, low, high, step=step, key=self.link.seed(name), help=help, width=width)
 
-    def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None) -> None:
-        """Any number of options."""
+    def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, *, placeholder: str = "") -> None:
+        """Any number of options; the box says `placeholder` while there is none."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
-        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=_("Choose points"))
+        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=placeholder or _("Choose"))
 
 
 def _cell(value: object) -> object:

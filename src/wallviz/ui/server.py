@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import gzip
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
 
 PLOTLY_PATH = f"/wallviz/plotly-{version('plotly')}.min.js"
+MISSING = "missing"
+"""The parameter that tells Start which page does not exist."""
+LONGEST_NAME = 100
+STREAMLITS_OWN = frozenset({"_stcore", "app", "component", "media", "static"})
+"""Folders of Streamlit's that hold no pages but may hold HTML: a download, for one."""
 _serving = False
 
 
@@ -79,6 +86,44 @@ class PromptFrames:
         await self.app(scope, receive, send)
 
 
+class KnownPages:
+    """Sends whoever asks for a page that does not exist to Start, which says so.
+
+    Streamlit answers every unknown address with its own script, whose dialog speaks English; two folders deep the script stays blank.
+    """
+
+    def __init__(self, app: ASGIApp, pages: Iterable[str], start: str) -> None:
+        self.app = app
+        self.pages = {"", *pages} - {start}
+        self.start = start
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on but HTML under another address than a page's."""
+        base = (scope.get("root_path") or f"/{config.get_option('server.baseUrlPath') or ''}").strip("/")
+        asked = f"{scope['path'].strip('/')}/".removeprefix(f"{base}/").strip("/") if scope["type"] == "http" else ""
+        if asked in self.pages or asked.partition("/")[0] in STREAMLITS_OWN:
+            await self.app(scope, receive, send)
+            return
+        turned = False
+
+        async def or_turn(message: Message) -> None:
+            nonlocal turned
+            if message["type"] == "http.response.start" and message["status"] == 200 and _is_html(message):
+                turned = True
+                query = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != MISSING]
+                query += [(MISSING, asked[:LONGEST_NAME])] if asked != self.start else []
+                there = "../" * asked.count("/") or "./"  # from where the reader stands, whatever a proxy has put before it
+                await RedirectResponse(there + (f"?{urlencode(query)}" if query else ""), 303, {"Cache-Control": "no-store"})(scope, receive, send)
+            elif not turned:
+                await send(message)
+
+        await self.app(scope, receive, or_turn)
+
+
+def _is_html(message: Message) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in message["headers"])
+
+
 @asynccontextmanager
 async def _warm(_app: Any) -> AsyncIterator[None]:
     """Everything that a first visitor would wait for, before the health check says ok."""
@@ -117,4 +162,7 @@ def warm_up() -> None:
 
 def settings() -> dict[str, Any]:
     """The keyword arguments of ``st.App``."""
-    return {"routes": [Route(PLOTLY_PATH, _plotly)], "middleware": [Middleware(PromptFrames), Middleware(SecurityHeaders)], "lifespan": _warm}
+    from wallviz.ui.frame import ROOMS
+
+    known = Middleware(KnownPages, pages=ROOMS, start=next(iter(ROOMS)))
+    return {"routes": [Route(PLOTLY_PATH, _plotly)], "middleware": [Middleware(PromptFrames), Middleware(SecurityHeaders), known], "lifespan": _warm}
