@@ -155,8 +155,9 @@ def test_no_file_names_a_machine_or_a_package_index() -> None:
 
 def pins(file: str) -> dict[str, str]:
     lines = [line.strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
-    pinned = [re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.!+]*)", line) for line in lines if line and not line.startswith(("#", "-r "))]
-    assert all(pinned), f"{file}: every line is name==version"
+    pin = r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.!+]*)(?: ; .+)?"
+    pinned = [re.fullmatch(pin, line) for line in lines if line and not line.startswith(("#", "-r "))]
+    assert all(pinned), f"{file}: every line is name==version, and where it is for some systems alone, which"
     return {re.sub(r"[-_.]+", "-", pin[1]).lower(): pin[2] for pin in pinned if pin}
 
 
