@@ -103,15 +103,6 @@ def cap_address_space(more_bytes: int) -> bool:
     return True
 
 
-def peak_bytes() -> int | None:
-    """The most memory that this process has held. None on Windows."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
 def processors() -> tuple[int, ...]:
     """The processors that this process may run on, no more of them than its cgroup's quota pays for; numbered from 0 where they cannot be told."""
     try:
