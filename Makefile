@@ -1,4 +1,4 @@
-# make run        the dashboard, on PORT
+# make run        the dashboard, on PORT, for this machine (HOST=0.0.0.0 for others too, who may then measure nothing)
 # make test       every test, the browser's too (BROWSER=no leaves those out; ARGS goes to pytest)
 # make lint       ruff, mypy, who imports whom
 # make messages   the text catalogs, brought up to date with the code
@@ -7,6 +7,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 PORT    ?= 8501
+HOST    ?= 127.0.0.1
 BROWSER ?= yes
 ARGS    ?=
 
@@ -21,7 +22,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 run: $(VENV)/.installed
-	$(BIN)/streamlit run app.py --server.port=$(PORT)
+	WALLVIZ_LOCAL_PROBE=1 $(BIN)/streamlit run app.py --server.port=$(PORT) --server.address=$(HOST)
 
 ifeq ($(BROWSER),no)
 test: $(VENV)/.installed-dev

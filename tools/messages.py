@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PO = ROOT / "src" / "wallviz" / "content" / "zh" / "LC_MESSAGES" / "wallviz.po"
 HEADERS = ("Project-Id-Version", "Language", "Plural-Forms", "MIME-Version", "Content-Type", "Content-Transfer-Encoding")
 MARKS = {"_", "N_"}
-#: What makes a text of names and numbers one to translate: "HBM3e" and "LLaMA-7B" stay, "NVLink 3 bridge" does not.
-WORD = re.compile(r"(?<![\w.-])[a-z]{3,}(?![\w-]|\.\w)")
+#: What makes a text of names and numbers one to translate: "HBM3e" and "LLaMA-7B" stay as they are, "NVLink 3 bridge" does not.
+WORD = re.compile(r"(?<![\w.])[a-z]{3,}(?![\w-]|\.\w)")
 
 
 def code_texts() -> dict[str, list[tuple[str, int]]]:
@@ -72,9 +72,14 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
         for rung in ladder(machine, 1.0, catalog.levels().values(), catalog.links().values(), catalog.chips()).rungs:
             for text in (rung.name, *rung.notes):
                 add(text if WORD.search(text) else "", "levels.csv")
+    for level in catalog.levels().values():
+        if level.energy_j_per_byte:
+            for text in (level.level, level.device):
+                add(text if WORD.search(text) else "", "levels.csv")
     for published in every(catalog.evidence().values()).values():
         for tested in published:
-            add(tested.setting if WORD.search(tested.setting) else "", "remedies.csv")
+            for text in (tested.setting, tested.metric):
+                add(text if WORD.search(text) else "", "remedies.csv")
     for source in catalog.sources().values():
         for text in (*source.errata, source.notes, source.licence):
             add(text, "sources.yml")

@@ -28,6 +28,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Starts the dashboard in place of this process."""
+    from wallviz.answers.machine.consent import LOOPBACK, VARIABLE
+
     if port is not None and not (port.isascii() and port.isdecimal() and len(port) < 6 and 1 <= int(port) <= 65535):
         raise InputError(N_("{option} must lie between {low} and {high}: got {value}"), option="--port", low=1, high=65535, value=port[:40])
     if extra and not extra[0].startswith("-"):
@@ -37,6 +39,8 @@ def run(
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_dashboard())]
     command += [f"--server.port={port}"] if port is not None else []
     command += [f"--server.address={host}"] if host else []
+    if host in LOOPBACK:  # nobody but the reader is served, so the reader's machine may be measured from the page
+        os.environ.setdefault(VARIABLE, "1")
     command += [f"--server.headless={str(headless).lower()}"] if headless is not None else []
     become([*command, *(extra or ())])
 

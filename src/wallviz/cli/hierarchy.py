@@ -34,7 +34,7 @@ def answer(
         if as_json:
             say_json([{"id": each.id, "name": each.name, "chip": each.chip or None} for each in with_chips(catalog.chips()).values()])
         else:
-            rows = ((each.id, each.name) for each in MACHINES.values())
+            rows = ((each.id, _(each.name)) for each in MACHINES.values())
             say(table(((_("machine"), "whole"), (_("name"), "left")), rows) + "\n" + _("Any chip of wallviz hardware is answered too."))
         return
     found = wallviz.hierarchy(machine, size or "1 GiB", basis=basis or "peak")
@@ -48,14 +48,14 @@ def _shown(found: Ladder) -> str:
     memory = found.main_memory
     base = memory.time_s(found.size_bytes) if memory else None
     facts = [
-        (_("machine"), found.machine.name),
-        (_("size"), f"{sizes.written(found.size_bytes)} ({found.size_bytes:,.0f} B)"),
+        (_("machine"), _(found.machine.name)),
+        (_("amount of data"), f"{sizes.written(found.size_bytes)} ({found.size_bytes:,.0f} B)"),
         (_("fits first"), found.nearest_home.name if found.nearest_home else _("nowhere that is known")),
     ]
     if found.machine.note:
         facts.append((_("note"), _(found.machine.note)))
     columns = (
-        (_("level"), "left"), (_("transfer"), "left"), (_("holds"), "right"), (_("fits"), "left"), (_("bandwidth"), "right"),
+        (_("level"), "left"), (_("transfer"), "left"), (_("capacity"), "right"), (_("fits"), "left"), (_("bandwidth"), "right"),
         (_("kind"), "left"), (_("latency"), "right"), (_("time"), "right"), (memory.name if memory else "", "right"),
     )  # fmt: skip
     rows = []

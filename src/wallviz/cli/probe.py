@@ -168,7 +168,7 @@ def _told(record: Record) -> str:
         facts.append((_("caches"), qualified(*(f"L{cache.level} {units.binary(cache.bytes)}" for cache in found.caches))))
     if record.array_bytes and record.memory_limit_bytes:
         held = _("three arrays of {size}, {limit} in all at most")
-        facts.append((_("memory"), held.format(size=units.binary(record.array_bytes), limit=units.binary(record.memory_limit_bytes))))
+        facts.append((_("main memory"), held.format(size=units.binary(record.array_bytes), limit=units.binary(record.memory_limit_bytes))))
     if record.headline:
         name, best = record.headline
         rate = units.si(best.best_bytes_per_s or 0.0, "B/s")

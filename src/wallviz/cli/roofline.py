@@ -101,7 +101,7 @@ def _described(found: Report) -> str:
         (_("tokens/s"), units.significant(float(step.tokens_per_s))),
         (_("time to first token"), "–" if found.prefill is None else _s(found.prefill.time_s)),
         (_("time per output token"), "–" if found.decode is None else _s(found.decode.time_s)),
-        (_("FLOP per byte"), _("{has}, the chip needs {ridge}").format(
+        (_("arithmetic intensity"), _("{has}, the chip needs {ridge}").format(
             has=units.significant(float(step.arithmetic_intensity)), ridge=units.significant(step.ridge))),
         (_("critical batch"), _("{n} tokens").format(n=units.significant(step.critical_batch))),
     ]  # fmt: skip

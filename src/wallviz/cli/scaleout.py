@@ -78,7 +78,7 @@ def _trained(found: Training, best: Search | None) -> str:
     facts = [
         (_("model"), title(found.arch)),
         (_("hardware"), f"{int(one.gpus):,} × {found.chip.name}"),
-        (_("step"), units.si(float(one.step_s), "s")),
+        (_("time of the step"), units.si(float(one.step_s), "s")),
         (_("compute"), units.si(float(one.compute_s), "s")),
         (_("on the wire"), units.si(float(one.communication_s), "s")),
         (_("waiting"), units.si(float(one.waiting_s), "s")),
@@ -117,7 +117,12 @@ def _layouts(best: Search) -> str:
     """The best layouts, or that none fits."""
     if not best.best:
         return _("None of {n} layouts fits.").format(n=f"{best.asked:,}")
-    columns = ((_("best of {n}").format(n=f"{best.asked:,}"), "left"), (_("step"), "right"), (_("efficiency"), "right"), (_("memory"), "right"))
+    columns = (
+        (_("best of {n}").format(n=f"{best.asked:,}"), "left"),
+        (_("time of the step"), "right"),
+        (_("efficiency"), "right"),
+        (_("memory"), "right"),
+    )
     rows = []
     for one in best.best:
         run = one.run
@@ -134,7 +139,7 @@ def _served(found: Serving) -> str:
     facts = [
         (_("model"), title(found.arch)),
         (_("hardware"), f"{int(one.chips):,} × {found.chip.name}"),
-        (_("step"), units.si(float(one.step_s), "s")),
+        (_("time of the step"), units.si(float(one.step_s), "s")),
         (_("reading"), units.si(float(one.read_s), "s")),
         (_("waiting"), units.si(float(one.waiting_s), "s")),
         (_("tokens/s"), units.significant(float(one.tokens_per_s))),

@@ -35,7 +35,7 @@ LINKS: Mapping[str, tuple[str, str]] = {
     "NVLink": ("NVLink", N_("GPU, one way")),
     "InfiniBand": ("InfiniBand", N_("port of 4 lanes, one way")),
     "Ethernet": ("Ethernet", N_("port, one way")),
-    "QPI and UPI": ("QPI and UPI", N_("link, one way")),
+    "QPI and UPI": (N_("QPI and UPI"), N_("link, one way")),
 }
 #: Families whose generations are numbers and codes that say nothing alone.
 _NUMBERED = ("PCIe", "NVLink", "InfiniBand")

@@ -40,11 +40,11 @@ MACHINES: dict[str, Machine] = {
         Machine("epyc-zen-5", "AMD EPYC Zen 5, 2 vCPUs", ("AMD EPYC Zen 5, 2 vCPUs",), year=2024, aliases=("EPYC",), note=_ONE_THREAD),
         Machine("threadripper-3955wx", "Threadripper PRO 3955WX", ("Threadripper PRO 3955WX",), year=2020, note=_ONE_THREAD),
         Machine(
-            "xeon-8480", "Xeon 8480+, two sockets", (_DISK,), "intel-xeon-platinum-8480-plus", (("QPI and UPI", "UPI 16 (2.0)"), _NDR, _CXL),
+            "xeon-8480", N_("Xeon 8480+, two sockets"), (_DISK,), "intel-xeon-platinum-8480-plus", (("QPI and UPI", "UPI 16 (2.0)"), _NDR, _CXL),
             note=N_("One link between the sockets is shown; a processor has several."), aliases=("Sapphire Rapids",),
         ),
         Machine(
-            "xeon-e5-v4", "Xeon E5 v4, two sockets", ("Xeon E5-2690 v4",), "intel-xeon-e5-2699-v4", (("QPI and UPI", "QPI 9.6"),), year=2016,
+            "xeon-e5-v4", N_("Xeon E5 v4, two sockets"), ("Xeon E5-2690 v4",), "intel-xeon-e5-2699-v4", (("QPI and UPI", "QPI 9.6"),), year=2016,
             aliases=("Broadwell",),
         ),
     )

@@ -29,7 +29,7 @@ class Room:
         return f"pages/{self.section}/{self.name}.py"
 
 
-SECTIONS = {"learn": N_("Learn"), "explore": N_("Explore"), "about": N_("About")}
+SECTIONS = {"learn": N_("Learn"), "explore": N_("Explore"), "measure": N_("Measure"), "about": N_("About")}
 ROOMS: dict[str, Room] = {
     room.name: room
     for room in (
@@ -64,6 +64,10 @@ ROOMS: dict[str, Room] = {
         Room(
             "chips", "explore", ":material/table_chart:", N_("Chips side by side"), N_("Which chip for which job?"),
             N_("Capacity, bandwidth, arithmetic, watts and your own prices, and the largest model that each chip serves in time."),
+        ),
+        Room(
+            "machine", "measure", ":material/speed:", N_("Your machine"), N_("How fast does this machine move bytes?"),
+            N_("Bandwidth, caches and latency of this computer or of your browser's GPU, measured, beside H100 and others."),
         ),
         Room(
             "glossary", "learn", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),

@@ -32,7 +32,7 @@ from wallviz.figures import chips as figures
 from wallviz.figures import hierarchy as bar_figures
 from wallviz.figures.style import Drawing
 from wallviz.hardware import PRECISIONS, Accelerator
-from wallviz.i18n import N_, _, bracketed, labelled, language
+from wallviz.i18n import N_, _, bracketed, labelled, language, listing
 
 __all__ = ["METRICS", "PARAMS", "View", "answer", "chip_names", "document", "groups", "prices", "rows", "side_by_side", "words"]
 
@@ -213,7 +213,7 @@ def rows(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
             },
             _("largest model in time"): catalog.presets()[column.largest[0]].name if column.largest else None,
             _("your price"): column.price,
-            _("one source alone"): "; ".join(sorted(column.chip.single_source)),
+            _("one source alone"): listing(_single(column.chip)),
             _("source"): column.chip.source,
         }
         for column in columns
@@ -313,6 +313,25 @@ def _why(case: Case, view: View, columns: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
+_FIGURES = {
+    "memory_bytes": N_("amount of memory"),
+    "memory_bytes_per_s": N_("bandwidth"),
+    "l2_or_sram_bytes": N_("cache or SRAM on the chip"),
+    "interconnect_bytes_per_s": N_("links one way"),
+    "interconnect_bytes_per_s_bidir": N_("links both ways"),
+    "tdp_w": N_("power"),
+}
+
+
+def _single(chip: Accelerator) -> list[str]:
+    """The figures of `chip` that one source alone says, in words."""
+    peaks = {attribute: name for name, attribute in PRECISIONS.items() if name != "bf16"}
+    return [
+        _("peak {precision}").format(precision=peaks[name].upper()) if name in peaks else _(_FIGURES.get(name, name))
+        for name in sorted(chip.single_source)
+    ]
+
+
 def _how_sure(columns: Sequence[Column]) -> str:
     lines = [
         _("Every figure is a data sheet's, dense, and no chip reaches all of it: the accuracy page shows how near measured runs come."),
@@ -323,7 +342,7 @@ def _how_sure(columns: Sequence[Column]) -> str:
     for column in columns:
         notes = [_(column.chip.notes)] if column.chip.notes else []
         if column.chip.single_source:
-            notes.append(_("one source alone: {names}").format(names=", ".join(sorted(column.chip.single_source))))
+            notes.append(_("one source alone: {names}").format(names=listing(_single(column.chip))))
         if column.reason:
             notes.append(column.reason)
         elif column.served and column.served.fits is False:

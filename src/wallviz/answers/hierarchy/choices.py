@@ -99,7 +99,7 @@ LABELS = {
 def words(param: str) -> dict[Any, str]:
     """The options of choice `param`, by id, in the language in use."""
     if param == "families":
-        return {name: _("16-bit compute") if name == COMPUTE else {**MEMORIES, **LINKS}[name][0] for name in FAMILIES}
+        return {name: _("16-bit compute") if name == COMPUTE else _({**MEMORIES, **LINKS}[name][0]) for name in FAMILIES}
     return {option: _(said) for option, said in WORDS[param].items()}
 
 
@@ -122,7 +122,7 @@ def resolved(case: Case, view: View) -> View:
 def machine_names(case: Case) -> dict[str, str]:
     """The machines as the options of a control: the case's own, then those drawn in full."""
     own = _("{machine}, your chip").format(machine=machines()[machine_of(case)].name)
-    return {OF_THE_CASE: own} | {id: machine.name for id, machine in machines().items()}
+    return {OF_THE_CASE: own} | {id: _(machine.name) for id, machine in machines().items()}
 
 
 def size_options(case: Case) -> dict[str, str]:

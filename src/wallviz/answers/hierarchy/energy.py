@@ -17,7 +17,7 @@ from wallviz.figures import hierarchy as figures
 from wallviz.hardware import Accelerator, MemoryLevel
 from wallviz.hierarchy import energy
 from wallviz.hierarchy.ladder import place
-from wallviz.i18n import N_, _, bracketed
+from wallviz.i18n import N_, _, bracketed, qualified
 from wallviz.roofline.operations import operations
 
 HOROWITZ = "horowitz_2014"
@@ -61,7 +61,7 @@ def budget(case: Case) -> Budget:
     else:
         per_flop, of_flop = energy.multiply_add_j_per_flop("fp16"), _("16-bit arithmetic at 45 nm, a model")
     if memory is not None and memory.energy_j_per_byte:
-        return Budget(flop, moved, per_flop, memory.energy_j_per_byte, of_flop, bracketed(memory.level, _(KINDS[memory.energy_kind])))
+        return Budget(flop, moved, per_flop, memory.energy_j_per_byte, of_flop, bracketed(_(memory.level), _(KINDS[memory.energy_kind])))
     return Budget(flop, moved, per_flop, energy.read_j_per_byte("DRAM low"), of_flop, _("DRAM at 45 nm, a model"))
 
 
@@ -123,12 +123,12 @@ def _percent(share: float) -> str:
 
 
 def _of_level(level: MemoryLevel) -> figures.Bar:
-    where = "" if level.device == "memory device" else f" · {level.device}"
+    where = "" if level.device == "memory device" else f" · {_(level.device)}"
     said = units.si(level.energy_j_per_byte or 0.0, "J", digits=2)
     is_model = level.energy_kind == "model"
     group = {"on chip": "chip", "device memory": "memory", "host memory": "memory"}.get(level.place, place(level.level)[0])
     return figures.Bar(
-        level.id, level.level + where, group, level.energy_j_per_byte, said, not is_model, how=_(KINDS.get(level.energy_kind, "")),
+        level.id, _(level.level) + where, group, level.energy_j_per_byte, said, not is_model, how=_(KINDS.get(level.energy_kind, "")),
         source=titles(tuple(s for s in level.source.split(";") if s)),
     )  # fmt: skip
 
@@ -165,10 +165,19 @@ def _how_sure(now: Budget) -> str:
     )
 
 
+_OPERATIONS = {"add": N_("addition"), "multiply": N_("multiplication")}
+
+
+def _operation(name: str) -> str:
+    """An operation of `energy.OPERATION_J` in words."""
+    number, _space, what = name.partition(" ")
+    return qualified(_(_OPERATIONS[what]), number)
+
+
 def _table() -> tuple[Mapping[str, object], ...]:
     levels: list[Mapping[str, object]] = [
         {
-            _("what"): f"{level.level} · {level.device}",
+            _("what"): f"{_(level.level)} · {_(level.device)}",
             _("energy (J)"): level.energy_j_per_byte,
             _("per"): _("byte"),
             _("how obtained"): _(KINDS.get(level.energy_kind, "")),
@@ -177,7 +186,13 @@ def _table() -> tuple[Mapping[str, object], ...]:
         for level in _rows()
     ]
     operations_ = [
-        {_("what"): f"{name} · 45 nm", _("energy (J)"): value, _("per"): _("operation"), _("how obtained"): _(KINDS["model"]), _("source"): HOROWITZ}
+        {
+            _("what"): f"{_operation(name)} · 45 nm",
+            _("energy (J)"): value,
+            _("per"): _("operation"),
+            _("how obtained"): _(KINDS["model"]),
+            _("source"): HOROWITZ,
+        }
         for name, value in energy.OPERATION_J.items()
     ]
     return (*levels, *operations_)

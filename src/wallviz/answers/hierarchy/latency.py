@@ -36,7 +36,7 @@ def measured() -> tuple[tuple[str, int, Rung, Rung], ...]:
         cache = next((rung for rung in rungs if rung.name.startswith("L1") and rung.latency_s), None)
         memory = next((rung for rung in rungs if rung.transfer == "memory" and rung.latency_s), None)
         if cache and memory:
-            found.append((machine.name, machine.year, cache, memory))
+            found.append((_(machine.name), machine.year, cache, memory))
     return tuple(sorted(found, key=lambda one: one[1]))
 
 

@@ -12,7 +12,7 @@ from wallviz.answers.hierarchy.choices import machines as every_machine
 from wallviz.case import Case
 from wallviz.figures import hierarchy as figures
 from wallviz.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
-from wallviz.i18n import N_, _, bracketed, labelled
+from wallviz.i18n import N_, _, bracketed, labelled, listing
 
 #: The transfers as they stand beside their outline, in two lines.
 TITLES = {
@@ -72,7 +72,7 @@ def _waited(rung: Rung, size: float, text: str) -> str:
 def _sentence(found: Ladder, said: str, size: float) -> str:
     rungs = chosen(found)
     if not rungs:
-        return _("No source gives a bandwidth of {machine}: choose another machine.").format(machine=found.machine.name)
+        return _("No source gives a bandwidth of {machine}: choose another machine.").format(machine=_(found.machine.name))
     texts = durations([rung.time_s(size) or 0.0 for rung in rungs])
     parts = [_piece(rung, _waited(rung, size, text)) for rung, text in zip(rungs, texts, strict=True)]
     joined = _(", ").join(parts)
@@ -193,7 +193,7 @@ def _how_sure(found: Ladder) -> str:
     if not pairs:
         lines = [_("Nobody in the sources measured this machine: every rate is a data sheet's.")]
     lines += ["", _("Not in any source, and left out:")]
-    lines += [f"- {labelled(_(rung.name), ', '.join(_(MISSING[m]) for m in rung.missing))}" for rung in found.rungs if rung.missing]
+    lines += [f"- {labelled(_(rung.name), listing(_(MISSING[m]) for m in rung.missing))}" for rung in found.rungs if rung.missing]
     notes = [(_(rung.name), note) for rung in found.rungs for note in rung.notes]
     lines += ["", *(f"- {labelled(name, _(note))}" for name, note in notes)]
     return "\n".join(lines)
@@ -214,12 +214,12 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
                 _("fits"): {True: _("yes"), False: _("no"), None: None}[rung.holds(found.size_bytes)],
                 _("bandwidth (B/s)"): rung.bytes_per_s,
                 _("how obtained"): _(KINDS.get(rung.kind, rung.kind)),
-                _("other sources (B/s)"): "; ".join(f"{r.bytes_per_s:.4g} ({_(KINDS.get(r.kind, r.kind))})" for r in rung.readings[1:]),
+                _("other sources (B/s)"): "; ".join(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
                 _("latency (s)"): rung.latency_s,
                 _("energy (J/B)"): rung.energy_j_per_byte,
                 _("time (s)"): time,
                 _("times main memory"): time / base if time and base else None,
-                _("source"): "; ".join(rung.sources),
+                _("source"): "; ".join(catalog.sources()[id].title for id in rung.sources),
             }
         )
     return tuple(rows)
@@ -299,7 +299,7 @@ def machines(case: Case, view: View) -> Answer:
     size, said = size_bytes(case, view.size), size_said(case, view.size)
     found = {id: of(view, size, id) for id in dict.fromkeys((*COMPARED, view.machine))}
     rows = [
-        (id, each.machine.name, [_dot(rung, size) for rung in each.rungs if rung.bytes_per_s])
+        (id, _(each.machine.name), [_dot(rung, size) for rung in each.rungs if rung.bytes_per_s])
         for id, each in found.items()
         if any(rung.bytes_per_s for rung in each.rungs)
     ]
@@ -310,7 +310,7 @@ def machines(case: Case, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=_("{size} takes {fast} from the memory of {quick}, {slow} from that of {last}.").format(
-            size=said, fast=first, quick=found[quick].machine.name, slow=second, last=found[last].machine.name
+            size=said, fast=first, quick=_(found[quick].machine.name), slow=second, last=_(found[last].machine.name)
         ),
         drawing=figures.dots(
             rows,
@@ -339,4 +339,4 @@ def _dot(rung: Rung, size: float) -> figures.Dot:
 
 
 def _machine_table(found: tuple[Ladder, ...]) -> tuple[Mapping[str, object], ...]:
-    return tuple({_("machine"): each.machine.name} | dict(row) for each in found for row in rung_table(each))
+    return tuple({_("machine"): _(each.machine.name)} | dict(row) for each in found for row in rung_table(each))

@@ -13,7 +13,7 @@ from wallviz.answers.remedies.choices import PARAMS, View, draft, groups, setup,
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
-from wallviz.i18n import _, labelled, language
+from wallviz.i18n import _, bracketed, labelled, language, listing, qualified
 from wallviz.remedies import published
 from wallviz.remedies.effect import Effect, find, waterfall
 from wallviz.remedies.plan import Plan, plan
@@ -180,7 +180,7 @@ def _change(steps: Sequence[Effect], found: Plan) -> str:
         time = (
             _("{share} time").format(share=_percent(factor - 1.0)) if 0.5 < factor < 2 else _("{factor} the time").format(factor=units.times(factor))
         )
-    return f"{size}, {time}" + (_(", {factor} the GPUs").format(factor=units.times(more)) if more > 1 else "")
+    return qualified(size, time, _("{factor} the GPUs").format(factor=units.times(more)) if more > 1 else "")
 
 
 def _percent(share: float) -> str:
@@ -192,7 +192,11 @@ def _quality(steps: Sequence[Effect], found: Plan) -> str:
     worst = max(lost, default=0.0)
     if worst < 0.0005:
         return _("no quality cost reported")
-    return _("quality −{share} (published)").format(share=f"{units.significant(worst * 100, 2)}{units.THIN}%")
+    return _quality_lost(worst)
+
+
+def _quality_lost(share: float) -> str:
+    return _("quality −{share} (published)").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
 
 
 def _caption(found: Plan, chosen: Chosen) -> str:
@@ -245,7 +249,7 @@ def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.Bar]:
 def _rows(found: Plan, chosen: Chosen) -> tuple[Mapping[str, object], ...]:
     def row(name: str, o: Any, saved: float, saved_s: float) -> dict[str, object]:
         return {
-            _("step"): name, "GiB": o.bytes / units.GIB, _("saves, GiB"): saved / units.GIB, _("seconds"): o.time_s, _("saves, seconds"): saved_s,
+            _("remedy"): name, "GiB": o.bytes / units.GIB, _("saves, GiB"): saved / units.GIB, _("seconds"): o.time_s, _("saves, seconds"): saved_s,
             _("moved, bytes"): o.moved_bytes, _("sent over links, bytes"): o.sent_bytes, _("over PCI Express, bytes"): o.slot_bytes,
             _("tokens/s"): o.tokens_per_s,
         }  # fmt: skip
@@ -319,13 +323,13 @@ def cards(case: Case, view: View) -> tuple[RemedyCard, ...]:
 def _card(e: Effect, found: Plan, *, on: bool) -> RemedyCard:
     buys = f"{'−' if e.saves_bytes >= 0 else '+'}{units.binary(abs(e.saves_bytes))}"
     if abs(e.moved_factor - 1.0) >= 0.005:
-        buys += ", " + _("{share} bytes moved").format(share=_percent(e.moved_factor - 1.0))
+        buys = qualified(buys, _("{share} bytes moved").format(share=_percent(e.moved_factor - 1.0)))
     time = _("no more time") if abs(e.time_factor - 1.0) < 0.005 else _("{share} time").format(share=_percent(e.time_factor - 1.0))
-    costs = f"{time}; {_(e.remedy.costs)}"
+    costs = _("{text}; {more}").format(text=time, more=_(e.remedy.costs))
     if lost := found.losses.get(e.remedy.id):
-        costs += f"; {_('quality')} −{units.significant(lost * 100, 2)}{units.THIN}% ({_('published')})"
+        costs = _("{text}; {more}").format(text=costs, more=_quality_lost(lost))
     cases = found.evidence.get(e.remedy.id, ())
-    measured = labelled(_(GRADES[cases[0].grade]), cases[0].setting) if cases else _("nothing published in our table: computed")
+    measured = labelled(_(GRADES[cases[0].grade]), _(cases[0].setting)) if cases else _("nothing published in our table: computed")
     if e.remedy.default_on:
         measured += f" · {_(e.remedy.default_on)}"
     return RemedyCard(_(e.remedy.name), buys, costs, _(e.remedy.fails), measured, on)
@@ -339,8 +343,9 @@ def _why(found: Plan, chosen: Chosen) -> str:
         _("Every step is computed anew by the same calculators as the footprint and roofline pages, in this order: savings do not add."),
         "",
         *(
-            f"- **{_(s.remedy.name)}**: {_(s.remedy.formula)}. "
-            + _("{before} → {after} per GPU; {t0} → {t1}; moved {m0} → {m1}.").format(
+            _("- **{remedy}**: {formula}. {before} → {after} per GPU; {t0} → {t1}; moved {m0} → {m1}.").format(
+                remedy=_(s.remedy.name),
+                formula=_(s.remedy.formula),
                 before=units.binary(s.before.bytes),
                 after=units.binary((s.after or s.before).bytes),
                 t0=units.si(s.before.time_s, "s"),
@@ -362,7 +367,7 @@ def _why(found: Plan, chosen: Chosen) -> str:
         ),
     ]
     places = {"chip": _("chip"), "links": _("links"), "slot": _("PCI Express"), "bubble": _("pipeline bubble")}
-    lines += ["", labelled(_("Now"), ", ".join(f"{places[name]} {units.si(s, 's')}" for name, s in found.now.seconds.items() if s))]
+    lines += ["", labelled(_("Now"), listing(f"{places[name]} {units.si(s, 's')}" for name, s in found.now.seconds.items() if s))]
     return "\n".join(lines)
 
 
@@ -392,10 +397,10 @@ def evidence_rows(case: Case, view: View) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("remedy"): _(e.remedy.name),
-            _("tested on"): point.setting,
-            _("saved"): _share(point.saved) + ("" if point.how_saved == "published" else f" ({_('counted')})"),
+            _("tested on"): _(point.setting),
+            _("saved"): _share(point.saved) if point.how_saved == "published" else bracketed(_share(point.saved), _("counted")),
             _("time"): _signed(point.time),
-            _("quality lost"): _signed(point.quality) + (f" ({point.metric})" if point.metric else ""),
+            _("quality lost"): bracketed(_signed(point.quality), _(point.metric)) if point.metric else _signed(point.quality),
             _("traffic"): _signed(point.traffic),
             _("failed"): _("yes") if point.failed else "",
             _("who"): _(GRADES[point.grade]),

@@ -15,7 +15,7 @@ from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
 from wallviz.figures import style
-from wallviz.i18n import N_, _, language
+from wallviz.i18n import N_, _, labelled, language, qualified
 from wallviz.remedies import low_precision, published, search, whole_run
 from wallviz.remedies.published import GRADES, Published, Quantized
 from wallviz.remedies.remedy import REMEDIES
@@ -24,6 +24,8 @@ from wallviz.remedies.remedy import REMEDIES
 BOARDS = {"Llama-3-8B": ("compute", "solid"), "Llama-3-70B": ("compute", "dot"), "Llama-2-70B": ("memory", "dot"), "Llama-2-7B": ("memory", "solid")}
 #: Hardware remedies that are drawn as lines of their own, in a word.
 HARDWARE = {"more-bandwidth": "HBM3e (H200)", "hbm4": "HBM4 (Rubin)", "in-memory": "HBM-PIM"}
+#: What a published case saved.
+SAVED = {"memory": N_("memory"), "traffic": N_("memory traffic")}
 #: Tokens that a training run takes where nothing is said, a parameter (arXiv 2203.15556: about 20).
 TOKENS_A_PARAMETER = 20.0
 
@@ -76,8 +78,8 @@ def _plane(case: Case, view: View) -> Answer:
     sentence = _("{n} published cases: memory saved against the price paid; {failed} are failures, the worst {worst} ({metric} {lost}).").format(
         n=len(points),
         failed=len(failed),
-        worst=worst.setting,
-        metric=worst.metric,
+        worst=_(worst.setting),
+        metric=_(worst.metric),
         lost=f"{'+' if worst.metric in published.LOWER else '−'}{units.significant((worst.quality or 0.0) * 100, 2)}{units.THIN}%",
     )
     drawing = figures.plane(
@@ -87,8 +89,9 @@ def _plane(case: Case, view: View) -> Answer:
     )
     rows = tuple(
         {
-            _("remedy"): _(REMEDIES[p.remedy].name), _("tested on"): p.setting, _("saved"): p.saved, _("of what"): p.saved_what, _("time"): p.time,
-            _("quality lost"): p.quality, _("traffic"): p.traffic, _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): p.source,
+            _("remedy"): _(REMEDIES[p.remedy].name), _("tested on"): _(p.setting), _("saved"): p.saved, _("of what"): _(SAVED[p.saved_what]),
+            _("time"): p.time, _("quality lost"): p.quality, _("traffic"): p.traffic,
+            _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): p.source,
         }
         for p in points
     )  # fmt: skip
@@ -99,10 +102,10 @@ def _plane(case: Case, view: View) -> Answer:
 def _spot(point: Published, *, named: bool) -> figures.Spot:
     price = f"{units.significant(point.price * 100, 2)}{units.THIN}%"
     lines = (
-        point.setting,
+        _(point.setting),
         _("saved {saved} of the {what}, price {price} of {kind}").format(
             saved=f"{point.saved:.0%}",
-            what=_("memory") if point.saved_what == "memory" else _("memory traffic"),
+            what=_(SAVED[point.saved_what]),
             price=price,
             kind=_(figures.PRICES[point.kind][0]),
         ),
@@ -158,7 +161,10 @@ def _quality(case: Case, view: View) -> Answer:
 
 
 def _board(label: str, points: list[Quantized], role: str, dash: str) -> figures.Series:
-    hover = [f"{q.model} {q.format} {q.method}: {q.bits:.2f} {_('bits')}, {units.TIMES}{q.ratio:.3f}" for q in points]
+    hover = [
+        labelled(f"{q.model} {q.format} {q.method}", qualified(_("{n} bits").format(n=f"{q.bits:.2f}"), f"{units.TIMES}{q.ratio:.3f}"))
+        for q in points
+    ]
     return figures.Series(label, [q.bits for q in points], [q.ratio for q in points], role, hover, dash=dash, symbol=style.ROLES[role].symbol)
 
 
@@ -294,4 +300,4 @@ def _formats(case: Case, view: View) -> Answer:
     if view.scale:
         bells[_("scaled by 2^{n}").format(n=view.scale)] = (float(view.median + view.scale), spread)
     drawing = figures.ranges(made, name=_("What each format can hold, in powers of two (light: fewer digits)"), bells=bells, revision="formats")
-    return Answer("remedies-figure", f"{lost}; {end}", drawing, rows=lambda: tuple(rows))
+    return Answer("remedies-figure", _("{text}; {more}").format(text=lost, more=end), drawing, rows=lambda: tuple(rows))

@@ -88,9 +88,9 @@ def _ridges(now: Workload) -> str:
     """The ridge by precision, and of the same arithmetic against the levels on the chip."""
     by_precision = [f"{p.upper()} {units.significant(ridge)}" for p, ridge in ridges(now.chip, accumulate=now.view.accumulate).items()]
     peak = now.main.roof.peak_flop_per_s
-    by_level = [f"{level} {units.significant(peak / rate)}" for level, rate in levels(now.chip.id).items()]
-    text = labelled(_("- **Ridge by number format**"), ", ".join(by_precision))
-    return f"{text}\n{labelled(_('- **Ridge against memory on the chip**'), ', '.join(by_level))}" if by_level else text
+    by_level = [f"{_(level)} {units.significant(peak / rate)}" for level, rate in levels(now.chip.id).items()]
+    text = labelled(_("- **Ridge by number format**"), listing(by_precision))
+    return f"{text}\n{labelled(_('- **Ridge against memory on the chip**'), listing(by_level))}" if by_level else text
 
 
 def _bytes_per_weight(now: Workload) -> float:

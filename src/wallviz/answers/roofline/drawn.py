@@ -15,7 +15,7 @@ from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import Line, Spot
 from wallviz.figures.style import Drawing
 from wallviz.footprint.kv_cache import kv_cache_bytes
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.roofline.roof import roof
 from wallviz.roofline.step import Step
 
@@ -50,7 +50,7 @@ def roofs(now: Workload) -> list[Line]:
             top = roof(now.chip, precision, accumulate=now.view.accumulate)
             found.append(Line(_name(now.name, precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
     if now.view.levels:
-        found += [Line(level, main.peak_flop_per_s, rate, main=False, level=True) for level, rate in levels(now.chip.id).items()]
+        found += [Line(_(level), main.peak_flop_per_s, rate, main=False, level=True) for level, rate in levels(now.chip.id).items()]
     for id in now.view.others:
         if id in catalog.chips() and id != now.chip.id:
             other = elsewhere(now, catalog.chips()[id])
@@ -69,7 +69,7 @@ def levels(chip: str) -> Mapping[str, float]:
 
 
 def _name(chip: str, precision: str) -> str:
-    return _("{chip}, 16 bits").format(chip=chip) if precision in ("bf16", "fp16") else f"{chip}, {precision.upper()}"
+    return _("{chip}, 16 bits").format(chip=chip) if precision in ("bf16", "fp16") else qualified(chip, precision.upper())
 
 
 def _spots(now: Workload) -> list[Spot]:
@@ -91,7 +91,7 @@ def _step_spot(phase: str, chip: str, step: Step, *, main: bool) -> Spot:
     rate = float(step.flop) / float(step.time_s)
     return Spot(
         id=f"{phase}/",
-        label=_(PHASE_NAMES[phase]) if main else f"{_(PHASE_NAMES[phase])}, {chip}",
+        label=_(PHASE_NAMES[phase]) if main else qualified(_(PHASE_NAMES[phase]), chip),
         intensity=float(step.arithmetic_intensity),
         flop_per_s=rate,
         role=_role(str(step.bound)),
@@ -113,7 +113,7 @@ def _operation_spots(phase: str, step: Step) -> list[Spot]:
         found.append(
             Spot(
                 id=f"{phase}/{op.id}",
-                label=f"{_(PHASE_NAMES[phase])}: {_(op.name)}",
+                label=labelled(_(PHASE_NAMES[phase]), _(op.name)),
                 intensity=float(op.intensity) if np.isfinite(op.intensity) else 0.0,
                 flop_per_s=rate,
                 role=_role(str(timed.bound)),

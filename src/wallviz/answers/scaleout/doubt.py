@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from wallviz import catalog, units
 from wallviz.answers.scaleout import evidence
 from wallviz.answers.scaleout.study import Study
 from wallviz.figures.scaleout import KINDS
-from wallviz.i18n import _
+from wallviz.i18n import N_, _, listing
 from wallviz.scaleout.job import NOT_MODELLED
 
 
@@ -93,7 +96,7 @@ def table(*, formulas: bool = True) -> tuple[dict[str, object], ...]:
     every = sorted(found, key=lambda one: (one.row.case not in evidence.MODELLED, -abs(one.miss)))
     return tuple(
         {
-            _("case"): _(evidence.MODELLED.get(one.row.case, "")) or one.row.case.replace("_", " "),
+            _("case"): _(evidence.MODELLED.get(one.row.case) or _FORMULA_NAMES.get(one.row.case) or one.row.case.replace("_", " ")),
             _("inputs"): _inputs(one.row.inputs),
             _("published"): said(one.row.expected, one.row.unit),
             _("predicted"): said(one.predicted, one.row.unit),
@@ -104,29 +107,71 @@ def table(*, formulas: bool = True) -> tuple[dict[str, object], ...]:
     )
 
 
-_SHOWN = (
-    "scheme",
-    "model",
-    "parameters",
-    "gpus",
-    "tensor_parallel",
-    "pipeline_parallel",
-    "micro_batch",
-    "recompute",
-    "technique",
-    "stage",
-    "message_bytes",
-)
+_FORMULA_NAMES = {
+    "busbw_factor": N_("Factor of a collective's bus bandwidth"),
+    "allreduce_time_ddp": N_("Time of the all-reduce of data parallelism"),
+    "allgather_time": N_("Time of an all-gather"),
+    "allgather_time_latency_bound": N_("Time of an all-gather bound by latency"),
+    "p2p_time": N_("Time of a transfer between two chips"),
+    "step_time": N_("Time of a step from its arithmetic"),
+    "fsdp_critical_batch_per_chip": N_("Least tokens a chip that hide FSDP's gathers"),
+    "dcn_critical_batch_per_pod": N_("Least tokens a pod that hide the network between pods"),
+    "dp_critical_batch_per_gpu": N_("Least tokens a GPU that hide the gradients"),
+    "optimal_fsdp_ways": N_("Best number of chips for FSDP"),
+    "tensor_parallel_limit": N_("Most chips for tensor parallelism"),
+    "parameter_count": N_("Number of parameters"),
+    "time_for_300e9_tokens": N_("Time for 300 billion tokens"),
+    "training_time": N_("Time of a training run"),
+    "activation_share": N_("Share of the activations that stays"),
+    "activations_per_gpu": N_("Activations per GPU"),
+    "states_per_gpu": N_("Model states per GPU"),
+    "zero_states_per_gpu": N_("Model states per GPU under ZeRO"),
+    "zero_communication": N_("Traffic of ZeRO"),
+    "pipeline_bubble": N_("Pipeline bubble"),
+    "critical_batch_exponent": N_("Exponent of the critical batch"),
+}
+"""What is checked by a formula alone, in words."""
+_SHOWN = {
+    "scheme": "{value}",
+    "model": "{value}",
+    "parameters": "{value}",
+    "gpus": N_("{value} GPUs"),
+    "tensor_parallel": N_("tensor parallel {value}"),
+    "pipeline_parallel": N_("pipeline parallel {value}"),
+    "micro_batch": N_("micro-batch {value}"),
+    "recompute": N_("recomputation: {value}"),
+    "technique": N_("recomputation: {value}"),
+    "stage": "{value}",
+    "message_bytes": N_("messages of {value}"),
+}
+_VALUES = {
+    "none": N_("none"),
+    "full": N_("full"),
+    "True": N_("full"),
+    "selective": N_("selective"),
+    "sequence parallel": N_("none, sequence parallel"),
+    "seq+selective": N_("selective, sequence parallel"),
+    "selective + sequence parallel": N_("selective, sequence parallel"),
+    "baseline DP": N_("data parallelism alone"),
+    "P_os": "ZeRO-1",
+    "P_os+g": "ZeRO-2",
+    "P_os+g+p": "ZeRO-3",
+}
+_UNITS = {"chips": N_("{n} chips"), "tokens": N_("{n} tokens"), "tokens/s": N_("{n} tokens/s"), "elements/parameter": N_("{n} elements a parameter")}
 
 
-def _inputs(inputs: object) -> str:
-    given = dict(inputs)  # type: ignore[call-overload]
-    parts = []
-    for name in _SHOWN:
-        if name in given:
-            value = given[name]
-            parts.append(units.count(value) if name == "parameters" else f"{name.replace('_', ' ')} {value}" if not isinstance(value, str) else value)
-    return ", ".join(parts)
+def _inputs(inputs: Mapping[str, Any]) -> str:
+    def written(name: str) -> str:
+        value = inputs[name]
+        if name == "parameters":
+            return units.count(value)
+        if name == "message_bytes":
+            return units.si(value, "B")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:,}"
+        return _(_VALUES.get(str(value), str(value)))
+
+    return listing(_(template).format(value=written(name)) for name, template in _SHOWN.items() if name in inputs)
 
 
 def said(value: float, unit: str) -> str:
@@ -135,4 +180,4 @@ def said(value: float, unit: str) -> str:
         return units.si(value, {"bytes": "B", "bytes/s": "B/s"}.get(unit, unit))
     if unit == "parameters":
         return units.count(value)
-    return f"{units.significant(value)} {unit}" if unit != "ratio" else units.significant(value)
+    return _(_UNITS[unit]).format(n=units.significant(value)) if unit in _UNITS else units.significant(value)

@@ -1,0 +1,40 @@
+"""The machine page's answers: how fast a measured machine moves bytes, beside published ones, and what that means for a model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from wallviz.answers import Answer
+from wallviz.answers.machine import drawn
+from wallviz.answers.machine.choices import PARAMS, View, figure_names
+from wallviz.answers.machine.confirm import commands
+from wallviz.answers.machine.others import beside_names
+from wallviz.answers.machine.told import compared, facts, failures, samples
+from wallviz.case import Case
+from wallviz.errors import InputError
+from wallviz.i18n import _
+from wallviz.probe.record import Record
+
+__all__ = ["PARAMS", "View", "answer", "beside_names", "commands", "compared", "facts", "failures", "figure_names", "in_time", "samples"]
+
+
+def answer(case: Case, view: View, record: Record | None = None, against: Record | None = None, *, opened: bool = False) -> Answer:
+    """The answer for `record` as `view` says, `against` another one where there is one; published machines without any.
+
+    `opened`: the record came from a file, and may be another machine's.
+    """
+    try:
+        return drawn.answer(case, view, record, against, opened=opened).with_spec()
+    except InputError as error:
+        return Answer("machine", str(error), None, sure=_("cannot be drawn"), trust="red")
+
+
+def in_time(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Records by when they were made, the earliest first; a time without a zone is read as UTC."""
+
+    def made(record: Record) -> dt.datetime:
+        when = dt.datetime.fromisoformat(record.created)
+        return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+
+    return tuple(sorted(records, key=made))

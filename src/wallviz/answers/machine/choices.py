@@ -1,0 +1,43 @@
+"""What the machine page lets a reader choose: the figure, and the machines that stand beside the measured one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wallviz.answers.machine.others import others
+from wallviz.errors import InputError
+from wallviz.i18n import N_, _
+from wallviz.params import Param, choice, names
+
+FIGURES = {
+    "staircase": N_("Bandwidth by working set"),
+    "kernels": N_("Bandwidth by kernel"),
+    "share": N_("Share of what is promised"),
+    "latency": N_("Latency by working set"),
+}
+BESIDE = ("h100-sxm5-80gb", "a100-80gb", "mi300x", "amd-epyc-zen-5-2-vcpus")
+"""Machines that stand beside the reader's until others are chosen."""
+MOST_BESIDE = 8
+PARAMS: tuple[Param, ...] = (choice("show", FIGURES, "staircase"), names("beside"))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page's choices: `show` is a key of `FIGURES`; `beside` holds ids of `others`, none meaning `BESIDE`."""
+
+    show: str = "staircase"
+    beside: tuple[str, ...] = ()
+
+
+def figure_names() -> dict[str, str]:
+    """The figures by id, in the language in use."""
+    return {id: _(name) for id, name in FIGURES.items()}
+
+
+def beside(view: View) -> tuple[str, ...]:
+    """The machines that stand beside the reader's. Raises `InputError` for one that does not exist, or for too many."""
+    if unknown := [id for id in view.beside if id not in others()]:
+        raise InputError(N_("no published machine is called {name}: choose from the list"), name=unknown[0][:40])
+    if len(view.beside) > MOST_BESIDE:
+        raise InputError(N_("{n} machines are too many for one figure: choose {limit} at most"), n=len(view.beside), limit=MOST_BESIDE)
+    return view.beside or BESIDE

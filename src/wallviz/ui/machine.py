@@ -1,0 +1,221 @@
+"""The bench of the machine page: measuring on a button, progress and cancel, records that were opened, telemetry; it stays in the session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import streamlit as st
+
+from wallviz.answers import machine
+from wallviz.answers.machine import consent
+from wallviz.answers.machine.telemetry import telemetry as rows_of_telemetry
+from wallviz.errors import InputError
+from wallviz.i18n import _, use
+from wallviz.probe.isolated import Measurement
+from wallviz.probe.reasons import NotMeasured
+from wallviz.probe.record import LONGEST, Record, read
+from wallviz.probe.run import MOST_GPUS, nothing
+from wallviz.ui.page import Page, plain
+from wallviz.ui.probe import browser_probe
+
+AGAIN_S = 0.5
+"""Between two looks at a measurement that runs."""
+MOST_RECORDS = 2
+
+
+@dataclass(slots=True)
+class Bench:
+    """What this session is measuring, has measured (`mine`), and was given (`opened`); `problems` are sentences about files that are no records."""
+
+    running: Measurement | None = None
+    mine: Record | None = None
+    failed: Record | None = None
+    opened: tuple[Record, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    seen: Record | None = None
+    """The browser's latest record without its time: it is sent again at every run."""
+
+    @property
+    def record(self) -> Record | None:
+        """The record that the page is about: measured here, else the later one of those opened."""
+        return self.mine or (machine.in_time(self.opened)[-1] if self.opened else None)
+
+    @property
+    def against(self) -> Record | None:
+        """The record beside it."""
+        others = [record for record in self.opened if record is not self.record]
+        return others[0] if others else None
+
+    def take(self) -> None:
+        """Takes the result of a measurement that has ended."""
+        if self.running is None or not self.running.done:
+            return
+        record = self.running.result()
+        self.running = None
+        self.mine, self.failed = (self.mine, record) if nothing(record) else (record, None)
+
+
+def bench() -> Bench:
+    """This session's bench."""
+    found: Bench = st.session_state.setdefault("_machine", Bench())
+    found.take()
+    return found
+
+
+def refused() -> str:
+    """Why this server measures nothing, empty where it may."""
+    return consent.refused(st.get_option("server.address"), os.environ)
+
+
+def panel(page: Page) -> None:
+    """What will be measured and the button; while it is measured, progress and cancel; where it may not be, why."""
+    if page.embedded:
+        return
+    here = bench()
+    if why := refused():
+        st.info(plain([why]), icon=":material/lock:")
+        st.session_state.setdefault("machine_drawer_browser", True)  # what a visitor can measure is open
+    elif here.running is not None:
+        st.fragment(_progress, run_every=AGAIN_S)()
+    else:
+        _offer(here)
+    if here.failed is not None and here.running is None:
+        st.warning(plain(machine.failures(here.failed)), icon=":material/error:")
+
+
+def _offer(here: Bench) -> None:
+    paths = consent.paths()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="machine_bench"):
+        path = "cpu"
+        index = 0
+        if len(paths) > 1:
+            path = st.segmented_control(_("Measure"), list(paths), format_func=paths.__getitem__, default="cpu", required=True, key="machine_path")
+            if path != "cpu":
+                index = int(st.number_input(_("GPU number"), 0, MOST_GPUS - 1, key="machine_gpu", width=120))
+        said = consent.consent(path)
+        st.button(
+            _("Measure again") if here.mine else _("Measure this computer"),
+            type="secondary" if here.mine else "primary",
+            icon=":material/speed:",
+            disabled=not said.ready,
+            key="machine_measure",
+            on_click=start,
+            args=(path, index),
+        )
+        st.caption(said.text, width="stretch")
+
+
+def start(path: str, index: int) -> None:
+    """Starts a measurement, unless one of this session runs, or this server may not."""
+    here = bench()
+    if here.running is None and not refused():
+        here.failed = None
+        here.running = Measurement(path, index=index)
+
+
+def _progress() -> None:
+    """How far it is; run again every half second, and the whole page once it is done."""
+    use(st.session_state["_language"])  # a rerun of a fragment passes by app.py
+    here = bench()
+    if here.running is None:
+        st.rerun()
+    else:
+        share, part = here.running.progress
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.progress(min(1.0, max(0.0, share)), text=consent.part(part), width="stretch")
+            st.button(_("Cancel"), key="machine_cancel", on_click=here.running.cancel)
+
+
+# -------------------------------------------------------------------------------------------------------- records
+
+
+def _opened() -> None:
+    """Reads what was uploaded, whatever it is; keeps two records at most."""
+    here, found = bench(), []
+    here.problems = []
+    for file in st.session_state["machine_files"]:
+        try:
+            found.append(read(file.getvalue()[: LONGEST + 1]))
+        except InputError as error:
+            here.problems.append(f"{file.name[:60]}: {error}")
+    if len(found) > MOST_RECORDS:
+        here.problems.append(_("Two records are compared at a time: the first two are used."))
+    here.opened = tuple(found[:MOST_RECORDS])
+
+
+def _forget() -> None:
+    here = bench()
+    here.mine, here.opened, here.problems, here.failed = None, (), [], None
+
+
+def compare(page: Page) -> None:
+    """Opens one record or two, and sets the earlier against the later one."""
+    here = bench()
+    st.file_uploader(
+        _("Open one record or two: files that wallviz probe -o or this page wrote"),
+        ["json"],
+        accept_multiple_files=True,
+        key="machine_files",
+        on_change=_opened,
+        max_upload_size=1,
+    )
+    if here.problems:
+        st.error(plain(here.problems), icon=":material/error:")
+    both = machine.in_time([record for record in (here.record, here.against) if record is not None])
+    if len(both) == MOST_RECORDS:
+        said, rows = machine.compared(*both)
+        st.markdown(f"**{said}**")
+        page.remarks("", [f"{letter}: {_device(record)}" for letter, record in zip("AB", both, strict=True)])
+        page.table(rows)
+    elif both:
+        st.caption(_("With a second record, earlier and later stand side by side here."))
+    if both:
+        st.button(_("Forget these records"), on_click=_forget, key="machine_forget")
+
+
+def _device(record: Record) -> str:
+    return " · ".join(filter(None, [record.device.name or "–", record.path, record.created]))
+
+
+def browser() -> None:
+    """Measures the GPU of the device in front of the reader, in the browser; its record becomes the page's."""
+    try:
+        record = browser_probe()
+    except InputError as error:
+        st.error(plain([str(error)]), icon=":material/error:")
+        return
+    here = bench()
+    if record is None or here.seen == (known := replace(record, created="")):
+        return
+    here.seen = known
+    if not nothing(record):  # why there is none stands where the reader pressed
+        here.mine, here.failed = record, None
+        st.rerun()
+
+
+def telemetry() -> None:
+    """The GPUs of this server, once a second; nothing is asked where the server may not be measured."""
+    if why := refused():
+        st.markdown(plain([why]))
+        return
+    st.fragment(_live, run_every=1.0)()
+
+
+def _live() -> None:
+    use(st.session_state["_language"])
+    try:
+        rows, remarks, commands = rows_of_telemetry()
+    except NotMeasured as error:
+        st.markdown(plain([str(error)]))
+        return
+    _table(rows)
+    if remarks:
+        st.markdown(plain(remarks))
+    st.code("\n".join(commands), language=None)
+
+
+def _table(rows: Sequence[dict[str, str]]) -> None:
+    if rows:
+        st.table({name: [plain([row[name]]) for row in rows] for name in rows[0]}, hide_index=True)
