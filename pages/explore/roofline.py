@@ -70,5 +70,7 @@ if mine := page.drawer("own", _("Your own model: paste its config.json, or enter
 if take := page.drawer("export", _("Take it with you: JSON, CSV")):
     with take, st.container(horizontal=True):
         page.save(_("Every number: JSON"), lambda: roofline.document(case, view), "wallviz-roofline.json", "application/json")
-        page.save(_("The operations: CSV"), lambda: ui.csv_text(roofline.operations(case, view, exact=True)), "wallviz-roofline-operations.csv", "text/csv")
+        page.save(
+            _("The operations: CSV"), lambda: ui.csv_text(roofline.operations(case, view, exact=True)), "wallviz-roofline-operations.csv", "text/csv"
+        )
 page.next("hierarchy", _("how long a byte takes to arrive"))
