@@ -135,3 +135,9 @@ def test_a_notebook_gets_the_objects() -> None:
     assert isinstance(wallviz.scaleout("llama-3.1-8b", "H100", job="infer"), Serving)
     with pytest.raises(InputError, match="link_across"):
         wallviz.scaleout("llama-3.1-8b", "H100", link_across="fast")  # type: ignore[arg-type]
+
+
+def test_an_encoder_writes_no_tokens() -> None:
+    """A model without a decoder cannot be served token by token, and that is said."""
+    with pytest.raises(wallviz.InputError, match="has an encoder alone"):
+        wallviz.scaleout("bert-base", "H100", gpus=8, job="infer")

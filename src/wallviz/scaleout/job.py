@@ -150,6 +150,10 @@ def on_chips(
     _share("link_efficiency", link_efficiency)
     fabric = Fabric(rates[0] or inside_bytes_per_s(chip), rates[1] or ACROSS_BYTES_PER_S, int(gpus_per_node), link_efficiency)
     if job == "infer":
+        if arch.layers and all(layer.encoder for layer in arch.layers):
+            raise InputError(
+                N_("{model} has an encoder alone and writes no tokens: ask about training, or choose a model that has a decoder."), model=arch.name
+            )
         return _serving(arch, chip, fabric, int(gpus), BANDWIDTH_EFFICIENCY if efficiency is None else efficiency, **fields)
     run = copied(Run(**fields), int(gpus))
     share = EFFICIENCY if efficiency is None else efficiency
