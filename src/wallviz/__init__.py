@@ -275,7 +275,7 @@ def scaleout(
 
 def _giga(rate: Any) -> Any:
     """Bytes per second of GB/s; what is no number stays what it is, for the check to name."""
-    return rate * 1e9 if isinstance(rate, int | float) else rate
+    return rate * 1e9 if isinstance(rate, int | float) and abs(rate) < 1e99 else rate
 
 
 def remedies(

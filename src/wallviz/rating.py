@@ -12,15 +12,18 @@ from functools import lru_cache
 import numpy as np
 
 from wallviz.errors import InputError
-from wallviz.footprint import quantization, serve
+from wallviz.footprint import kv_cache, quantization, serve
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
+from wallviz.roofline import checks
 from wallviz.roofline.step import step
 from wallviz.transformer import Architecture
 
 LONGEST_S = 3600.0
 """A target longer than an hour is a typing error."""
+SHORTEST_S = 1e-12
+"""So is one that light would not cross a chip in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,16 @@ class Work:
     tpot_s: float = 0.05
 
     def __post_init__(self) -> None:
+        for name, count in (("batch", self.batch), ("context", self.context)):
+            checks.single(name, count)
+            kv_cache.counted(name, count)
+        quantization.source(self.weights)
+        kv_cache.cache_format(self.kv)
         for name, value in (("TTFT", self.ttft_s), ("TPOT", self.tpot_s)):
-            if not 0 < value <= LONGEST_S:
-                raise InputError(N_("{name} must be more than 0 and at most {most} seconds: got {value}."), name=name, most=LONGEST_S, value=value)
+            if not checks.is_number(value, SHORTEST_S, LONGEST_S):
+                raise InputError(
+                    N_("{name} must be more than 0 and at most {most} seconds: got {value}."), name=name, most=LONGEST_S, value=checks.said(value)
+                )
 
 
 @dataclass(frozen=True, slots=True)

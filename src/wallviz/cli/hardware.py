@@ -43,7 +43,7 @@ def answer(
         every = list(catalog.chips().values())
         say_json([_figures(chip) for chip in every]) if as_json else say(_listing(every))
         return
-    found = [wallviz.chip(name) for name in dict.fromkeys(chips)]
+    found = list({chip.id: chip for chip in map(wallviz.chip, chips)}.values())
     if strangers := prices.keys() - {chip.id for chip in found}:
         raise InputError(N_("--price names {chip}, which is not compared: add it to the chips"), chip=", ".join(sorted(strangers)))
     records = [_record(chip, asked, model, prices.get(chip.id)) for chip in found]

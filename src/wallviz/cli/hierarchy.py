@@ -28,8 +28,8 @@ def answer(
 ) -> None:
     """Lists the machines, or answers for one."""
     if machine is None:
-        if size or basis:
-            option = "--size" if size else "--basis"
+        if size is not None or basis is not None:
+            option = "--size" if size is not None else "--basis"
             raise InputError(N_("{option} needs a machine: write wallviz hierarchy MACHINE {option} ..."), option=option)
         if as_json:
             say_json([{"id": each.id, "name": each.name, "chip": each.chip or None} for each in with_chips(catalog.chips()).values()])
@@ -37,7 +37,7 @@ def answer(
             rows = ((each.id, _(each.name)) for each in MACHINES.values())
             say(table(((_("machine"), "whole"), (_("name"), "left")), rows) + "\n" + _("Any chip of wallviz hardware is answered too."))
         return
-    found = wallviz.hierarchy(machine, size or "1 GiB", basis=basis or "peak")
+    found = wallviz.hierarchy(machine, "1 GiB" if size is None else size, basis="peak" if basis is None else basis)
     if as_json:
         say_json(found.as_dict())
     else:

@@ -15,6 +15,7 @@ from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
+from wallviz.roofline import checks
 from wallviz.roofline.operations import ACTIVATIONS, KERNELS, PHASES, RECOMPUTE
 from wallviz.roofline.roof import ACCUMULATE
 
@@ -59,7 +60,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
     for option in (*ASKED, *CHIP):
         _positive(option, given.get(option.field))
     options: dict[str, Any] = {asked.get(name, name): value for name, value in given.items()}
-    with as_options():
+    with as_options(*_ALL):
         found = wallviz.roofline(arch, hardware=chip, **options)
     if as_json:
         from wallviz.roofline.report import record
@@ -70,8 +71,8 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
 
 
 def _positive(option: Option, value: object) -> None:
-    if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
-        raise InputError(N_("{name} cannot be {value}: give a number above 0."), name=option.name, value=str(value)[:40])
+    if value is not None:
+        checks.above_zero(option.name, value, 1e-12)
 
 
 def _chip(name: str, numbers: dict[str, Any]) -> Accelerator:
@@ -87,6 +88,8 @@ def _chip(name: str, numbers: dict[str, Any]) -> Accelerator:
     chip = catalog.find(name, catalog.chips(), "chip")
     fields = {"flop_per_s": "fp16_flop_per_s", "bytes_per_s": "memory_bytes_per_s", "memory_bytes": "memory_bytes"}
     instead: dict[str, Any] = {field: float(numbers[key]) for key, field in fields.items() if numbers[key] is not None}
+    if "fp16_flop_per_s" in instead:  # as typed: not halved for how a GeForce card accumulates
+        instead["fp16_accumulate"] = False
     return replace(chip, **instead)
 
 

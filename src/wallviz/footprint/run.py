@@ -217,7 +217,7 @@ def whole(name: str, value: ArrayLike, low: int, high: int) -> None:
     except (TypeError, ValueError):
         fine = False
     if not fine:
-        shown = str(value) if np.ndim(value) == 0 else "an array"
+        shown = "an array" if isinstance(value, list | tuple) or np.ndim(value) else str(value)
         raise InputError(
             N_("{name} cannot be {value}: give a whole number from {low} to {high}."), name=name, value=shown[:40], low=low, high=f"{high:,}"
         )

@@ -16,6 +16,7 @@ from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity
 from wallviz.hardware import Accelerator, Link, MemoryLevel
 from wallviz.i18n import N_, _
+from wallviz.roofline.checks import said
 
 BASES = ("peak", "measured")
 #: The transfers that Gholami et al. name (2021, "AI and Memory Wall"): inside a chip, between a chip and its DRAM, between sockets; then
@@ -241,8 +242,8 @@ def ladder(
     Several sources of one rung stay beside each other as its `readings`; `basis` says which of them counts: the rate that a vendor
     promises (``peak``), or what somebody saw (``measured``), where there is one.
     """
-    if basis not in BASES:
-        raise InputError(N_("{name} “{value}” does not exist: choose one of {known}."), name="basis", value=basis, known=", ".join(BASES))
+    if str(basis) not in BASES:  # an array is no word
+        raise InputError(N_("{name} “{value}” does not exist: choose one of {known}."), name="basis", value=said(basis), known=", ".join(BASES))
     found: dict[float, Rung] = {}
     for level in levels:
         if level.device in machine.devices or (machine.chip and level.chip == machine.chip):

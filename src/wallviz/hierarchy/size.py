@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from math import isfinite
+from math import isfinite, nan
 
 from wallviz import units
 from wallviz.errors import InputError
 from wallviz.i18n import N_
+from wallviz.roofline.checks import is_number, said
 
 PREFIXES = "kmgtpez"
 LARGEST_BYTES = 1e24
@@ -33,9 +34,9 @@ def parse(text: str | float) -> float:
         power = PREFIXES.index(found[2].lower()) + 1 if found[2] else 0
         value = float(found[1].replace(",", "")) * float((1024 if found[3] else 1000) ** power)
     else:
-        value = float(text)
+        value = float(text) if is_number(text, 1.0, LARGEST_BYTES) else nan
     if not (isfinite(value) and 1 <= value <= LARGEST_BYTES):
-        raise InputError(N_("A size must be from 1 byte to 10²⁴ bytes: got “{text}”."), text=str(text).strip()[:40])
+        raise InputError(N_("A size must be from 1 byte to 10²⁴ bytes: got “{text}”."), text=said(text).strip())
     return value
 
 

@@ -23,11 +23,14 @@ from wallviz.footprint.run import divides
 from wallviz.footprint.serve import share
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.i18n import N_
+from wallviz.roofline import checks
 from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 
 PHASES = ("prefill", "decode", "train")
 KERNELS = ("flash", "eager", "fused")
 RECOMPUTE = ("none", "full")
+#: Why such a model does not decode.
+ENCODER_ALONE = N_("{model} has an encoder alone and writes no tokens: ask for prefill, which is one pass over its input.")
 #: Bytes of one activation.
 ACTIVATIONS: dict[str, float] = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
 
@@ -284,7 +287,9 @@ def operations(
     Raises InputError for unknown phases, formats and kernels, numbers out of range, and decoding with a model that has no decoder.
     """
     phase, weights, activations = str(phase), str(weights).strip(), str(activations).strip().lower()
-    _check(architecture, phase, batch, context, activations, tensor_parallel, kernels, recompute)
+    _check(architecture, phase, batch, context, encoder_context, activations, tensor_parallel, kernels, recompute)
+    checks.switch("half_square", half_square)
+    checks.switch("vectors", vectors)
     size = ACTIVATIONS[activations]
     found: dict[str, _Sum] = {id: _Sum() for id in NAMES}
     held = _weights(architecture, _key(weights), tensor_parallel)
@@ -348,7 +353,15 @@ def _precision(id: str, matmuls: str, activations: str) -> str:
 
 
 def _check(
-    arch: Architecture, phase: str, batch: Quantity, context: Quantity, activations: str, tensor_parallel: int, kernels: str, recompute: str
+    arch: Architecture,
+    phase: str,
+    batch: Quantity,
+    context: Quantity,
+    encoder_context: Quantity | None,
+    activations: str,
+    tensor_parallel: int,
+    kernels: str,
+    recompute: str,
 ) -> None:
     for name, value, allowed in (
         ("phase", phase, PHASES),
@@ -356,20 +369,22 @@ def _check(
         ("kernels", kernels, KERNELS),
         ("recompute", recompute, RECOMPUTE),
     ):
-        if value not in allowed:
-            raise InputError(N_("{name} cannot be “{value}”: choose one of {allowed}."), name=name, value=str(value)[:40], allowed=", ".join(allowed))
+        checks.one_of(name, value, allowed)
+    source = context if encoder_context is None else encoder_context
     counted("batch", batch)
     counted("context", context)
+    counted("encoder_context", source)
+    checks.single("tensor_parallel", tensor_parallel)
     counted("tensor_parallel", tensor_parallel)
     try:
-        np.broadcast_shapes(np.shape(batch), np.shape(context))
+        np.broadcast_shapes(np.shape(batch), np.shape(context), np.shape(source))
     except ValueError:
         raise InputError(N_("These arrays do not fit together: give them one shape, or shapes that broadcast.")) from None
     heads = [layer.mixer.heads for layer, _count in arch.groups if isinstance(layer.mixer, Attention | LatentAttention)]
     if heads:
         divides("num_attention_heads", min(heads), "tensor_parallel", tensor_parallel)
     if phase == "decode" and _only_encoder(arch):
-        raise InputError(N_("{model} has an encoder alone and writes no tokens: ask for prefill, which is one pass over its input."), model=arch.name)
+        raise InputError(ENCODER_ALONE, model=arch.name)
 
 
 def _only_encoder(arch: Architecture) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from wallviz.errors import InputError
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
+from wallviz.roofline import checks
 from wallviz.roofline.roof import ridges
 from wallviz.roofline.serving import Largest, Utilization, largest_batch, utilization
 from wallviz.roofline.step import Step, step
@@ -15,6 +16,15 @@ from wallviz.transformer import Architecture
 
 #: Options of `step` that a largest batch does not take.
 _ONLY_TRAINING = ("recompute",)
+#: What `step` and `roofline.operations.operations` may be told beside the workload.
+OPTIONS = (
+    "weights", "kv", "activations", "tensor_parallel", "accumulate", "bytes_per_s", "kernels", "half_square", "recompute", "encoder_context",
+    "vectors",
+)  # fmt: skip
+#: Why something is None.
+TRAINS = N_("A training step has no time to first token and none per output token.")
+NO_RATE = N_("MFU and bandwidth utilization need a measured rate: give measured tokens/s.")
+NO_TARGET = N_("The largest batch needs a target: give a time per output token.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +71,14 @@ def report(
     >>> round(found.measured.of_bound, 2), found.prefill.bound, found.largest
     (0.72, 'compute', None)
     """
+    for name in options:
+        if name not in OPTIONS:
+            raise InputError(N_("no option is called {name}: choose from {choices}"), name=name[:40], choices=", ".join(OPTIONS))
     asked = step(architecture, chip, phase=phase, batch=batch, context=context, **options)
     reasons: list[str] = []
     phases: dict[str, Step | None] = {"prefill": None, "decode": None}
     if phase == "train":
-        reasons.append(N_("A training step has no time to first token and none per output token."))
+        reasons.append(TRAINS)
     else:
         serving = {name: value for name, value in options.items() if name not in _ONLY_TRAINING}
         for name in phases:
@@ -74,10 +87,10 @@ def report(
             except InputError as error:
                 reasons.append(str(error))
     if measured_tokens_per_s is None:
-        reasons.append(N_("MFU and bandwidth utilization need a measured rate: give measured tokens/s."))
+        reasons.append(NO_RATE)
     found = None
     if tpot_target_s is None:
-        reasons.append(N_("The largest batch needs a target: give a time per output token."))
+        reasons.append(NO_TARGET)
     elif phases["decode"] is not None:
         serving = {name: value for name, value in options.items() if name not in _ONLY_TRAINING}
         found = largest_batch(architecture, chip, tpot_s=tpot_target_s, context=context, utilization=utilization_share, **serving)
@@ -88,6 +101,9 @@ def report(
 def record(report: Report) -> dict[str, Any]:
     """The report as a plain dictionary, the JSON of the command line: base units, bytes as whole numbers, None with its reason."""
     asked, used, largest = report.step, report.measured, report.largest
+    rate = None if used is None else used.mfu
+    for name, value in (("batch", report.batch), ("context", report.context), ("measured", rate), ("time_s", asked.time_s)):
+        checks.single(name, value)
     return {
         "model": report.architecture.name,
         "hardware": report.chip.name,

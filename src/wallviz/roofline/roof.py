@@ -16,6 +16,7 @@ from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
+from wallviz.roofline import checks
 
 COMPUTE, BANDWIDTH = "compute", "bandwidth"
 ACCUMULATE = ("fp32", "fp16")
@@ -84,14 +85,17 @@ def roof(chip: Accelerator, precision: str = "bf16", *, accumulate: str = "fp32"
 
     Raises InputError where no source gives the chip's bandwidth, or any peak that could stand in.
     """
-    if accumulate not in ACCUMULATE:
-        raise InputError(
-            N_("{name} cannot be “{value}”: choose one of {allowed}."), name="accumulate", value=str(accumulate)[:40], allowed=", ".join(ACCUMULATE)
-        )
+    checks.one_of("accumulate", accumulate, ACCUMULATE)
+    if bytes_per_s is not None:
+        checks.single("bytes_per_s", bytes_per_s)
+        checks.above_zero("bytes_per_s", bytes_per_s)
     bandwidth = chip.memory_bytes_per_s if bytes_per_s is None else bytes_per_s
-    peak, note = _peak(chip, precision.lower(), accumulate)
+    peak, note = _peak(chip, str(precision).lower(), accumulate)
+    checks.single("memory_bytes_per_s", bandwidth)
     if not peak or not bandwidth:
         raise InputError(N_("No source gives the bandwidth and the 16-bit peak of {chip}: choose another chip."), chip=chip.name)
+    checks.above_zero("flop_per_s", peak)
+    checks.above_zero("memory_bytes_per_s", bandwidth)
     return Roof(precision, peak, bandwidth, note)
 
 
@@ -131,8 +135,9 @@ def own_chip(peak_flop_per_s: float, memory_bytes_per_s: float, memory_bytes: fl
     """
     given = {"peak_flop_per_s": peak_flop_per_s, "memory_bytes_per_s": memory_bytes_per_s, "memory_bytes": memory_bytes}
     for field, value in given.items():
-        if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(N_("{name} cannot be {value}: give a number above 0."), name=field, value=str(value)[:40])
+        if value is not None or field != "memory_bytes":
+            checks.single(field, value)
+            checks.above_zero(field, value)
     return Accelerator(
         "own", name, "", "accelerator", dt.date.min, fp16_flop_per_s=peak_flop_per_s, memory_bytes_per_s=memory_bytes_per_s, memory_bytes=memory_bytes
     )

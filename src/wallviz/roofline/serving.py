@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from wallviz.errors import InputError
 from wallviz.footprint import serve
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
-from wallviz.i18n import N_
+from wallviz.roofline import checks
 from wallviz.roofline.step import Step, step
 from wallviz.transformer import Architecture
 
 LARGEST = 65_536
+LONGEST_S = 1e6
+"""A token that takes longer than eleven days is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def largest_batch(
 
     Raises InputError for a target that is no positive number.
     """
-    if not (np.isfinite(tpot_s) and tpot_s > 0):
-        raise InputError(N_("{name} cannot be {value}: give a number above 0."), name="tpot", value=str(tpot_s)[:40])
+    for name, value in (("tpot", tpot_s), ("context", context)):
+        checks.single(name, value)
+    checks.above_zero("tpot", tpot_s, 1e-12, LONGEST_S)
     chosen = {"context": context, "weights": weights, "kv": kv, "tensor_parallel": tensor_parallel, **options}
     fits = _fits(architecture, chip, context, weights, kv, tensor_parallel, utilization)
     low, high = 0, LARGEST + 1
@@ -126,8 +128,7 @@ def utilization(step: Step, tokens_per_s: Quantity) -> Utilization:
     >>> round(used.bandwidth, 2), round(used.mfu, 3)
     (0.68, 0.004)
     """
-    if np.any(~(np.asarray(tokens_per_s, float) > 0)):
-        raise InputError(N_("{name} cannot be {value}: give a number above 0."), name="tokens/s", value=str(tokens_per_s)[:40])
+    checks.above_zero("measured", tokens_per_s, 1e-9)
     steps_per_s = np.asarray(tokens_per_s, float) / step.tokens
     return Utilization(
         mfu=plain(steps_per_s * step.flop / step.roof.peak_flop_per_s),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity
-from wallviz.i18n import N_
+from wallviz.roofline import checks
 
 HOUR_S = 3600.0
 #: Power usage effectiveness of an average data centre; the reader types another.
 PUE = 1.2
+MOST_PUE, MOST_PRICE = 1e3, 1e12
+"""Beyond these, and beyond `checks.MOST` tokens, a number is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,10 @@ def budget(
 
     Energy is in joules: 3.6e12 J are one GWh.
     """
-    for name, value, low in (("tokens", tokens, 0.0), ("pue", pue, 0.999), ("price_per_hour", price_per_hour, -1e-9)):
-        if value is not None and not (low < value < float("inf")):
-            raise InputError(N_("{name} cannot be {value}: give a number above {low}."), name=name, value=value, low=round(max(low, 0.0)))
+    checks.above_zero("tokens", tokens)
+    checks.above_zero("pue", pue, 1.0, MOST_PUE)
+    if price_per_hour is not None and not checks.is_number(price_per_hour, 0.0, 0.0):  # one's own machines may cost nothing
+        checks.above_zero("price_per_hour", price_per_hour, 1e-12, MOST_PRICE)
     seconds = tokens / tokens_per_s
     hours = seconds * gpus / HOUR_S
     energy = None if tdp_w is None else tdp_w * gpus * seconds * pue

@@ -13,8 +13,9 @@ from wallviz.footprint import peak
 from wallviz.footprint.run import FIELDS, Run, whole
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
+from wallviz.roofline import checks
 from wallviz.scaleout import critical, scaling
-from wallviz.scaleout.budget import PUE, Budget, budget
+from wallviz.scaleout.budget import MOST_PUE, PUE, Budget, budget
 from wallviz.scaleout.decode import BANDWIDTH_EFFICIENCY, Decode, decode
 from wallviz.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
 from wallviz.scaleout.layout import Search, search
@@ -133,21 +134,33 @@ def on_chips(
     given); `efficiency` is the share of the peak that matrix products reach, serving: of the bandwidth. `fields` are those of
     `footprint.run.Run`, serving: batch and context. Raises InputError, one sentence, for what cannot run.
     """
-    if job not in JOBS:
-        raise InputError(N_("no job is called {job}: choose from {choices}"), job=str(job)[:40], choices=", ".join(JOBS))
+    if str(job) not in JOBS:  # an array is no word
+        raise InputError(N_("no job is called {job}: choose from {choices}"), job=checks.said(job), choices=", ".join(JOBS))
     mine, other, other_job = (SERVING, FIELDS, "train") if job == "infer" else (FIELDS, SERVING, "infer")
-    for name in fields:
+    for name, value in fields.items():
         if name in mine:
+            _one(name, value)
             continue
         if name in other:
             raise InputError(
                 N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=name, jobs=other_job, job=job
             )
         raise InputError(N_("no option is called {name}: choose from {choices}"), name=name[:40], choices=", ".join(mine))
-    whole("gpus", gpus, 1, MOST_GPUS)
-    whole("gpus_per_node", gpus_per_node, 1, MOST_GPUS)
+    for name, value in (("global_batch", global_batch), ("tokens", tokens), ("price_per_hour", price_per_hour), ("pue", pue), ("overlap", overlap)):
+        _one(name, value)
+    of_training = {"overlap": overlap != "none", "global_batch": global_batch, "tokens": tokens, "price_per_hour": price_per_hour, "pue": pue != PUE}
+    if job == "infer" and (strangers := [name for name, given in of_training.items() if given is not None and given is not False]):
+        raise InputError(
+            N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=strangers[0], jobs=other_job, job=job
+        )
+    for name, value in (("gpus", gpus), ("gpus_per_node", gpus_per_node)):
+        _one(name, value)
+        whole(name, value, 1, MOST_GPUS)
     rates = [_rate("link_inside", inside), _rate("link_across", across)]
-    _share("link_efficiency", link_efficiency)
+    for name, value in (("link_efficiency", link_efficiency), ("efficiency", EFFICIENCY if efficiency is None else efficiency)):
+        _one(name, value)
+        checks.share(name, value)
+    checks.above_zero("pue", pue, 1.0, MOST_PUE)
     fabric = Fabric(rates[0] or inside_bytes_per_s(chip), rates[1] or ACROSS_BYTES_PER_S, int(gpus_per_node), link_efficiency)
     if job == "infer":
         if arch.layers and all(layer.encoder for layer in arch.layers):
@@ -196,7 +209,6 @@ def copied(run: Run, gpus: int) -> Run:
 def _serving(arch: Architecture, chip: Accelerator, fabric: Fabric, gpus: int, efficiency: float, batch: Any = 1, context: Any = 4096) -> Serving:
     whole("batch", batch, 1, MOST_GPUS)
     whole("context", context, 1, 100_000_000)
-    _share("efficiency", efficiency)
     counts = np.unique([*(2 ** np.arange(gpus.bit_length())), gpus])
     one, curve = (
         decode(arch, chip, fabric, tensor_parallel=t, batch=batch, context=context, efficiency=efficiency) for t in (gpus, counts[counts <= gpus])
@@ -213,18 +225,20 @@ def _budget(chip: Accelerator, one: Step, tokens: float | None, price_per_hour: 
     return budget(tokens, float(one.tokens_per_s), float(one.gpus), tdp_w=chip.tdp_w, pue=pue, price_per_hour=price_per_hour)
 
 
+def _one(name: str, value: Any) -> None:
+    """Raises InputError where several values are given, or a switch is neither on nor off: a job is one run."""
+    checks.single(name, value)
+    if name in ("sequence_parallel", "dropout"):
+        checks.switch(name, value)
+
+
 def _rate(name: str, value: Any) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        shown = value / 1e9 if isinstance(value, int | float) else str(value)[:40]
+    if not checks.is_number(value, 1.0, checks.MOST):
+        shown = value / 1e9 if isinstance(value, float) else checks.said(value)
         raise InputError(N_("{name} cannot be {value}: give GB/s of one direction, above 0."), name=name, value=shown)
     return float(value)
-
-
-def _share(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 < value <= 1:
-        raise InputError(N_("{name} cannot be {value}: give a number above 0, up to 1."), name=name, value=str(value)[:40])
 
 
 def layout(run: Run) -> Mapping[str, int]:

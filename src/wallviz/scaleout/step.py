@@ -19,6 +19,7 @@ from wallviz.footprint.run import DTYPES, Run, whole
 from wallviz.footprint.terms import Quantity
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
+from wallviz.roofline import checks
 from wallviz.scaleout import collectives, volumes
 from wallviz.scaleout.fabric import Fabric
 from wallviz.scaleout.work import Work, work
@@ -99,10 +100,8 @@ def step(
     Raises InputError for what cannot run.
     """
     run.check(arch)
-    if overlap not in OVERLAPS:
-        raise InputError(N_("{name} cannot be “{value}”: choose one of {allowed}."), name="overlap", value=overlap[:40], allowed=", ".join(OVERLAPS))
-    if not (np.all(np.isfinite(efficiency)) and np.all(np.asarray(efficiency) > 0) and np.all(np.asarray(efficiency) <= 1)):
-        raise InputError(N_("{name} cannot be {value}: give a number above 0, up to 1."), name="efficiency", value=str(efficiency)[:40])
+    checks.one_of("overlap", overlap, OVERLAPS)
+    checks.share("efficiency", efficiency)
     peak = chip.peak("fp32" if run.precision == "fp32" else "bf16")
     if peak is None:
         raise InputError(N_("the 16-bit rate of {chip} is not known: choose another chip"), chip=chip.name)

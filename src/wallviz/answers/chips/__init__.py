@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache, partial
 
 import orjson
@@ -355,6 +356,14 @@ def document(case: Case, view: View) -> str:
     """Everything that the page shows as JSON, in base units."""
     found = answer(case, view)
     return orjson.dumps(
-        {"wallviz": __version__, "sentence": found.sentence, "problems": found.problems, "chips": rows(case, view), "sources": found.sources},
+        {
+            "wallviz": __version__,
+            "case": asdict(case),
+            "view": asdict(view),
+            "sentence": found.sentence,
+            "problems": found.problems,
+            "chips": rows(case, view),
+            "sources": found.sources,
+        },
         option=orjson.OPT_INDENT_2,
     ).decode()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from functools import lru_cache
-
-import orjson
 
 from wallviz import __version__
 from wallviz.answers import Answer
@@ -44,15 +44,22 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
 def document(case: Case, view: View) -> str:
     """Everything that the page shows as JSON, in base units."""
     found = answer(case, view)
-    ladder = times.of(choices.resolved(case, view), choices.size_bytes(case, view.size)).as_dict()
-    return orjson.dumps(
+    try:
+        ladder = times.of(choices.resolved(case, view), choices.size_bytes(case, view.size)).as_dict()
+    except InputError as error:
+        ladder = {"reason": str(error)}
+    return json.dumps(  # not orjson: a size may be more than 64 bits
         {
             "wallviz": __version__,
+            "case": asdict(case),
+            "view": asdict(view),
             "sentence": found.sentence,
             "problems": found.problems,
             "ladder": ladder,
             "rows": found.table,
             "sources": found.sources,
         },
-        option=orjson.OPT_INDENT_2,
-    ).decode()
+        ensure_ascii=False,
+        indent=2,
+        allow_nan=False,
+    )

@@ -12,6 +12,7 @@ from wallviz.answers.hierarchy.choices import machines as every_machine
 from wallviz.case import Case
 from wallviz.figures import hierarchy as figures
 from wallviz.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
+from wallviz.hierarchy.size import written
 from wallviz.i18n import N_, _, bracketed, labelled, listing
 
 #: The transfers as they stand beside their outline, in two lines.
@@ -310,7 +311,7 @@ def machines(case: Case, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=_("{size} takes {fast} from the memory of {quick}, {slow} from that of {last}.").format(
-            size=said, fast=first, quick=_(found[quick].machine.name), slow=second, last=_(found[last].machine.name)
+            size=written(size), fast=first, quick=_(found[quick].machine.name), slow=second, last=_(found[last].machine.name)
         ),
         drawing=figures.dots(
             rows,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from math import inf
 from statistics import median
 
-import orjson
-
-from wallviz import units
+from wallviz import __version__, units
 from wallviz.answers.roofline.choices import View
 from wallviz.answers.roofline.drawn import BOUNDS, PHASE_NAMES, fractions, levels
 from wallviz.answers.roofline.evidence import measurements, predictions
@@ -17,9 +17,9 @@ from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, followed, labelled, listing
+from wallviz.roofline import report
 from wallviz.roofline.efficiency import by, leave_one_out
-from wallviz.roofline.operations import bytes_per_weight
-from wallviz.roofline.report import Report, record
+from wallviz.roofline.operations import ENCODER_ALONE, bytes_per_weight
 from wallviz.roofline.roof import ridges
 from wallviz.roofline.serving import utilization
 from wallviz.roofline.step import Step
@@ -248,14 +248,27 @@ def _plain(view: View) -> View:
 
 def document(case: Case, view: View) -> str:
     """Every number of the page as JSON: the records of each phase, as the command line prints them."""
+    asked: dict[str, object] = {"wallviz": __version__, "case": asdict(case), "view": asdict(view)}
     try:
         now = workload(case, _plain(view))
     except InputError as error:
-        return orjson.dumps({"reason": str(error)}).decode()
+        return _json(asked | {"reason": str(error)})
     prefill, decode = now.steps.get("prefill"), now.steps.get("decode")
     found = {}
     for phase, step in now.steps.items():
         used = None if view.reported is None or step is not now.main else utilization(step, float(view.reported))
-        found[phase] = record(Report(now.arch, now.chip, case.batch, case.context, step, prefill, decode, used, largest(now), ()))
-    document = {"steps": found, "formats": {"weights": view.format, "kv": view.kv, "activations": view.activations}, "bounds": list(BOUNDS)}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode()
+        reasons = (*(() if decode else (_no_decode(now),)), *(() if used else (report.NO_RATE,)))
+        context = view.prompt or case.context if phase == "prefill" else case.context
+        found[phase] = report.record(report.Report(now.arch, now.chip, case.batch, context, step, prefill, decode, used, largest(now), reasons))
+    return _json(
+        asked | {"steps": found, "formats": {"weights": view.format, "kv": view.kv, "activations": view.activations}, "bounds": list(BOUNDS)}
+    )
+
+
+def _no_decode(now: Workload) -> str:
+    """Why there is no time per token: an encoder writes none, training asks for none."""
+    return str(InputError(ENCODER_ALONE, model=now.arch.name)) if "prefill" in now.steps else report.TRAINS
+
+
+def _json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)  # not orjson: bytes may be more than 64 bits

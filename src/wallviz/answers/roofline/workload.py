@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import gcd
 from typing import Any
@@ -69,10 +69,17 @@ class Workload:
 
 
 def chip_of(case: Case, view: View) -> Accelerator:
-    """The chip of the case, or the reader's own by its numbers."""
+    """The chip of the case, or the reader's own by its numbers; one number alone stands in for the chip's."""
     if view.peak and view.bandwidth:
         return own_chip(view.peak * 1e12, view.bandwidth * 1e9, view.memory * 1e9 if view.memory else None, name=f"{view.peak:,} TFLOP/s")
-    return catalog.chips()[case.chip]
+    chip = catalog.chips()[case.chip]
+    given = {"fp16_flop_per_s": (view.peak, 1e12), "memory_bytes_per_s": (view.bandwidth, 1e9), "memory_bytes": (view.memory, 1e9)}
+    instead: dict[str, Any] = {field: number * unit for field, (number, unit) in given.items() if number}
+    if view.peak or view.bandwidth:  # another roof: nothing that was measured on the chip is under it
+        instead |= {"id": "own", "name": f"{view.peak:,} TFLOP/s" if view.peak else f"{view.bandwidth:,} GB/s"}
+    if view.peak:  # as typed: not halved for how a GeForce card accumulates
+        instead["fp16_accumulate"] = False
+    return replace(chip, **instead) if instead else chip
 
 
 @lru_cache(maxsize=256)
