@@ -139,6 +139,17 @@ def test_what_is_wrong_has_no_figure(probe: Any, right: str, wrong: str, failing
 
 
 @pytest.mark.browser
+def test_a_walk_that_leaves_something_out_has_no_staircase(probe: Any) -> None:
+    """A walk with an even step, which would come to half of its set only, leaves a reason and no staircase; the kernels and the latency stay."""
+    change = around(COMPILE, 'return original({ code: given[0].code.replace("block += p.step;", "block += p.step + (p.step & 1u);") });')
+    record = probe(script=change, array=MIB, budget=0.05, sweep="yes").measured()
+    assert [(error.reason, error.part) for error in record.errors] == [(Reason.INVALID, "sweep")]
+    assert not record.sweep
+    assert record.latency
+    assert all(each.valid for each in record.kernels.values())
+
+
+@pytest.mark.browser
 def test_the_page_may_rerun_meanwhile(probe: Any) -> None:
     """A rerun of the page neither stops a measurement nor takes the result away afterwards."""
     found = probe(budget=2)
@@ -158,6 +169,15 @@ def test_arrays_are_halved(probe: Any) -> None:
     assert record.array_bytes == 2 * MIB
     assert Flag.HALVED in record.flags
     assert all(each.valid for each in record.kernels.values())
+
+
+@pytest.mark.browser
+def test_it_takes_no_more_memory_than_it_says(probe: Any) -> None:
+    """All buffers together hold what the visitor agreed to, three arrays, and a few counters."""
+    found = probe(script="window.taken = 0;" + around(MAKE, "taken += given[0].size; return original(...given);"), sweep="yes", budget=0.05)
+    record = found.measured()
+    assert record.memory_limit_bytes == 12 * MIB
+    assert 12 * MIB <= found.page.evaluate("taken") <= 12 * MIB + 4096
 
 
 @pytest.mark.browser

@@ -19,13 +19,13 @@ def test_flagships_at_fixed_precision_grow_slower_than_the_headline() -> None:
 
 
 def test_hbm_parts_since_2017() -> None:
-    """The 55 HBM parts since 2017 with both figures, announced ones included: compute 2.4, bandwidth 1.8 per two years."""
+    """The 55 HBM parts since 2017 with both figures, announced ones included, and the A800: compute 2.4, bandwidth 1.8 per two years."""
 
     def chosen(chip: catalog.Accelerator) -> bool:
         return chip.has_hbm and chip.release_date.year >= 2017 and chip.ridge("fp16") is not None
 
     compute, bandwidth = catalog.chip_points("peak_compute", where=chosen), catalog.chip_points("memory_bandwidth", where=chosen)
-    assert len(compute) == len(bandwidth) == 55
+    assert len(compute) == len(bandwidth) == 56
     assert fit(compute).multiplier(2) == pytest.approx(2.41, abs=0.005)
     assert fit(bandwidth).multiplier(2) == pytest.approx(1.80, abs=0.005)
 
@@ -130,7 +130,7 @@ def test_find_takes_short_names_in_any_case(typed: str, id: str) -> None:
     [
         ("RTX 30", "ambiguous: use one of geforce-rtx-3080"),
         ("MI300Z", "no chip is called “MI300Z”: did you mean instinct-mi300x"),
-        ("qqqqqq", "171 are known, such as"),
+        ("qqqqqq", "173 are known, such as"),
         ("", "no chip is called “”"),
     ],
 )

@@ -130,6 +130,37 @@ def test_export_limited_parts_and_ascend_are_there() -> None:
     assert chips.answer(Case(), View(compare=ids)).figure is not None
 
 
+def test_the_export_parts_of_the_a100_and_the_mi300x_are_there() -> None:
+    """The A800 has two thirds of the A100's links; the MI308X has the MI300X's memory and no peak, because none is published."""
+    assert wallviz.chip("A800").interconnect_bytes_per_s == 200e9
+    assert wallviz.chip("A800").peak("fp16") == wallviz.chip("A100").peak("fp16")
+    mi308x = wallviz.chip("MI308X")
+    assert (mi308x.memory_bytes_per_s, mi308x.peak("fp16")) == (5.3e12, None)
+    found = chips.answer(Case(), View(compare=("a800-sxm4-80gb", "instinct-mi308x")))
+    assert found.figure is not None
+    assert len(found.table) == 2
+
+
+def test_the_readers_chip_that_cannot_hold_the_model_is_said_and_grey() -> None:
+    """A 32B model does not fit an RTX 4090: the sentence begins with it, and its circle is grey."""
+    found = chips.answer(Case(model="qwen3-32b", chip="geforce-rtx-4090"), View())
+    assert found.sentence.startswith("RTX 4090 cannot hold Qwen3 32B")
+    assert found.figure is not None
+    (trace,) = [t for t in found.figure.data if t.mode == "markers+text"]
+    colours = dict(zip([row[0] for row in trace.customdata], trace.marker.color, strict=True))
+    assert colours["geforce-rtx-4090"] != colours["h100-sxm5"]
+
+
+def test_what_all_weights_take_is_counted_once_a_layer() -> None:
+    """Layers that are alike are counted once and multiplied: the sum is that over every tensor."""
+    from wallviz.footprint import quantization
+
+    for id in (LLAMA, "deepseek-v3", "gpt-oss-20b"):
+        arch = catalog.architecture(id)
+        for format in ("bf16", "mxfp4", "gguf:Q4_K_M"):
+            assert rating.weights_bytes(arch, format) == sum(one.bytes for one in quantization.stored(arch, format))
+
+
 def test_a_figure_of_one_source_is_drawn_open() -> None:
     """The H20, known from one source, is an open circle; the H100 is filled; the table stars the same cells."""
     figure = chips.answer(Case(), View()).figure

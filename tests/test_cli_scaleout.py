@@ -76,20 +76,43 @@ def test_a_run_has_a_bill() -> None:
 
 
 def test_the_best_layout_is_searched_for() -> None:
-    """Layouts that fit, fastest first."""
+    """Layouts that fit, fastest first, and the one to choose."""
     found = answer("--gpus", "64", "--global-batch", "256", "--sequence", "8192", "--search", "--overlap", "partial")["best_layouts"]
     assert found["asked"] > found["fit"] > 0
     steps = [one["step_s"] for one in found["layouts"]]
     assert steps == sorted(steps)
+    assert found["chosen"]["step_s"] <= 1.02 * steps[0]
+    assert found["chosen"]["context_parallel"] == 1
 
 
 def test_serving_is_split_over_the_chips() -> None:
     """Decoding has the same keys; eight chips write less than eight times as much."""
     found = answer("--gpus", "8", "--job", "infer", "--context", "2048")
     assert set(found) >= KEYS
-    rates = [row["tokens_per_s"] for row in found["strong_scaling"]]
-    assert rates[0] < rates[-1] < 8 * rates[0]
+    rates = {row["gpus"]: row["tokens_per_s"] for row in found["strong_scaling"]}
+    assert rates[1] < rates[8] < 8 * rates[1]
+    assert found["tokens_per_s"] == rates[8]
     assert found["bubble_s"] == 0
+
+
+def test_serving_takes_stages_copies_and_formats() -> None:
+    """Pipeline, copies and formats change the layout, the memory and the rate; a step is still the sum of its parts."""
+    base = ("--gpus", "8", "--job", "infer", "--context", "2048", "--batch", "4")
+    found = answer(*base, "--pipeline-parallel", "2", "--replicas", "2", "--weights", "fp8", "--kv", "fp8", "--tokens", "1e9")
+    assert found["layout"] == {"tensor_parallel": 2, "pipeline_parallel": 2, "expert_parallel": 1, "replicas": 2}
+    assert found["step_s"] == pytest.approx(found["compute_s"] + found["communication_s"] + found["bubble_s"])
+    assert found["run"]["seconds"] == pytest.approx(1e9 / found["tokens_per_s"])
+    assert found["tokens_per_s_and_gpu"] == pytest.approx(found["tokens_per_s"] / 8)
+    whole = answer(*base, "--pipeline-parallel", "2", "--replicas", "2")
+    assert found["peak_total_bytes"] < whole["peak_total_bytes"]
+    assert found["reading_s"] < whole["reading_s"]
+
+
+def test_fine_tuning_trains_adapters() -> None:
+    """Without a method LoRA: less compute, hardly any gradients."""
+    tuned, trained = (answer("--gpus", "8", "--job", job, "--sequence", "512") for job in ("finetune", "train"))
+    assert tuned["compute_s"] < 0.75 * trained["compute_s"]
+    assert tuned["bytes_on_wire"]["data_parallel"] < 0.05 * trained["bytes_on_wire"]["data_parallel"]
 
 
 def test_tables_say_the_same() -> None:
@@ -113,6 +136,9 @@ def test_tables_say_the_same() -> None:
         (["H100", "--tokens", "0"], "--tokens"),
         (["H100", "--batch", "4"], "infer"),
         (["H100", "--job", "infer", "--zero", "1"], "train"),
+        (["H100", "--job", "infer", "--replicas", "3"], "multiple of 3"),
+        (["H100", "--job", "infer", "--expert-parallel", "2"], "no experts"),
+        (["H100", "--job", "infer", "--kv", "float"], "float"),
         (["H100", "--job", "dance"], "dance"),
         (["H100", "--efficiency", "2"], "--efficiency"),
         (["H1000"], "H1000"),

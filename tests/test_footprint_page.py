@@ -17,7 +17,7 @@ from wallviz.answers import case as shared
 from wallviz.answers import footprint
 from wallviz.answers.footprint import View, choices, export, own
 from wallviz.answers.footprint.estimate import estimate, fixes, serving_options, training_run
-from wallviz.case import JOBS, Case
+from wallviz.case import JOBS, MAX_BATCH, MAX_CONTEXT, Case
 from wallviz.cli import options
 from wallviz.errors import InputError
 from wallviz.footprint import jobs
@@ -448,6 +448,16 @@ def test_every_size_in_words_is_a_number_of_the_json(job: str, model: str) -> No
     assert [size for size, off in shown if not any(abs(abs(size) - abs(k)) <= off for k in known)] == []
     assert document["sentence"] == page.sentence
     assert document["figure"]["caption"] == page.caption
+
+
+@pytest.mark.parametrize("job", ["train", "finetune"])
+@pytest.mark.parametrize("show", ["bar", "timeline", "map"])
+def test_amounts_beyond_64_bits_are_exported(job: str, show: str) -> None:
+    """The largest batch of the longest context that a link may ask for is a document like any other."""
+    case, view = Case(model="llama-3.1-405b", job=job, batch=MAX_BATCH, context=MAX_CONTEXT), View(show=show)
+    document = json.loads(export.document(case, view, footprint.answer(case, view).sentence))
+    assert document["case"]["batch"] == MAX_BATCH
+    assert max(numbers(document)) > 2**64
 
 
 @pytest.mark.parametrize("job", JOBS)

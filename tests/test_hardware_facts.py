@@ -118,10 +118,14 @@ def test_gh200_is_dense() -> None:
 
 
 def test_geforce_rates_accumulate_in_16_bits() -> None:
-    """Every GeForce with matrix units is flagged, so that its 16-bit peak is halved for 32-bit accumulation; workstation cards are not."""
+    """Every GeForce with matrix units, and no workstation card, is flagged: its 16-bit and FP8 peaks are half of the printed ones, FP4's is not."""
     flagged = {item.name for item in catalog.chips().values() if item.fp16_accumulate}
     assert flagged == {item.name for item in catalog.chips().values() if item.name.startswith("GeForce RTX")}
     assert chip("RTX 4090").fp16_flop_per_s == 330.3e12
+    assert chip("RTX 4090").peak("bf16") == chip("RTX 4090").peak("fp16") == 165.15e12
+    assert chip("RTX 4090").peak("fp8") == 330.3e12
+    assert chip("RTX 4090").peak("fp16", accumulate="fp16") == 330.3e12
+    assert chip("RTX 5090").peak("fp4") == 1.676e15
     assert not chip("RTX 6000 Ada").fp16_accumulate
 
 
@@ -203,7 +207,7 @@ def test_ridge_falls_at_times() -> None:
 def test_levels_say_where_they_come_from() -> None:
     """Every figure of every level is measured, derived, the vendor's or of a model, and disagreeing origins are two rows."""
     levels = catalog.levels()
-    assert len(levels) == 76
+    assert len(levels) == 85
     assert {level.kind for level in levels.values()} == set(catalog.LEVEL_KINDS)
     assert all(bool(level.latency_kind) == (level.latency_s is not None) for level in levels.values())
     l2 = [level.bytes_per_s for level in levels.values() if level.chip == "h100-sxm5" and level.level == "L2"]

@@ -36,8 +36,57 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 def test_the_pages_own_sentence_holds() -> None:
     """1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink, 17 ms over PCIe 5."""
-    found = answers.answer(Case(), View())
+    found = answers.answer(Case(), View(size="1 GiB"))
     assert found.sentence.replace("\u2009", " ") == "1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink 4, 17 ms over PCIe 5."
+
+
+def test_the_first_size_is_the_cases_own() -> None:
+    """What is asked about is what one token of the case reads, so that the levels answer for the reader's own model."""
+    said = answers.answer(Case(), View()).sentence.replace("\u2009", " ")
+    assert said == "16.1 GB (one token of Llama 3.1 8B) takes 4.8 ms from HBM3, 36 ms over NVLink 4, 255 ms over PCIe 5."
+    assert "one pass over" in answers.answer(Case(job="train"), View()).sentence
+
+
+@pytest.mark.parametrize("size", ["token", "model", "kv"])
+def test_no_name_makes_the_sentence_too_long(size: str) -> None:
+    """The model with the longest name on every machine: at most 25 words."""
+    longest = max(catalog.presets(), key=lambda id: len(catalog.presets()[id].name.split()))
+    for machine in MACHINES:
+        assert len(answers.answer(Case(model=longest), View(machine=machine, size=size)).sentence.split()) <= 25
+
+
+def test_a_token_reads_weights_and_cache() -> None:
+    """What one token reads is what the roofline's decoding step moves: weights, and a KV cache that grows with the context."""
+    short, long = (choices.size_bytes(Case(context=context), "token") for context in (8192, 131_072))
+    assert 15e9 < short < 17e9
+    assert long - short == pytest.approx((131_072 - 8192) * 131_072, rel=0.01)
+
+
+def test_the_highest_rate_of_one_kind_comes_first() -> None:
+    """Of two tools that read one cache the faster one counts, and the other stands beside it."""
+    (level,) = [rung for rung in wallviz.hierarchy("H100", basis="measured").rungs if rung.name == "L2"]
+    assert [reading.bytes_per_s for reading in level.readings] == [5.5e12, 4.863e12]
+    assert level.measured_bytes_per_s == 5.5e12
+
+
+def test_a_b200_shows_what_was_announced_and_what_its_data_sheet_says() -> None:
+    """8 TB/s and 7.7 TB/s stand beside each other, with the reason."""
+    (memory,) = [rung for rung in wallviz.hierarchy("B200").rungs if rung.transfer == "memory"]
+    assert memory.bytes_per_s == 8e12
+    assert 7.7e12 in {reading.bytes_per_s for reading in memory.readings}
+    assert any("7.7 TB/s" in note for note in memory.notes)
+
+
+def test_promised_and_measured_stand_in_columns() -> None:
+    """What a link promises and what somebody measured of it stand beside each other in the table, not in prose."""
+    rows = {row["level"]: row for row in times.rung_table(wallviz.hierarchy("H100"))}
+    assert (rows["NVLink 4"]["promised (B/s)"], rows["NVLink 4"]["measured (B/s)"]) == (450e9, 376e9)
+
+
+def test_an_h200_has_the_levels_of_its_die() -> None:
+    """Registers, shared memory and L1 of the H200 are those of the H100, whose die it has, and are said to be derived."""
+    kinds = {rung.name: rung.kind for rung in wallviz.hierarchy("H200").rungs}
+    assert {kinds[name] for name in ("registers", "shared memory", "L1")} == {"derived"}
 
 
 @pytest.mark.parametrize(

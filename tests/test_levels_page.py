@@ -44,19 +44,22 @@ def test_every_figure_opens_with_every_drawer(room: str, show: str) -> None:
 def test_a_size_from_the_list_and_one_that_was_typed_change_the_answer() -> None:
     """The size box takes a preset of the case and any size, and the address carries it."""
     app = open_page("hierarchy")
-    assert takeaway(app).startswith("1 GiB takes 0.32 ms")
+    assert takeaway(app).startswith("16.1 GB (one token of Llama 3.1 8B) takes 4.8 ms")
     app.selectbox(key="hierarchy_size").set_value("model").run()
-    assert "all weights of Llama 3.1 8B" in takeaway(app)
+    assert "the weights of Llama 3.1 8B" in takeaway(app)
     assert app.query_params["size"] in ("model", ["model"])
     assert takeaway(open_page("hierarchy", size="2 GiB")).startswith("2 GiB takes 0.64 ms")
-    assert takeaway(open_page("hierarchy", machine="apple-m1-pro")).startswith("1 GiB takes 7.1 ms from L1d")
+    assert takeaway(open_page("hierarchy", machine="apple-m1-pro", size="1 GiB")).startswith("1 GiB takes 7.1 ms from L1d")
 
 
 def test_the_machine_is_the_cases_own() -> None:
     """The ladder is that of the case's chip until another machine is chosen."""
-    assert takeaway(open_page("hierarchy", chip="b200-sxm")).startswith("1 GiB takes 0.13 ms from HBM3e")
-    assert takeaway(open_page("hierarchy", chip="tesla-v100-sxm2-16gb")).startswith("1 GiB takes 1.2 ms from HBM2")
-    assert takeaway(open_page("hierarchy", chip="b200-sxm", machine="h100")).startswith("1 GiB takes 0.32 ms from HBM3")
+    for query, said in (
+        ({"chip": "b200-sxm"}, "0.13 ms from HBM3e"),
+        ({"chip": "tesla-v100-sxm2-16gb"}, "1.2 ms from HBM2"),
+        ({"chip": "b200-sxm", "machine": "h100"}, "0.32 ms from HBM3"),
+    ):
+        assert takeaway(open_page("hierarchy", size="1 GiB", **query)).startswith(f"1 GiB takes {said}")
 
 
 def test_a_shortlist_button_changes_the_chips() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests import fake_nvml
 from wallviz import catalog
 from wallviz.answers import machine
-from wallviz.answers.machine import consent, told
+from wallviz.answers.machine import consent, promised, told
 from wallviz.answers.machine.choices import FIGURES, MOST_BESIDE
-from wallviz.answers.machine.drawn import reach_bytes
 from wallviz.answers.machine.others import others
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.probe import cpu, nvml
+from wallviz.probe.as_chip import reach_bytes
 from wallviz.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
 from wallviz.ui import machine as bench
@@ -506,6 +508,41 @@ def test_telemetry_tells_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "driver is not installed" in said(open_page(drawers=("telemetry",)))
 
 
+@pytest.mark.usefixtures("local")
+@pytest.mark.parametrize("gpus", [1, 3])
+def test_telemetry_draws_the_last_minutes(monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
+    """The drawer shows the table and the figure of the last minutes with its takeaway, one GPU failing or not, and asks the shared sampler alone."""
+    made = fake_nvml.module(*[fake_nvml.FakeGpu(reasons=0x20) for _ in range(gpus - 1)], fake_nvml.FakeGpu(lost_after=9, reasons=0x20))
+    clock = [0.0]
+    sampler = nvml.Sampler(clock=lambda: clock[0])
+    monkeypatch.setitem(sys.modules, "pynvml", made)
+    monkeypatch.setattr(nvml, "TELEMETRY", sampler)
+    app = open_page(drawers=("telemetry",))
+    clock[0] = 1.0
+    app.run()
+    assert not app.exception
+    assert "Held back by heat or power in the last 1 s: GPU 0" in said(app)
+    assert "fell off the bus" in said(app)
+    assert app.table
+    assert made.calls["nvmlDeviceGetCount"] == 2
+
+
+@pytest.mark.usefixtures("local")
+def test_telemetry_without_a_gpu_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server may be measured and has no NVIDIA driver, or no such GPU, or not the package, the drawer says so in a sentence."""
+    for module, sentence in (
+        (fake_nvml.module(init="LibraryNotFound"), "driver is not installed"),
+        (fake_nvml.module(), "no such device is visible"),
+        (None, "wallviz[nvidia]"),
+    ):
+        monkeypatch.setitem(sys.modules, "pynvml", module)
+        monkeypatch.setattr(nvml, "TELEMETRY", nvml.Sampler())
+        app = open_page(drawers=("telemetry",))
+        assert not app.exception
+        assert sentence in said(app)
+        assert not app.table
+
+
 def test_a_hosted_page_asks_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server may not be measured its GPUs are not asked."""
     monkeypatch.setattr(nvml.TELEMETRY, "latest", lambda: pytest.fail("asked"))
@@ -529,3 +566,38 @@ def test_a_hostile_link_gets_a_sentence(query: dict[str, str]) -> None:
     assert not app.exception
     assert takeaway(app)
     assert "[](" not in takeaway(app)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("2 x DDR5-5600", 89.6e9),
+        ("2xddr4-3200", 51.2e9),
+        ("12 × DDR5-6000", 576e9),
+        ("4 x LPDDR5X-8533", 273.056e9),
+        ("448 GB/s", 448e9),
+        ("3.35 TB/s", 3.35e12),
+        ("h100-sxm5", 3.35e12),
+        ("", 0.0),
+    ],
+)
+def test_a_promise_is_modules_a_card_or_a_rate(text: str, rate: float) -> None:
+    """Channels times transfers times eight bytes, the data sheet of a card, or a rate: what no driver states, the reader may say."""
+    assert promised.bytes_per_s(text) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("text", ["fast", "0 x DDR5-5600", "2 x DDR5", "-3 GB/s", "0 GB/s", "1e9 GB/s", "nan GB/s", "<b>", "9" * 500, "own.abc"])
+def test_another_promise_is_one_sentence_and_nothing_is_lost(text: str) -> None:
+    """What promises nothing is said over the figure, which stays."""
+    with pytest.raises(InputError, match="promises no bandwidth"):
+        promised.bytes_per_s(text)
+    found = machine.answer(Case(), machine.View(promised=text), CPU)
+    assert "promises no bandwidth" in found.problems[0]
+    assert found.drawing is not None
+
+
+def test_with_a_promise_the_sentence_has_the_share() -> None:
+    """The reader's modules give the share of what is promised, and how it comes about."""
+    found = machine.answer(Case(), machine.View(promised="2 x DDR5-5600"), CPU)
+    assert "% of" in found.sentence
+    assert "2 channels × 5600 MT/s × 8 bytes" in found.why

@@ -342,3 +342,32 @@ def test_there_is_one_cpu() -> None:
     with pytest.raises(NotMeasured) as refused:
         cpu.measure(index=1)
     assert refused.value.reason is Reason.NO_DEVICE
+
+
+def test_the_matrix_product_is_checked() -> None:
+    """numpy's product stands against a vector, a doubled element does not, and a product that does nothing has no figure."""
+    b, c = (hashed(0, 96 * 96, seed, "f64").astype(np.float32).reshape(96, 96) for seed in (1, 2))
+    assert cpu._product_stands(b, c, b @ c)
+    damaged = b @ c
+    damaged[50, 7] *= 2.0
+    assert not cpu._product_stands(b, c, damaged)
+    assert not cpu._product_stands(b, c, np.zeros_like(b))
+
+
+def test_the_matrix_product_is_a_rate_on_every_thread() -> None:
+    """2·n³ FLOP for each worker's product, within the memory that it was given; too little of that is a MemoryError."""
+    with Workers([0, 0]) as workers:
+        found = cpu.product(workers, 2 * 12 * 128**2, 0.0)
+        assert found.valid
+        assert found.best_flop_per_s is not None
+        assert found.median_flop_per_s is not None
+        assert found.best_flop_per_s >= found.median_flop_per_s > 1e6
+        with pytest.raises(MemoryError):
+            cpu.product(workers, 1000, 0.0)
+
+
+def test_a_wrong_product_has_no_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product that fails its check is reported without a figure."""
+    monkeypatch.setattr(cpu, "_product_stands", lambda *matrices: False)
+    with Workers([0]) as workers:
+        assert cpu.product(workers, 12 * 64**2, 0.0) == cpu.Arithmetic(None, None, 0, valid=False)

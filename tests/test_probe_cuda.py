@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import gpu as benchmark
 from tests import fake_nvml
 from tests.fake_cuda import MIB, PAIRS, CUresult, Driver, FakeDevice, compiled_here, compiler
 from tests.fake_nvml import FakeGpu
@@ -95,7 +96,7 @@ def test_the_text_is_always_the_same() -> None:
     found = re.findall(r'^extern "C" __global__ void (?:__launch_bounds__\(\d+\) )?(\w+)\(', cuda_source.source(), re.MULTILINE)
     assert tuple(found) == cuda_source.entries()
     assert {name.removeprefix("kernel_") for name in found if name.startswith("kernel_")} == set(KERNELS)
-    assert {name.removeprefix("check_") for name in found if name.startswith("check_")} == set(KERNELS)
+    assert {name.removeprefix("check_") for name in found if name.startswith("check_")} == {*KERNELS, "walk"}
 
 
 def test_parameters_have_the_layout_of_the_text() -> None:
@@ -132,6 +133,31 @@ def test_kernels_compile_for_every_architecture() -> None:
             assert f".text.{name}\0".encode() in image, (number, name)
     text = compiled(f"compute_{min(known)}", nvrtc)
     assert f".target sm_{min(known)}".encode() in text
+
+
+def test_the_benchmarks_own_text_compiles() -> None:
+    """The plain STREAM and chase, against which ours is held on a machine with a GPU, compile without one for every architecture."""
+    pytest.importorskip("cuda.bindings.nvrtc")
+    known = list(cuda_device.package("nvrtc", Reason.NO_PACKAGE)("nvrtcGetSupportedArchs"))
+    for architecture in known:
+        text = compiled(f"compute_{architecture}", text=benchmark.PLAIN).decode()
+        assert all(f".entry {name}(" in text for name in (*benchmark.WORDS, "chase"))
+
+
+def test_the_benchmark_prints_ratios_or_why_not(install: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On a stand-in it goes through to the end; without a driver it prints the reason, and claims nothing."""
+    monkeypatch.setattr(benchmark.cuda, "latency", lambda *given: 1e-8)
+    monkeypatch.setattr(benchmark, "BUDGET_S", 0.05)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    install(Driver(FakeDevice(free_bytes=64 * MIB)))
+    benchmark.main(["--rounds", "2"])
+    printed = capsys.readouterr().out
+    assert all(text in printed for text in ("ours / best", "latency", "staircase", "torch: not installed", "nvbandwidth"))
+    install(Driver())
+    benchmark.main([])
+    printed = capsys.readouterr().out
+    assert "No GPU was measured" in printed
+    assert "GB/s" not in printed
 
 
 def test_memory_is_read_in_vectors() -> None:
@@ -267,7 +293,7 @@ def test_the_chase_follows_the_ring(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("processors", [1, 2, 64, 132])
 @pytest.mark.parametrize("size", [2**14, 2**20, 2**23, 2**25])
-def test_the_walk_visits_its_whole_set(install: Any, processors: int, size: int) -> None:
+def test_the_walk_visits_its_whole_set(install: Any, monkeypatch: pytest.MonkeyPatch, processors: int, size: int) -> None:
     """Every walker comes to every block of its working set, on any number of multiprocessors: no cache of one of them holds its share of the set."""
     device = FakeDevice()
     device.attributes["MULTIPROCESSOR_COUNT"] = processors
@@ -276,6 +302,7 @@ def test_the_walk_visits_its_whole_set(install: Any, processors: int, size: int)
         gpu.allot(SIZE, SIZE)
         asked: list[dict[str, int]] = []
         gpu.launcher = lambda entry, blocks, **more: asked.append({"walkers": blocks, **more}) or (lambda: None)  # type: ignore[assignment,method-assign]
+        monkeypatch.setattr(path, "covers", lambda *given: True)
         path.staircase(gpu, [size], 0.0)
     way = asked[-1]
     blocks = size // cuda_source.BLOCK_BYTES
@@ -283,6 +310,48 @@ def test_the_walk_visits_its_whole_set(install: Any, processors: int, size: int)
     assert way["walkers"] <= 8 * processors
     assert np.gcd(way["step"], blocks) == 1
     assert len({(k * way["step"]) & way["mask"] for k in range(blocks)}) == blocks
+
+
+@pytest.mark.parametrize("walkers", [1, 3, 63, 127])
+@pytest.mark.parametrize("size", [2**14, SIZE])
+def test_the_walk_reads_every_word_once(gpu: Gpu, walkers: int, size: int) -> None:
+    """Places 0 to n of a working set of n blocks are read once each, whatever the number of walkers, and the last round goes on from the start."""
+    way = path.walking(size, walkers)
+    blocks = size // cuda_source.BLOCK_BYTES
+    read_so_often = np.bincount(np.arange(walkers * way["loops"]) % blocks, minlength=blocks)
+    gpu.clear("a")
+    gpu.once(gpu.launcher("walk", walkers, above=-1.0, **way))  # type: ignore[arg-type]
+    sums = values(gpu, "a")[: walkers * 4 * cuda_source.BLOCK].sum(dtype=np.float64)
+    squares = (hashed(0, size // 4, SEEDS["b"]).astype(np.float64) ** 2).reshape(blocks, -1).sum(axis=1)
+    assert sums == pytest.approx(squares @ read_so_often, rel=1e-6)
+    assert path.covers(gpu, size, walkers)
+    assert np.array_equal(values(gpu, "b"), hashed(0, SIZE // 4, SEEDS["b"]))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("block += p.step;", "block += p.step & ~1ull;"),  # an even step
+        ("b[(block & p.mask)", "b[(block & (p.mask >> 1))"),  # half of the set
+        ("k < p.loops; k++) {\n    const float4 value = b", "k < 4; k++) {\n    const float4 value = b"),  # ends before its time
+        ("atomicAdd(found, 1u);", ";"),  # a check that finds nothing
+    ],
+)
+def test_a_walk_that_leaves_something_out_has_no_staircase(install: Any, tmp_path: Path, right: str, wrong: str) -> None:
+    """A walk that does not read its whole set, or a check that would not see it, is invalid: no staircase, and a reason in its place."""
+    found = shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
+    if found is None:
+        pytest.skip("no C++ compiler on this computer")
+    text = cuda_source.source()
+    place = 0 if right.startswith("atomic") else text.index("void __launch_bounds__(256) walk(")
+    assert right in text[place:]
+    broken = compiled_here(found, tmp_path, text[:place] + text[place:].replace(right, wrong, 1))
+    install(Driver(FakeDevice(), library=broken))
+    with cuda_device.opened() as gpu:
+        gpu.allot(SIZE, SIZE)
+        with pytest.raises(NotMeasured) as caught:
+            path.staircase(gpu, [2**14, SIZE], 0.0)
+    assert (caught.value.reason, caught.value.detail) == (Reason.INVALID, f"walk over {SIZE} bytes")
 
 
 # ---------------------------------------------------------------------------------------------------- a whole measurement
@@ -346,6 +415,21 @@ def test_boards_that_share_memory(install: Any, library: ctypes.CDLL, monkeypatc
     assert (record.theoretical_bytes_per_s, record.theoretical_source) == (273e9, "data_sheet")
     assert record.array_bytes == SIZE // 2
     assert Flag.HALVED in record.flags
+
+
+def test_it_takes_no_more_memory_than_it_says(install: Any, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken of the device holds what the record names as its limit, and a few counters."""
+    taken: list[int] = []
+    take = Gpu.take
+
+    def counting(self: Gpu, give_back: str, function: str, *given: Any, **more: Any) -> Any:
+        taken.extend(given[:1] if function == "cuMemAlloc" else [])
+        return take(self, give_back, function, *given, **more)
+
+    monkeypatch.setattr(Gpu, "take", counting)
+    record = measured(install(Driver(FakeDevice(), library=library)))
+    assert record.memory_limit_bytes == 3 * SIZE
+    assert 3 * SIZE <= sum(taken) <= 3 * SIZE + 1024
 
 
 def test_two_gpus(install: Any, library: ctypes.CDLL) -> None:

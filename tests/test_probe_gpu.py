@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wallviz.probe import run, wgsl
 from wallviz.probe import wgpu as path
-from wallviz.probe import wgsl
-from wallviz.probe.isolated import Measurement
+from wallviz.probe.isolated import Measurement, alone
 from wallviz.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
 from wallviz.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.probe.record import Record, read
@@ -65,7 +66,7 @@ def test_every_kernel_has_its_check() -> None:
     """For each kernel of the table there are two entry points, one that runs it and one that checks it."""
     entries = re.findall(r"^fn (\w+)\(@builtin", wgsl.source(), re.MULTILINE)
     assert {name.removeprefix("kernel_") for name in entries if name.startswith("kernel_")} == set(KERNELS)
-    assert {name.removeprefix("check_") for name in entries if name.startswith("check_")} == set(KERNELS)
+    assert {name.removeprefix("check_") for name in entries if name.startswith("check_")} == {*KERNELS, "walk"}
 
 
 def test_parameters_have_the_layout_of_the_text() -> None:
@@ -141,6 +142,106 @@ def test_what_is_wrong_has_no_figure(adapter: Any, monkeypatch: pytest.MonkeyPat
     assert {name for name, stands in standing.items() if not stands} == failing
 
 
+@pytest.mark.parametrize("walkers", [1, 3, 21, 63])
+@pytest.mark.parametrize("size", [16 * KIB, SIZE])
+def test_the_walk_reads_every_word_once(gpu: path.Gpu, walkers: int, size: int) -> None:
+    """Places 0 to n of a working set of n blocks are read once each, whatever the number of workgroups, and the last round goes on from the start."""
+    way = path.walking(size, walkers)
+    blocks = size // wgsl.BLOCK_BYTES
+    read = np.bincount(np.arange(walkers * way["loops"]) % blocks, minlength=blocks)
+    assert read.min() == (walkers * way["loops"]) // blocks
+    gpu.clear("a")
+    gpu.run("walk", groups=walkers, above=-1.0, **way)
+    sums = values(gpu, "a")[: walkers * 4 * wgsl.WORKGROUP].sum(dtype=np.float64)
+    squares = (hashed(0, size // 4, SEEDS["b"]).astype(np.float64) ** 2).reshape(blocks, -1).sum(axis=1)
+    assert sums == pytest.approx(squares @ read, rel=1e-6)
+    assert path.covers(gpu, size, walkers)
+    assert np.array_equal(values(gpu, "b"), hashed(0, SIZE // 4, SEEDS["b"]))
+
+
+@pytest.mark.parametrize("walkers", [1, 15, 1055, 2047])
+@pytest.mark.parametrize("size", [16 * KIB, MIB, 16 * MIB, 256 * MIB])
+def test_each_workgroup_comes_to_the_whole_set(walkers: int, size: int) -> None:
+    """With an odd step no workgroup goes round in a few blocks that its own cache holds: it comes to every block before it comes to one again."""
+    way = path.walking(size, walkers)
+    blocks = way["mask"] + 1
+    assert blocks == size // wgsl.BLOCK_BYTES
+    assert len({(k * way["step"]) & way["mask"] for k in range(blocks)}) == blocks
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("block += p.step;", "block += p.step & 0xFFFFFFFEu;"),  # an even step
+        ("let value = b[(block & p.mask)", "let value = b[(block & (p.mask >> 1u))"),  # half of the set
+        ("k < p.loops; k++) {\n    let value = b", "k < min(p.loops, 4u); k++) {\n    let value = b"),  # ends before its time
+        ("atomicAdd(&found[0], 1u);", ""),  # a check that finds nothing
+    ],
+)
+def test_a_walk_that_leaves_something_out_has_no_staircase(adapter: Any, monkeypatch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
+    """A walk that does not read its whole set, or a check that would not see it, is invalid: no staircase at all."""
+    text = wgsl.source()
+    assert right in text
+    place = text.index("fn walk(")
+    changed = text.replace(right, wrong) if right.startswith("atomic") else text[:place] + text[place:].replace(right, wrong, 1)
+    monkeypatch.setattr(wgsl, "source", lambda: changed)
+    with path.opened(adapter) as gpu:
+        gpu.allot(SIZE, SIZE)
+        with pytest.raises(NotMeasured) as raised:
+            path.staircase(gpu, [16 * KIB, SIZE], 1e9, 0.0)
+    assert (raised.value.reason, raised.value.detail) == (Reason.INVALID, f"walk over {SIZE} bytes")
+
+
+def test_workgroups_count_those_at_once(gpu: path.Gpu) -> None:
+    """The crowd counts those of it that run at once: one at least, and when it is over none; a timed walk has an odd number of them."""
+    found = path.resident(gpu)
+    assert 1 <= found <= ELEMENTS // wgsl.WORKGROUP // 2
+    assert gpu.counted(2) == 0
+    asked: list[int] = []
+    run = gpu.run
+    gpu.run = lambda entry, *, groups, **how: asked.append(groups) or run(entry, groups=groups, **how)  # type: ignore[assignment,method-assign]
+    gpu.count(0, 3)
+    steps = path.staircase(gpu, [16 * KIB, SIZE], 1e9, 0.0)
+    assert [step.bytes for step in steps] == [16 * KIB, SIZE]
+    assert asked[-1] % 2 == 1
+    assert asked[-1] <= max(1, gpu.counted(3))
+
+
+@pytest.mark.parametrize("rounds", [1, 33, wgsl.LONGEST_LOOP])
+def test_no_loop_is_longer_than_software_drivers_allow(rounds: int) -> None:
+    """However fast a working set is read, a loop has at most so many rounds as every driver runs to the end."""
+    asked: list[int] = []
+
+    def seconds(entry: str, *, groups: int, loops: int = 1, **how: int) -> float:
+        asked.append(loops)
+        return 1e-12 * loops
+
+    device = SimpleNamespace(
+        arrays={"b": SimpleNamespace(size=SIZE)},
+        most_groups=65535,
+        seconds=seconds,
+        run=lambda entry, **how: (1.0, None),
+        counted=lambda place=0: 1 if place == 3 else 0,
+        count=lambda value, place=0: None,
+        clear=lambda name: None,
+        damage=lambda name, place, amount: None,
+        refill=lambda: None,
+    )
+    with pytest.raises(NotMeasured):  # a device that does nothing reads nothing
+        path.staircase(device, [rounds * wgsl.BLOCK_BYTES], 1e15, 0.0)  # type: ignore[arg-type]
+    assert max(asked) <= wgsl.LONGEST_LOOP
+
+
+def test_a_staircase_that_is_invalid_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the walk is invalid the record has its reason and no staircase, and keeps the kernels and the latency."""
+    monkeypatch.setattr(path, "covers", lambda *given: False)
+    record = path.measure(index=software(), allow_software=True, array_bytes=MIB, budget_s=0.3)
+    assert [(error.reason, error.part) for error in record.errors] == [(Reason.INVALID, "sweep")]
+    assert not record.sweep
+    assert record.latency
+    assert all(found.valid for found in record.kernels.values())
+
+
 def test_a_chain_is_followed_link_by_link(gpu: path.Gpu) -> None:
     """After n loads the chase stands where n steps along the ring lead."""
     links, visited = path.ring(16 * KIB, "random", np.random.default_rng(1))
@@ -207,6 +308,31 @@ def test_software_is_called_so(record: Record) -> None:
 def test_the_record_is_read_back(record: Record) -> None:
     """The record of a GPU passes the suspicion with which records are read."""
     assert read(record.as_json()) == record
+
+
+def test_it_takes_no_more_memory_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All buffers together hold what the record names as its limit, and a few counters."""
+    taken: list[int] = []
+    make = path.Gpu.buffer
+    monkeypatch.setattr(path.Gpu, "buffer", lambda self, size, usage: taken.append(size) or make(self, size, usage))
+    record = path.measure(index=software(), allow_software=True, array_bytes=SIZE, budget_s=0.1)
+    assert record.memory_limit_bytes == 3 * SIZE
+    assert 3 * SIZE <= sum(taken) <= 3 * SIZE + 4 * KIB
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the lock is POSIX's")
+def test_a_gpu_waits_for_the_cpu_that_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one path measures, every other path of this machine says busy at once: they would measure each other."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with alone():
+        for each in ("wgpu", "cuda"):
+            measurement = Measurement(each, quick=True)
+            record = measurement.wait(60)
+            assert record is not None
+            assert [error.reason for error in record.errors] == [Reason.BUSY]
+            assert measurement.done
+    monkeypatch.setattr("tempfile.tempdir", None)
 
 
 def test_progress_grows_and_ends() -> None:
@@ -317,6 +443,22 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wgpu", None)
     assert why().reason is Reason.NO_PACKAGE
     assert 'pip install "wallviz[gpu]"' in str(why())
+
+
+@pytest.mark.parametrize("layout", ["none", "namespace", "foreign", "bindings"])
+def test_cuda_is_a_path_where_its_bindings_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, layout: str) -> None:
+    """Whoever else owns a package called cuda, or nobody, makes no path of it: only the bindings do, and asking never fails."""
+    files = {"none": None, "namespace": "cuda/other/__init__.py", "foreign": "cuda.py", "bindings": "cuda/bindings/__init__.py"}
+    if name := files[layout]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    for known in [module for module in sys.modules if module.split(".")[0] == "cuda"]:
+        monkeypatch.delitem(sys.modules, known)
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    importlib.invalidate_caches()
+    assert run.gpu_paths() == (("cuda", "wgpu") if layout == "bindings" else ("wgpu",))
+    for made in [module for module in sys.modules if module.split(".")[0] == "cuda"]:
+        monkeypatch.delitem(sys.modules, made)
 
 
 def test_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,7 +96,7 @@ def test_the_page_opens_with_every_drawer(job: str) -> None:
         opened.session_state[f"remedies_drawer_{name}"] = True
     opened.run()
     assert not opened.exception
-    assert len(opened.get("plotly_chart")) == 2
+    assert len(opened.get("plotly_chart")) == 1
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,45 @@ def test_bad_calls_are_one_line(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("figure", [name for name in words("figure") if name != "waterfall"])
+def test_another_figure_stands_where_the_first_one_stood(figure: str) -> None:
+    """A chosen figure replaces the steps, with its own takeaway and a way back: nobody has to scroll for it."""
+    answer = others.answer(CASES[0], remedies.View(figure=figure))
+    assert answer.sentence != remedies.answer(CASES[0], remedies.View()).sentence
+    assert answer.actions[-1].sets == {"figure": "waterfall"}
+    opened = open_page("remedies", figure=figure)
+    assert not opened.exception
+    assert len(opened.get("plotly_chart")) == 1
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gains_are_bought_and_prices_are_paid(case: Case) -> None:
+    """What a remedy takes off stands under what it buys, what it adds under what it costs: never the other way round."""
+    for card in remedies.cards(case, remedies.View()):
+        assert "+" not in card.buys
+        assert "−" not in card.costs
+
+
+def test_a_card_cites_cases_of_its_own_method() -> None:
+    """AWQ's card cites AWQ, GPTQ's GPTQ, INT8's int8: not a neighbour."""
+    known = remedies.known()
+    for id, word in (("weights-4bit", "AWQ"), ("weights-gptq", "GPTQ"), ("weights-int8", "int8"), ("weights-q8", "q8_0")):
+        assert known[id]
+        assert all(word in case.setting.replace("Q8_0", "q8_0") for case in known[id])
+
+
+def test_serving_speaks_of_tokens_and_training_of_time() -> None:
+    """One way to say speed: tokens per second before and after where tokens are written, percent of time where steps are made."""
+    assert "→" in remedies.answer(Case(), remedies.View()).sentence
+    trained = remedies.answer(Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64), remedies.View()).sentence
+    assert "% time" in trained
+    assert "×" not in trained
+
+
+def test_the_capacity_stands_on_the_bars_alone() -> None:
+    """The line of what the chip holds crosses bars and no words."""
+    drawing = remedies.answer(Case(), remedies.View()).drawing
+    assert drawing is not None
+    assert not [shape for shape in drawing.layout["shapes"] if shape.get("yref") == "paper"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,47 @@ def test_the_document_holds_every_phase() -> None:
     assert set(found["steps"]) == {"prefill", "decode"}
     assert found["steps"]["decode"]["mfu"] > 0
     assert found["steps"]["decode"].keys() >= KEYS
+
+
+def test_the_time_of_the_page_is_the_least() -> None:
+    """By default half of the causal square and nothing elementwise is counted, so that the badge may say never faster; with more it may not."""
+    least = roofline.workload(Case(), View())
+    papers = roofline.workload(Case(), View(half_square=False, kernels="flash"))
+    assert float(least.steps["prefill"].time_s) < 0.9 * float(papers.steps["prefill"].time_s)
+    assert roofline.answer(Case(), View()).trust == "green"
+    assert roofline.answer(Case(), View(half_square=False)).trust == "orange"
+
+
+def test_a_batch_whose_cache_does_not_fit_is_red_and_the_button_offers_one_that_does() -> None:
+    """296 sequences of 8,192 tokens do not fit an H100: the badge, a sentence and a button say what does."""
+    case = Case(batch=296)
+    found = roofline.answer(case, View())
+    assert (found.sure, found.trust) == ("does not fit", "red")
+    assert "50 such sequences, not of 296" in found.problems[-1]
+    assert found.actions[0].sets == {"batch": 50}
+    assert roofline.answer(replace(case, batch=50), View()).trust == "green"
+    assert roofline.answer(Case(), View()).actions[0].sets == {"batch": 50}
+
+
+def test_one_prompt_is_said_and_all_of_them() -> None:
+    """What a sequence waits for is its own prompt; all prompts of a batch have their own time, in minutes where it is minutes."""
+    alone, many = (roofline.answer(Case(batch=batch), View()).caption for batch in (1, 1024))
+    assert alone.partition(" at least")[0] == many.partition(" at least")[0]
+    assert "all 1,024 prompts in 2.29\u2009min" in many
+
+
+def test_training_on_many_chips_is_of_one_of_them() -> None:
+    """The figure is of one chip, its rate is per chip, and weights that the chips can share raise no alarm."""
+    case = Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
+    found = roofline.answer(case, View())
+    assert found.sentence.endswith("tokens/s per chip.")
+    assert "one of 64 chips" in found.caption
+    assert not found.problems
+    assert "hold" in roofline.answer(replace(case, chips=1), View()).problems[-1]
+
+
+@pytest.mark.parametrize("param", ["format", "kv"])
+def test_no_two_formats_have_one_name(param: str) -> None:
+    """A list tells its options apart by what they are called: two of one name would choose for the reader."""
+    names = list(roofline.words(param).values())
+    assert len(names) == len(set(names))

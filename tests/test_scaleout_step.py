@@ -9,13 +9,15 @@ import pytest
 
 from wallviz import catalog
 from wallviz.errors import InputError
+from wallviz.footprint import lora
+from wallviz.footprint.kv_cache import kv_cache_bytes
 from wallviz.footprint.peak import train
 from wallviz.footprint.run import Run
 from wallviz.scaleout import critical, layout, rules, scaling, volumes
 from wallviz.scaleout.alpha_beta import fit
 from wallviz.scaleout.budget import budget
 from wallviz.scaleout.collectives import hierarchical_all_reduce_s, ring_share
-from wallviz.scaleout.decode import decode
+from wallviz.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
 from wallviz.scaleout.fabric import Fabric, inside_bytes_per_s
 from wallviz.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
 from wallviz.scaleout.work import work
@@ -187,6 +189,95 @@ def test_decoding_waits_more_on_each_chip_added() -> None:
     assert np.all(np.diff(found.tokens_per_s / t) < 0)
     assert found.efficiency[0] == 1.0
     assert found.tokens_per_s[0] < 209 * 0.69 * 1.08
+
+
+def test_a_layout_is_chosen_for_its_simplicity() -> None:
+    """Of those within 2 % of the fastest the one with the least model parallelism, with room for the error of the estimate, no sequence split."""
+    for model, chip, gpus in (("llama-3.1-70b", "h200-sxm", 64), ("llama-3.1-70b", "h100-sxm5", 64), ("llama-3.1-8b", "h100-sxm5", 8)):
+        arch, on = catalog.architecture(model), catalog.chips()[chip]
+        found = layout.search(arch, Run(sequence=8192), on, Fabric(inside_bytes_per_s(on)), gpus, 256, overlap="none")
+        assert found.chosen is not None
+        needs = train(arch, found.chosen.run)
+        assert float(needs.peak_total_bytes) * (1 + needs.error_band) <= on.memory_bytes
+        assert found.chosen.step_s <= found.best[0].step_s * (1 + layout.CLOSE)
+        assert all(one.run.context_parallel == 1 for one in (found.chosen, *found.best))
+
+        def apart(one: layout.Layout) -> int:
+            return int(one.run.tensor_parallel * one.run.pipeline_parallel)
+
+        close = [one for one in found.best if one.step_s <= found.best[0].step_s * (1 + layout.CLOSE)]
+        assert apart(found.chosen) <= min(map(apart, close))
+
+
+def test_sequences_are_split_where_nothing_fits_without() -> None:
+    """A million tokens in one sequence on 64 chips: context parallelism, and then it fits."""
+    found = layout.search(LLAMA, Run(sequence=2**20), H100, FABRIC, 64, 4, overlap="none")
+    assert found.chosen is not None
+    assert found.chosen.run.context_parallel > 1
+
+
+def test_adapters_compute_two_thirds_and_send_little() -> None:
+    """LoRA leaves out the gradients of frozen weights, 2 of 6 P T, and reduces those of its adapters alone; ZeRO-3 still gathers the weights."""
+    run = Run(sequence=512, micro_batch=8, data_parallel=8)
+    full, adapters = (step(LLAMA, replace(run, method=method), H100, FABRIC) for method in ("full", "lora"))
+    assert adapters.model_flop / full.model_flop == pytest.approx(2 / 3, rel=0.02)
+    sent = float(adapters.bytes_on_wire["data_parallel"])
+    assert sent == pytest.approx(2 * 4 * ring_share(8) * lora.trainable(LLAMA, "all", 16))
+    sharded = step(LLAMA, replace(run, method="lora", zero=3), H100, FABRIC)
+    assert float(sharded.bytes_on_wire["data_parallel"]) == pytest.approx(sent + 2 * 2 * ring_share(8) * LLAMA.parameters)
+
+
+@pytest.mark.parametrize(("stages", "sequences"), [(1, 4), (4, 1), (4, 2), (4, 4), (4, 12)])
+def test_a_pipeline_that_decodes_is_a_queue(stages: int, sequences: int) -> None:
+    """Micro-batches go round the stages, one at a time in each; once it runs, a token of all of them takes what the formula says."""
+    found = decode(LLAMA, H100, FABRIC, pipeline_parallel=stages, batch=sequences, context=2048)
+    at_once = min(stages, sequences)
+    stage_s = float(found.busy_s + found.waiting_s) / at_once
+    free, ready = [0.0] * stages, [0.0] * at_once
+    done = []
+    for _token in range(50):
+        for micro in range(at_once):
+            at = ready[micro]
+            for s in range(stages):
+                at = free[s] = max(at, free[s]) + stage_s
+            ready[micro] = at
+        done.append(max(ready))
+    assert done[-1] - done[-2] == pytest.approx(float(found.step_s))
+    assert float(found.tokens_per_s) == pytest.approx(sequences / (done[-1] - done[-2]))
+
+
+def test_one_answer_gains_nothing_from_a_pipeline() -> None:
+    """It passes all stages one after the other: as slow as one chip, and slower by the hops."""
+    one, four = (decode(LLAMA, H100, FABRIC, pipeline_parallel=p, batch=1, context=2048) for p in (1, 4))
+    assert four.step_s >= one.step_s
+    assert four.step_s == pytest.approx(one.step_s, rel=0.01)
+    assert four.bubble_s == pytest.approx(0.75 * float(four.step_s))
+
+
+def test_copies_share_nothing() -> None:
+    """Eight copies write eight times as much and send nothing; no answer comes sooner."""
+    one, eight = (decode(LLAMA, H100, FABRIC, replicas=r, batch=4, context=2048) for r in (1, 8))
+    assert eight.tokens_per_s == pytest.approx(8 * float(one.tokens_per_s))
+    assert eight.step_s == one.step_s
+    assert eight.sent_bytes == 0
+
+
+def test_experts_apart_send_tokens_and_hold_less() -> None:
+    """Eight groups read an eighth of the experts and of the caches; each token goes to its experts and back."""
+    arch = catalog.architecture("mixtral-8x7b")
+    apart = decode(arch, H100, FABRIC, expert_parallel=8, batch=512, context=2048)
+    model = work(arch)
+    reads = float(apart.read_s) * H100.memory_bytes_per_s * BANDWIDTH_EFFICIENCY
+    assert reads == pytest.approx(2 * (model.dense_parameters + model.touched_experts(512) / 8) + 64 * 2048 * model.kv_elements * 2)
+    assert float(apart.bytes_on_wire["expert_parallel"]) == pytest.approx(32 * volumes.expert_parallel_bytes(64, 1, 4096, 2, 8))
+    assert apart.chips == 8
+
+
+def test_windows_are_read_no_further_than_they_reach() -> None:
+    """Layers with a sliding window keep so many tokens and no more: the cache that decoding reads is that of the footprint."""
+    arch = catalog.architecture("gemma-2-9b")
+    cached = work(arch).cached_elements(32768) * 2
+    assert cached == pytest.approx(kv_cache_bytes(arch, batch=1, context=32768), rel=1e-3)
 
 
 def test_a_batch_touches_more_experts() -> None:

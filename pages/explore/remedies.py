@@ -14,8 +14,11 @@ page = ui.Page("remedies", remedies.PARAMS, case=True)
 def first_view() -> Answer:
     """The answer, its waterfall, the remedies as pills, and the cards of those that matter most."""
     view = remedies.View(**page.view)
-    answer = remedies.answer(page.case, view)
+    answer = others.answer(page.case, view)
     page.show(answer)
+    if view.figure != "waterfall":
+        page.actions(answer.actions)
+        return answer
     with page.controls():
         offered = remedies.offered(page.case, view)
         st.pills(
@@ -32,14 +35,13 @@ def first_view() -> Answer:
     return answer
 
 
-answer = page.live(first_view, whole=["job", "chips"])
+answer = page.live(first_view, whole=["job", "chips", "figure"])
 view, case = remedies.View(**page.view), page.case
 if why := page.drawer("why", _("Why: every step with these numbers")):
     why.markdown(answer.why)
 if figure := page.drawer("figure", _("Other figures: saved against paid, quality against bits, the line that stays, fewer trials, number formats")):
     with figure:
-        page.pick("figure", _("Figure"), words("figure"))
-        page.figure(others.answer(case, view))
+        page.select("figure", _("Figure"), words("figure"))
 if sure := page.drawer("sure", _("How sure: every published point and who measured it")):
     with sure:
         st.markdown(answer.how_sure)

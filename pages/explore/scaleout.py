@@ -19,28 +19,35 @@ def first_view() -> Answer:
             page.select("sweep", _("Machine"), scaleout.words("sweep"), width=200)
         if view.show in ("curve", "wire", "frontier", "bill"):
             page.select("gpus", _("Chips"), scaleout.gpu_options(page.case, view), width=130)
-            page.number("sequences", _("Sequences a step"), 1, 1_000_000, step=64, width=160)
-            page.select("across", _("Links across nodes, per chip"), scaleout.words("across"), width=300)
-            page.pick("overlap", _("Compute hides"), scaleout.words("overlap"))
+            if page.case.job != "infer":
+                page.select("sequences", _("Sequences a step, all chips"), scaleout.sequence_options(page.case, view), width=200)
+            page.select("across", _("Links across nodes, per chip"), scaleout.words("across"), width=290)
+            if page.case.job == "infer":
+                page.select("format", _("Weights"), scaleout.words("format"), width=150)
+            else:
+                page.pick("overlap", _("Compute hides"), scaleout.words("overlap"))
     page.actions(answer.actions)
     return answer
 
 
-answer = page.live(first_view, whole=["show"])
-view = scaleout.View(**page.view)
+answer = page.live(first_view, whole=["show", "job", "chips"])
+view, case = scaleout.View(**page.view), page.case
 if other := page.drawer("figure", _("Other figures: the wires, measured collectives, published runs, the bill, scaling rules, chips by year")):
     with other:
         page.pick("show", _("Figure"), scaleout.words("show"))
-if why := page.drawer("why", _("Why: the step as a sum, with these numbers")):
+if why := page.drawer("why", _("Why: the time as a sum, with these numbers and rates")):
     why.markdown(answer.why)
 if sure := page.drawer("sure", _("How sure: published runs against the model, each with its miss")):
     with sure:
         st.markdown(answer.how_sure)
-        page.table(scaleout.evidence_table(formulas=False))
-if layouts := page.drawer("layouts", _("Best split: the fastest that fit, of thousands")):
+        page.table(scaleout.evidence_table(formulas=False, serves=case.job == "infer"))
+if layouts := page.drawer("layouts", _("Best split: the simplest of the fastest that fit")):
     with layouts:
-        page.table(scaleout.best_layouts(page.case, view))
+        page.table(scaleout.best_layouts(case, view))
 if expert := page.drawer("expert", _("Expert: parallelism, links, efficiencies, tokens and price")):
     with expert:
-        page.settings(scaleout.groups(view))
+        page.settings(scaleout.groups(case))
+if take := page.drawer("export", _("Take it with you: JSON")):
+    with take:
+        page.save(_("Every number: JSON"), lambda: scaleout.document(case, view), "wallviz-scaleout.json", "application/json")
 page.next("footprint", _("whether one copy fits"))

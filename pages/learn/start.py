@@ -1,7 +1,7 @@
 """The memory wall in one minute: something to play with, the claims, a door to every room."""
 
 from wallviz import catalog, ui
-from wallviz.answers import names, start
+from wallviz.answers import case, names, start
 from wallviz.i18n import _
 
 page = ui.Page("start", start.PARAMS, case=True, question=start.question)
@@ -10,7 +10,7 @@ page.show(answer)
 
 with page.controls():
     page.select("model", _("Model"), names(catalog.presets()))
-    page.select("chip", _("Chip"), names(catalog.chips()))
+    page.select("chip", _("Chip"), case.chips(page.case))
     page.pick("weights", _("Weights"), {option: _(words) for option, (words, _bytes) in start.FORMATS.items()})
 
 if why := page.drawer("why", _("Why: the arithmetic of one token")):

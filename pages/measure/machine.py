@@ -18,11 +18,15 @@ def first_view() -> Answer:
         page.select("show", _("Figure"), machine.figure_names())
         page.select("model", _("Model"), {id: preset.name for id, preset in catalog.presets().items()})
         page.many("beside", _("Beside it"), machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
+        if here.record is not None and here.record.theoretical_bytes_per_s is None:
+            page.choose_or_type("promised", _("Promised: its modules, its card, or GB/s"), machine.promises())
     return answer
 
 
 answer = page.live(first_view)
 record = bench.bench().record
+if chip := machine.chip_id(record, page.view["promised"]):
+    page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)
 if sure := page.drawer("sure", _("How sure: samples, spread, what disturbed it, and why a machine may lie low")):
@@ -30,6 +34,7 @@ if sure := page.drawer("sure", _("How sure: samples, spread, what disturbed it, 
         page.remarks("", machine.failures(record))
         sure.markdown(answer.how_sure)
         page.table(machine.samples(record))
+        page.table(machine.products(record))
 if compare := page.drawer("compare", _("Compare: open one record or two, of any machine")):
     with compare:
         bench.compare(page)
@@ -38,7 +43,7 @@ if browser := page.drawer("browser", _("Your browser's GPU: the device in front 
         bench.browser()
 if live := page.drawer("telemetry", _("Telemetry: clocks, heat and power of NVIDIA's GPUs, once a second")):
     with live:
-        bench.telemetry()
+        bench.telemetry(page)
 if take := page.drawer("take", _("Take it with you: the record, and a command that confirms each number")):
     with take:
         page.table(machine.facts(record))

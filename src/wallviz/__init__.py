@@ -198,15 +198,22 @@ def chips() -> Mapping[str, Accelerator]:
     return catalog.chips()
 
 
-def chip(name: str) -> Accelerator:
-    """The chip called `name`: its id, name or alias in any case, or the beginning of exactly one. Raises `InputError` for any other.
+def chip(name: str | Record) -> Accelerator:
+    """The chip called `name`: its id, name or alias in any case, or the beginning of exactly one; of a record, the machine that it measured.
+
+    Raises `InputError` for any other, and for a record without a bandwidth.
 
     >>> chip("H100").memory_bytes_per_s, round(chip("H20").ridge("bf16"))
     (3350000000000.0, 37)
     """
     from wallviz import catalog
+    from wallviz.probe.record import Record
 
-    return catalog.find(name, catalog.chips(), "chip")
+    if isinstance(name, Record):
+        from wallviz.answers.machine.own import own
+
+        return own(name).chip
+    return catalog.chip(name)
 
 
 def hierarchy(machine: str = "h100", size: str | float = "1 GiB", *, basis: str = "peak") -> Ladder:
@@ -242,7 +249,7 @@ def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decod
     from wallviz.hardware import Accelerator
     from wallviz.roofline.report import report
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
     return report(_read(source), chip, phase=phase, **options)
 
 
@@ -268,7 +275,7 @@ def scaleout(
     from wallviz.hardware import Accelerator
     from wallviz.scaleout import job
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
     links = {"inside": _giga(link_inside), "across": _giga(link_across)}
     return job.on_chips(_read(source), chip, gpus=gpus, **links, **_run(options))
 
@@ -284,7 +291,7 @@ def remedies(
     *,
     job: str = "train",
     count: int = 1,
-    apply: str | Iterable[str] = (),
+    apply: str | list[str] | tuple[str, ...] = (),
     draft: Draft | None = None,
     **options: Any,
 ) -> Plan:
@@ -298,11 +305,14 @@ def remedies(
     (['zero-2', 'full-recompute'], False, True)
     """
     from wallviz import catalog
+    from wallviz.checks import said
     from wallviz.hardware import Accelerator
     from wallviz.remedies import plan, published
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
     setup = plan.setup_of(_read(source), chip, job, _run(options), count)
+    if not isinstance(apply, str | list | tuple):
+        raise InputError(N_("apply cannot be {value}: give names of remedies, in a list or separated by commas."), value=said(apply))
     names = [name for name in apply.split(",") if name.strip()] if isinstance(apply, str) else list(apply)
     return plan.plan(setup, apply=names, published=published.every(catalog.evidence().values()), draft=draft)
 
@@ -334,7 +344,7 @@ def _memory_bytes(hardware: str | Accelerator) -> float:
     from wallviz import catalog
     from wallviz.hardware import Accelerator
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.find(hardware, catalog.chips(), "chip")
+    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
     if chip.memory_bytes is None:
         raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=chip.name)
     return chip.memory_bytes

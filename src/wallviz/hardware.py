@@ -95,19 +95,26 @@ class Accelerator:
     source_urls: tuple[str, ...] = ()
     """The pages of this very chip, where known."""
 
-    def peak(self, precision: str) -> float | None:
+    def peak(self, precision: str, *, accumulate: str = "fp32") -> float | None:
         """Dense peak at `precision` (a key of `PRECISIONS`), FLOP/s (operations per second for int8); None if not published.
+
+        GeForce cards quote 16-bit and FP8 matrix rates that add up in 16 bits (`fp16_accumulate`); adding in 32 bits, as training and every
+        common library do, runs at half of that (NVIDIA, Ada and Blackwell RTX architecture white papers, tables "with FP32 Accumulate").
 
         >>> from datetime import date
         >>> Accelerator("h100", "H100", "NVIDIA", "gpu", date(2022, 10, 1), fp16_flop_per_s=989.4e12).peak("bf16")
         989400000000000.0
+        >>> geforce = Accelerator("4090", "RTX 4090", "NVIDIA", "gpu", date(2022, 9, 20), fp16_flop_per_s=330.3e12, fp16_accumulate=True)
+        >>> geforce.peak("bf16"), geforce.peak("bf16", accumulate="fp16")
+        (165150000000000.0, 330300000000000.0)
         """
         try:
             attribute = PRECISIONS[precision.lower()]
         except KeyError:
             raise InputError(N_("unknown precision {precision}: use one of {known}"), precision=precision, known=", ".join(PRECISIONS)) from None
         value: float | None = getattr(self, attribute)
-        return value
+        halved = value and self.fp16_accumulate and accumulate == "fp32" and attribute in ("fp16_flop_per_s", "fp8_flop_per_s")
+        return value / 2.0 if value and halved else value
 
     def ridge(self, precision: str) -> float | None:
         """Arithmetic intensity where compute and bandwidth balance, FLOP per byte: peak / bandwidth (Williams et al. 2009, section 3).

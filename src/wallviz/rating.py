@@ -6,18 +6,18 @@ Everything here is a bound: weights and caches are counted, time is the roofline
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint import kv_cache, quantization, serve
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
-from wallviz.roofline import checks
-from wallviz.roofline.step import step
+from wallviz.roofline.step import Step, step
 from wallviz.transformer import Architecture
 
 LONGEST_S = 3600.0
@@ -76,28 +76,52 @@ class Served:
 def served(arch: Architecture, chip: Accelerator, work: Work) -> Served:
     """How `chip` serves `arch`; raises InputError where its bandwidth or its peak is not known, or the model does not write."""
     decode = step(arch, chip, phase="decode", batch=work.batch, context=work.context, weights=work.weights, kv=work.kv)
+    return _served(arch, chip, work, decode)
+
+
+def _served(arch: Architecture, chip: Accelerator, work: Work, decode: Step) -> Served:
     prefill = step(arch, chip, phase="prefill", batch=1, context=work.context, weights=work.weights, kv=work.kv)
-    need = float(np.max(serve.infer(arch, batch=work.batch, context=work.context, weights=work.weights, kv=work.kv).peak_total_bytes))
+    need = needed_bytes(arch, work)
     fits = None if chip.memory_bytes is None else need <= chip.memory_bytes
     return Served(fits, need, float(prefill.time_s), float(decode.time_s), float(decode.tokens_per_s), str(decode.bound))
 
 
 @lru_cache(maxsize=4096)
+def needed_bytes(arch: Architecture, work: Work) -> float:
+    """What serving takes on whichever chip: weights, cache, the forward pass and what the runtime keeps."""
+    return float(np.max(serve.infer(arch, batch=work.batch, context=work.context, weights=work.weights, kv=work.kv).peak_total_bytes))
+
+
+@lru_cache(maxsize=4096)
 def weights_bytes(arch: Architecture, format: str) -> float:
     """Bytes of all weights in `format`."""
-    return float(sum(one.bytes for one in quantization.stored(arch, format)))
+    if format.lower().startswith(quantization.GGUF):  # its types depend on which layer a tensor belongs to
+        return float(sum(one.bytes for one in quantization.stored(arch, format)))
+    times = [times for _layer, times in arch.groups]
+    alike = replace(arch, layers=tuple(layer for layer, _times in arch.groups))
+    return float(sum(one.bytes * (1 if one.layer is None else times[one.layer]) for one in quantization.stored(alike, format)))
 
 
 def largest_served(candidates: Iterable[tuple[str, Architecture]], chip: Accelerator, work: Work) -> tuple[str, Served] | None:
-    """The largest of the `candidates` (id and architecture, by parameters) that fits one `chip` and meets both targets; None if none does."""
+    """The largest of the `candidates` (id and architecture, by parameters) that fits one `chip` and meets both targets; None if none does.
+
+    What rules a model out is asked in the order of what it costs: its weights, all that it takes, a token's time, the prompt's.
+    """
+    if chip.memory_bytes is None:
+        return None
     for id, arch in sorted(candidates, key=lambda one: -one[1].parameters):
-        if chip.memory_bytes is not None and weights_bytes(arch, work.weights) > chip.memory_bytes:
+        if weights_bytes(arch, work.weights) > chip.memory_bytes:
             continue
         try:
-            found = served(arch, chip, work)
+            if needed_bytes(arch, work) > chip.memory_bytes:
+                continue
+            decode = step(arch, chip, phase="decode", batch=work.batch, context=work.context, weights=work.weights, kv=work.kv)
+            if float(decode.time_s) > work.tpot_s:
+                continue
+            found = _served(arch, chip, work, decode)
         except InputError:
             continue
-        if found.fits and found.in_time(work):
+        if found.in_time(work):
             return id, found
     return None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 
-from wallviz.i18n import language
+from wallviz.i18n import N_, _, language
 
 THIN = "\u2009"
 TIMES = "\u00d7"
@@ -98,6 +98,20 @@ def times(factor: float) -> str:
         exponent = floor(log10(factor))
         return f"{factor / 10**exponent:.1f}·10{str(exponent).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}{word}"
     return f"{significant(factor)}{word}"
+
+
+MINUTE_S, HOUR_S, DAY_S, YEAR_S = 60.0, 3600.0, 86_400.0, 365.25 * 86_400.0
+_LONG = ((YEAR_S, N_("{n} years")), (DAY_S, N_("{n} days")), (HOUR_S, N_("{n} h")), (MINUTE_S, N_("{n} min")))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: milliseconds and seconds, from two minutes on minutes, hours, days, years.
+
+    >>> [duration(s).replace(THIN, " ") for s in (0.00356, 29.2, 119.0, 600.0, 21600.0, 1.5e6, 1e9)]
+    ['3.56 ms', '29.2 s', '119 s', '10.0 min', '6.00 h', '17.4 days', '31.7 years']
+    """
+    said = next((said.format(n=significant(seconds / size)) for size, said in ((size, _(words)) for size, words in _LONG) if seconds >= 2 * size), "")
+    return said.replace(" ", THIN) if said else si(seconds, "s")
 
 
 def claimed(factor: float) -> str:

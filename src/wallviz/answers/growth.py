@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 
 import plotly.graph_objects as go
 
-from wallviz import catalog, curves, units
+from wallviz import catalog, curves, own_machine, units
 from wallviz import growth as domain
 from wallviz.answers import Answer, Card
 from wallviz.curves import Curve
@@ -152,7 +152,9 @@ def _curves(view: View, chip: str) -> Answer:
     if ratio:
         fitted, more = _ratio(fitted, view)
         problems = (*problems, *more)
-    series = [_series(f, normalised=normalised, chip=chip) for f in fitted]
+    series = [_series(f, normalised=normalised, chip=chip, mine=_mine(f.curve, view, chip)) for f in fitted]
+    if own_machine.is_own(chip) and not any(s.mine for s in series):
+        problems = (*problems, _("Your machine is not in this figure, whose points are no single devices: choose “Today” or “Same precision”."))
     drawn = [s for s in series if s.kept or s.left_out]
     kind = "times" if normalised else fitted[0].curve.kind if fitted else "times"
     drawing = (
@@ -187,7 +189,7 @@ def _curves(view: View, chip: str) -> Answer:
     )
 
 
-def _series(f: Fitted, *, normalised: bool, chip: str) -> figures.Series:
+def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> figures.Series:
     base = _base(f) if normalised else 1.0
     named = tuple(dict.fromkeys([*([chip] if any(p.id == chip for p in f.curve.points) else []), *f.curve.named]))
     return figures.Series(
@@ -203,7 +205,20 @@ def _series(f: Fitted, *, normalised: bool, chip: str) -> figures.Series:
         named=named,
         how={p.id: _how(f.curve, p) for p in f.curve.points},
         origin={p.source: _origin(p.source) for p in f.curve.points},
+        mine=mine,
     )
+
+
+def _mine(curve: Curve, view: View, chip: str) -> Point | None:
+    """The reader's own machine as a point of `curve`, where its values are those of one device; None for any other chip."""
+    if not own_machine.is_own(chip) or (view.figure == "gap" and curve.claims):  # the published curves are factors of mixed series
+        return None
+    machine = own_machine.read(chip)
+    memory = None if machine.memory_bytes is None else machine.memory_bytes * (1 if curve.kind == "bytes" else 1 / curves.BYTES_PER_PARAMETER_DRAWN)
+    value = {
+        "peak_compute": machine.fp16_flop_per_s or machine.fp32_flop_per_s, "memory_bandwidth": machine.bytes_per_s, "accelerator_memory": memory,
+    }.get(curve.id)  # fmt: skip
+    return None if value is None else Point(chip, labelled(_("your machine"), machine.name), machine.measured, value)
 
 
 def _base(f: Fitted) -> float:

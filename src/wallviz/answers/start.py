@@ -32,7 +32,7 @@ HEADLINES = (
 
 def question(case: Case) -> str:
     """The page's title, with the chip's own bandwidth in it."""
-    bandwidth = catalog.chips()[case.chip].memory_bytes_per_s
+    bandwidth = catalog.chip(case.chip).memory_bytes_per_s
     return _("How fast can {bandwidth} write?").format(bandwidth=units.si(bandwidth, "B/s")) if bandwidth else _("How fast can a chip write?")
 
 
@@ -43,7 +43,7 @@ def answer(case: Case, view: Mapping[str, object]) -> Answer:
 
 @lru_cache(maxsize=512)
 def _answer(case: Case, weights: str, _language: str) -> Answer:
-    chip, model = catalog.chips()[case.chip], catalog.presets()[case.model]
+    chip, model = catalog.chip(case.chip), catalog.presets()[case.model]
     words, size = FORMATS[weights]
     try:
         ceiling = decode_ceiling(model.active_parameters, chip, bytes_per_parameter=size)
@@ -78,7 +78,7 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
         explain=partial(_why, chip, ceiling),
         problems=problems,
         rows=partial(_table, ceiling),
-        sources=tuple(dict.fromkeys([*chip.source.split(";"), *model.source.split(";")])),
+        sources=tuple(dict.fromkeys(one for one in (*chip.source.split(";"), *model.source.split(";")) if one)),
     ).with_spec()
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
+from wallviz import own_machine
 from wallviz.catalog.cases import Case, HardwareCase, cases, roofline_cases, scaling_cases
 from wallviz.catalog.evidence import Evidence, evidence
 from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config
@@ -431,6 +432,16 @@ def chips() -> Mapping[str, Accelerator]:
         cells |= {"aliases": parts(row["aliases"]), "source_urls": tuple(row["source_urls"].split())}
         found[row["id"]] = Accelerator(**cells)
     return MappingProxyType(found)
+
+
+def chip(id: str) -> Accelerator:
+    """The chip that `id` means (`find`), or the reader's own machine that the id holds (`wallviz.own_machine`).
+
+    Raises InputError, one sentence, for neither.
+    """
+    if own_machine.is_own(str(id)):  # an array is no word
+        return own_machine.read(id).chip
+    return chips().get(str(id)) or find(id, chips())
 
 
 #: What `chip_points` can plot, to the attribute of `Accelerator`; ``peak_compute`` takes its attribute from the precision.

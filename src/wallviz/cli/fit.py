@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import wallviz
-from wallviz import catalog, units
+from wallviz import units
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import HARDWARE, Given, as_options, of_every_job, takes
@@ -34,7 +35,7 @@ def answer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = 
     if not given.get("hardware"):
         raise InputError(N_("say which accelerator it should fit: add --hardware H100"))
     arch = read(source)
-    chip = catalog.find(given.pop("hardware"), catalog.chips(), "chip")
+    chip = chip_of(given.pop("hardware"))
     with as_options():
         found = wallviz.fit(arch, hardware=chip, **given)
     if as_json:

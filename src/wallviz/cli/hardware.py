@@ -9,6 +9,7 @@ import typer
 
 import wallviz
 from wallviz import catalog, rating, units
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.hardware import PRECISIONS, Accelerator
@@ -43,7 +44,7 @@ def answer(
         every = list(catalog.chips().values())
         say_json([_figures(chip) for chip in every]) if as_json else say(_listing(every))
         return
-    found = list({chip.id: chip for chip in map(wallviz.chip, chips)}.values())
+    found = list({chip.id: chip for chip in map(chip_of, chips)}.values())
     if strangers := prices.keys() - {chip.id for chip in found}:
         raise InputError(N_("--price names {chip}, which is not compared: add it to the chips"), chip=", ".join(sorted(strangers)))
     records = [_record(chip, asked, model, prices.get(chip.id)) for chip in found]

@@ -50,13 +50,13 @@ def _shown(found: Ladder) -> str:
     facts = [
         (_("machine"), _(found.machine.name)),
         (_("amount of data"), f"{sizes.written(found.size_bytes)} ({found.size_bytes:,.0f} B)"),
-        (_("fits first"), found.nearest_home.name if found.nearest_home else _("nowhere that is known")),
+        (_("fits first"), _(found.nearest_home.name) if found.nearest_home else _("nowhere that is known")),
     ]
     if found.machine.note:
         facts.append((_("note"), _(found.machine.note)))
     columns = (
-        (_("level"), "left"), (_("transfer"), "left"), (_("capacity"), "right"), (_("fits"), "left"), (_("bandwidth"), "right"),
-        (_("kind"), "left"), (_("latency"), "right"), (_("time"), "right"), (memory.name if memory else "", "right"),
+        (_("level"), "left"), (_("transfer"), "left"), (_("capacity"), "right"), (_("fits"), "left"), (_("promised"), "right"),
+        (_("measured"), "right"), (_("latency"), "right"), (_("time"), "right"), (_(memory.name) if memory else "", "right"),
     )  # fmt: skip
     rows = []
     for rung in found.rungs:
@@ -67,8 +67,7 @@ def _shown(found: Ladder) -> str:
                 _(TRANSFERS[rung.transfer]),
                 units.binary(rung.capacity_bytes) if rung.capacity_bytes else "–",
                 {True: _("yes"), False: _("no"), None: "–"}[holds],
-                units.si(rung.bytes_per_s, "B/s") if rung.bytes_per_s else "–",
-                _(rung.kind) if rung.kind else "–",
+                *(units.si(rate, "B/s") if rate else "–" for rate in (rung.promised_bytes_per_s, rung.measured_bytes_per_s)),
                 units.si(rung.latency_s, "s") if rung.latency_s else "–",
                 units.si(time, "s") if time else "–",
                 units.times(time / base) if time and base else "–",

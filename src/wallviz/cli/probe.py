@@ -86,7 +86,7 @@ def compare(
     """Says how the second record differs from the first."""
     from wallviz.probe.record import compare as side_by_side
 
-    found = side_by_side(_read(a), _read(b))
+    found = side_by_side(read_record(a), read_record(b))
     if as_json:
         say_json(found.as_dict())
     else:
@@ -122,7 +122,8 @@ def _write(output: Path, records: Sequence[Record]) -> None:
             print(named, file=sys.stderr)
 
 
-def _read(file: Path) -> Record:
+def read_record(file: Path) -> Record:
+    """The record in `file`; raises InputError, one sentence, for a file that is none."""
     from wallviz.probe.record import read
 
     try:
@@ -176,6 +177,9 @@ def _told(record: Record) -> str:
             share = _("{share} of {peak}").format(share=f"{record.fraction:.0%}", peak=units.si(record.theoretical_bytes_per_s, "B/s"))
             rate = qualified(rate, share)
         facts.append((_(KERNELS.get(name, name)), rate))
+    for name, product in record.arithmetic.items():
+        if product.best_flop_per_s:
+            facts.append((_("matrix product, {format}").format(format=name.upper()), units.si(product.best_flop_per_s, "FLOP/s")))
     facts += [(_("note"), _(Flag(flag).sentence)) for flag in record.flags]
     facts += [(_("not measured"), _failed(error, record.path)) for error in record.errors]
     parts = [table(FACTS, facts, header=False)]
@@ -247,6 +251,9 @@ def _compared(found: Comparison) -> str:
     if found.kernels:
         kernels = ((_(KERNELS.get(each.what, each.what)), each.a, each.b, each.ratio) for each in found.kernels)
         parts.append(table([(_("kernel"), "whole"), *columns], rows(kernels, "B/s")))
+    if found.arithmetic:
+        products = ((each.what.upper(), each.a, each.b, each.ratio) for each in found.arithmetic)
+        parts.append(table([(_("matrix product"), "whole"), *columns], rows(products, "FLOP/s")))
     for title, series, unit in ((_("working set"), found.sweep, "B/s"), (_("latency at"), found.latency, "s")):
         if series:
             parts.append(

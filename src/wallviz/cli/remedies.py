@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import wallviz
-from wallviz import catalog, units
+from wallviz import units
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import HARDWARE, Given, Option, as_options, of_every_job, takes
@@ -35,7 +36,7 @@ _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_co
 def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says what can be done about it."""
     arch = read(source)
-    chip = catalog.find(hardware, catalog.chips(), "chip")
+    chip = chip_of(hardware)
     draft = {_DRAFT_FIELDS[name]: given.pop(name) for name in tuple(given) if name in _DRAFT_FIELDS}
     for name, value in draft.items():
         if isinstance(value, str):

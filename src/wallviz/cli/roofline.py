@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import wallviz
-from wallviz import catalog, units
+from wallviz import checks, units
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import STORED, Given, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
-from wallviz.roofline import checks
 from wallviz.roofline.operations import ACTIVATIONS, KERNELS, PHASES, RECOMPUTE
 from wallviz.roofline.roof import ACCUMULATE
 
@@ -85,7 +85,7 @@ def _chip(name: str, numbers: dict[str, Any]) -> Accelerator:
         if numbers["flop_per_s"] is None or numbers["bytes_per_s"] is None:
             raise InputError(N_("an own chip needs its numbers: add --flop-per-s and --bytes-per-s"))
         return own_chip(numbers["flop_per_s"], numbers["bytes_per_s"], numbers["memory_bytes"])
-    chip = catalog.find(name, catalog.chips(), "chip")
+    chip = chip_of(name)
     fields = {"flop_per_s": "fp16_flop_per_s", "bytes_per_s": "memory_bytes_per_s", "memory_bytes": "memory_bytes"}
     instead: dict[str, Any] = {field: float(numbers[key]) for key, field in fields.items() if numbers[key] is not None}
     if "fp16_flop_per_s" in instead:  # as typed: not halved for how a GeForce card accumulates

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import wallviz
-from wallviz import catalog, units
+from wallviz import units
 from wallviz.cli import options
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.i18n import N_, _
+from wallviz.scaleout import phrases
 
 if TYPE_CHECKING:
+    from wallviz.scaleout.budget import Budget
     from wallviz.scaleout.job import Serving, Training
     from wallviz.scaleout.layout import Search
 
@@ -23,7 +26,7 @@ Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accele
 
 CHIPS = (
     Option("gpus", "N", N_("How many there are; 8.")),
-    Option("job", "train|infer", N_("What they do; train. Serving is split over all of them.")),
+    Option("job", "train|finetune|infer", N_("What they do; train. Serving is split over all of them.")),
     Option("gpus_per_node", "N", N_("GPUs that the links inside a node join; 8.")),
     Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),
     Option("link_across", "F", N_("GB/s of one direction and GPU across nodes; 50, an adapter of 400 Gbit/s for each.")),
@@ -35,10 +38,12 @@ CHIPS = (
     Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
     Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
     Option("search", "", N_("Search for the fastest layout that fits.")),
+    Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads.")),
 )
 _UNKNOWN = ("stage",)  # the memory of one stage is the business of `footprint`
-TRAINING = tuple(option for option in options.TRAINING if option.field not in _UNKNOWN)
-REQUESTS = options.REQUESTS
+_STORED = tuple(option for option in options.STORED if option.field == "kv")
+_WEIGHTS = tuple(option for option in options.of_every_job() if option.field == "weights")
+REST = tuple({one.field: one for one in (*options.FINETUNING, *options.REQUESTS, *_STORED, *_WEIGHTS) if one.field not in _UNKNOWN}.values())
 
 KINDS = {
     "tensor_parallel": N_("tensor parallel"),
@@ -49,11 +54,11 @@ KINDS = {
 }
 
 
-@takes(*CHIPS, *TRAINING, *REQUESTS)
+@takes(*CHIPS, *REST)
 def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says what many chips do with a job."""
     arch = read(source)
-    chip = catalog.find(hardware, catalog.chips(), "chip")
+    chip = chip_of(hardware)
     asked = given.pop("search", False)
     with as_options(*CHIPS):
         found = wallviz.scaleout(arch, chip, **given)
@@ -74,37 +79,31 @@ def _is_serving(found: Any) -> bool:
 
 def _trained(found: Training, best: Search | None) -> str:
     one = found.step
-    fits = {True: _("fits"), False: _("does not fit"), None: _("memory of the chip not known")}[found.fits]
     facts = [
         (_("model"), title(found.arch)),
         (_("hardware"), f"{int(one.gpus):,} × {found.chip.name}"),
-        (_("time of the step"), units.si(float(one.step_s), "s")),
-        (_("compute"), units.si(float(one.compute_s), "s")),
-        (_("on the wire"), units.si(float(one.communication_s), "s")),
-        (_("waiting"), units.si(float(one.waiting_s), "s")),
-        (_("bubble"), units.si(float(one.bubble_s), "s")),
+        (_("split"), phrases.split(one.run)),
+        (_("time of the step"), units.duration(float(one.step_s))),
+        (_("compute"), units.duration(float(one.compute_s))),
+        (_("on the wire"), units.duration(float(one.communication_s))),
+        (_("waiting"), units.duration(float(one.waiting_s))),
+        (_("bubble"), units.duration(float(one.bubble_s))),
         (_("efficiency"), f"{float(one.efficiency):.1%}"),
         ("MFU", f"{float(one.mfu):.1%}"),
-        (_("tokens/s"), units.significant(float(one.tokens_per_s))),
+        (_("tokens/s"), phrases.rate(float(one.tokens_per_s))),
         (_("batch"), _("{n} sequences a step").format(n=f"{found.global_batch:,}")),
-        (_("memory"), f"{amount(found.peak_bytes)}, {fits}"),
+        (_("memory"), f"{amount(found.peak_bytes)}, {_held(found)}"),
+        (_("doubling pays up to"), _("{n} GPUs").format(n=f"{found.pays_up_to:,}")),
         (_("tokens per GPU"), _("{n} a step; {least} would hide the gradients").format(
             n=f"{found.tokens_per_gpu:,.0f}", least=f"{found.critical_tokens_per_gpu:,.0f}"
         )),
     ]  # fmt: skip
-    if found.budget is not None:
-        bill = found.budget
-        facts.append((_("run"), _("{days} days, {hours} GPU hours").format(days=units.significant(float(bill.seconds) / 86_400),
-                                                                         hours=f"{float(bill.chip_hours):,.0f}")))  # fmt: skip
-        if bill.energy_j is not None:
-            facts.append((_("energy"), _("{mwh} MWh at most").format(mwh=units.significant(float(bill.energy_j) / 3.6e9))))
-        if bill.cost is not None:
-            facts.append((_("cost"), units.significant(float(bill.cost))))
+    facts += _bill(found.budget)
     wire = ((_("by"), "whole"), (_("sent per GPU"), "right"), (_("time"), "right"))
-    rows = [(_(KINDS[k]), units.si(float(one.bytes_on_wire[k]), "B"), units.si(float(one.wire_s[k]), "s")) for k in KINDS if one.bytes_on_wire[k]]
+    rows = [(_(KINDS[k]), units.si(float(one.bytes_on_wire[k]), "B"), units.duration(float(one.wire_s[k]))) for k in KINDS if one.bytes_on_wire[k]]
     curve = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("efficiency"), "right"))
     counts = [
-        (f"{int(n):,}", units.significant(float(rate)), f"{float(share):.1%}")
+        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}")
         for n, rate, share in zip(found.strong.chips, found.strong.tokens_per_s, found.strong.efficiency, strict=True)
     ]
     parts = [table(FACTS, facts, header=False), *([table(wire, rows)] if rows else []), table(curve, counts)]
@@ -113,9 +112,15 @@ def _trained(found: Training, best: Search | None) -> str:
     return "\n\n".join(parts)
 
 
+def _held(found: Training | Serving) -> str:
+    """Whether the chip's memory holds it, in words."""
+    words = {"no": N_("fits"), "likely": N_("may not fit"), "yes": N_("does not fit"), "unknown": N_("memory of the chip not known")}
+    return _(words[found.runs_out])
+
+
 def _layouts(best: Search) -> str:
-    """The best layouts, or that none fits."""
-    if not best.best:
+    """The layout to choose and the fastest, or that none fits."""
+    if best.chosen is None:
         return _("None of {n} layouts fits.").format(n=f"{best.asked:,}")
     columns = (
         (_("best of {n}").format(n=f"{best.asked:,}"), "left"),
@@ -123,15 +128,16 @@ def _layouts(best: Search) -> str:
         (_("efficiency"), "right"),
         (_("memory"), "right"),
     )
-    rows = []
-    for one in best.best:
-        run = one.run
-        split = (
-            f"t{run.tensor_parallel} p{run.pipeline_parallel}×{run.virtual_stages} c{run.context_parallel} e{run.expert_parallel} "
-            f"d{run.data_parallel} ZeRO-{run.zero} b{run.micro_batch}×{run.accumulation} {run.recompute}"
+    rows = [
+        (
+            f"{phrases.split(one.run)} · v{one.run.virtual_stages} · b{one.run.micro_batch}×{one.run.accumulation} · {one.run.recompute}",
+            units.duration(one.step_s),
+            f"{one.efficiency:.1%}",
+            units.binary(one.peak_bytes),
         )
-        rows.append((split, units.si(one.step_s, "s"), f"{one.efficiency:.1%}", units.binary(one.peak_bytes)))
-    return table(columns, rows)
+        for one in (best.chosen, *(other for other in best.best if other != best.chosen))
+    ]
+    return table(columns, rows) + "\n" + _("The first is the simplest of those within 2 % of the fastest.")
 
 
 def _served(found: Serving) -> str:
@@ -139,14 +145,34 @@ def _served(found: Serving) -> str:
     facts = [
         (_("model"), title(found.arch)),
         (_("hardware"), f"{int(one.chips):,} × {found.chip.name}"),
-        (_("time of the step"), units.si(float(one.step_s), "s")),
-        (_("reading"), units.si(float(one.read_s), "s")),
-        (_("waiting"), units.si(float(one.waiting_s), "s")),
-        (_("tokens/s"), units.significant(float(one.tokens_per_s))),
+        (_("split"), phrases.served_split(found.layout)),
+        (_("time of the step"), units.duration(float(one.step_s))),
+        (_("reading"), units.duration(float(one.read_s))),
+        (_("arithmetic"), units.duration(float(one.compute_s))),
+        (_("waiting"), units.duration(float(one.waiting_s))),
+        (_("bubble"), units.duration(float(one.bubble_s))),
+        (_("tokens/s"), phrases.rate(float(one.tokens_per_s))),
+        (_("tokens/s per chip"), phrases.rate(float(one.tokens_per_s_and_chip))),
+        (_("memory"), f"{amount(found.peak_bytes)}, {_held(found)}"),
+        (_("doubling pays up to"), _("{n} GPUs").format(n=f"{found.pays_up_to:,}")),
+        *_bill(found.budget),
     ]
-    columns = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("share in which a chip reads"), "right"))
+    columns = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("share in which a chip works"), "right"), (_("memory"), "right"))
     rows = [
-        (f"{int(n):,}", units.significant(float(rate)), f"{float(share):.1%}")
-        for n, rate, share in zip(curve.chips, curve.tokens_per_s, curve.efficiency, strict=True)  # type: ignore[arg-type]
+        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}", units.binary(need))
+        for n, rate, share, need in zip(curve.chips, curve.tokens_per_s, curve.efficiency, found.curve_bytes, strict=True)  # type: ignore[arg-type]
     ]
     return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}"
+
+
+def _bill(bill: Budget | None) -> list[tuple[str, str]]:
+    """What a run takes, as far as it is known."""
+    if bill is None:
+        return []
+    days = units.significant(float(bill.seconds) / 86_400)
+    facts = [(_("run"), _("{days} days, {hours} GPU hours").format(days=days, hours=f"{float(bill.chip_hours):,.0f}"))]
+    if bill.energy_j is not None:
+        facts.append((_("energy"), _("{mwh} MWh at most").format(mwh=units.significant(float(bill.energy_j) / 3.6e9))))
+    if bill.cost is not None:
+        facts.append((_("cost"), units.significant(float(bill.cost))))
+    return facts

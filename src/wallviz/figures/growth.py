@@ -36,6 +36,8 @@ class Series:
     named: tuple[str, ...] = ()
     how: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
+    mine: Point | None = None
+    """The reader's own machine, beside the fit and not in it."""
 
 
 def _sample(first: date, last: date) -> list[date]:
@@ -98,6 +100,26 @@ def _markers(series: Series, drawn: set[tuple[str, float]]) -> list[dict[str, An
     return traces
 
 
+def _mine(series: Series) -> list[dict[str, Any]]:
+    """The reader's machine: a filled star in the curve's colour, named."""
+    if series.mine is None:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "x": [series.mine.date.isoformat()],
+            "y": [series.mine.value / series.base],
+            "mode": "markers+text",
+            "text": [style.text(series.mine.name)],
+            "textposition": "middle left",
+            "cliponaxis": False,
+            "marker": {"symbol": "star", "color": style.ROLES[series.role].colour, "size": 14, "line": {"width": 1, "color": style.FAINT}},
+            "customdata": _hover([series.mine], series),
+            "hovertemplate": style.HOVER,
+        }
+    ]
+
+
 def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str, Any]]:
     trend = series.trend
     if trend is None:
@@ -136,8 +158,9 @@ def lines(
     `kind` is what is measured (see `style.tick_text`), `name` says it in words; `until` extends the lines as an extrapolation;
     `prediction` widens the bands to where one more point may fall.
     """
-    shown = [p.value / s.base for s in series for p in (*s.kept, *s.left_out)]
-    dates = [p.date for s in series for p in (*s.kept, *s.left_out)]
+    every = [(s, p) for s in series for p in (*s.kept, *s.left_out, *([s.mine] if s.mine else []))]
+    shown = [p.value / s.base for s, p in every]
+    dates = [p.date for _s, p in every]
     ends = []
     for s in series:
         if s.trend is None:
@@ -155,6 +178,7 @@ def lines(
     for s in series:
         data += _markers(s, drawn)
         drawn |= {(p.id, p.value) for p in (*s.kept, *s.left_out)}
+    data += [trace for s in series for trace in _mine(s)]
     return style.Drawing(
         data,
         style.layout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
@@ -71,7 +72,7 @@ def bars(
     annotations = [_above(row, y) for row, y in zip(rows, places, strict=True)]
     annotations += [_end(row, y, axis) for row, y in zip(rows, places, strict=True) if row.said]
     shapes, titles = _outlines(rows, places, groups)
-    narrow: dict[str, Any] = {"margin.r": 10, "margin.l": 8, "xaxis.range": phone}
+    narrow: dict[str, Any] = {"margin.r": 10, "margin.l": 8, "xaxis.range": phone} | _title(name)
     narrow |= {f"annotations.{len(annotations) + i}.text": "" for i in range(len(titles))}
     annotations += titles
     if line:
@@ -365,7 +366,7 @@ def dots(
             "yaxis": {"range": [places[-1] - 0.45, 0.72], "visible": False, "fixedrange": True, "type": "linear"},
             "shapes": shapes,
             "annotations": annotations,
-            "meta": {"narrow": {"xaxis.nticks": 4}},
+            "meta": {"narrow": {"xaxis.nticks": 4} | _title(name)},
         },
     )
 
@@ -436,17 +437,53 @@ def curve(lines: Sequence[Line], points: Sequence[Seen], *, name: str, wall: tup
     )
     ends = [style.End(line.values[-1], line.role, line.label) for line in lines]
     at = log10(wall[0]) if log else wall[0]
+    span = (min(every) - 1, max(every) + 1)
+    drawn = [*((x, y) for line in lines for x, y in zip(line.years, line.values, strict=True)), *((p.year, p.value) for p in points)]
+    corner = _clear(wall[1], at, [(x, log10(y) if log else y) for x, y in drawn], span, axis["range"])
     return style.Drawing(
         data,
         style.layout(
             name=name,
             yaxis=axis,
-            xaxis={"type": "linear", "range": [min(every) - 1, max(every) + 1], "tickformat": "d", "nticks": 8},
+            xaxis={"type": "linear", "range": list(span), "tickformat": "d", "nticks": 8},
             revision=f"{revision}|{'log' if log else 'linear'}",
             annotations=[
                 *style.end_labels(ends, axis, lines=2),
-                {"text": style.text(wall[1]), "xref": "paper", "x": 0.01, "xanchor": "left", "y": at, "yanchor": "bottom", "showarrow": False},
+                {"text": style.text(wall[1]), "xref": "paper", **corner, "y": at, "showarrow": False},
             ],
+            narrow={f"annotations.{len(ends) + 1}.text": _first(style.text(wall[1]))},
             shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": wall[0], "y1": wall[0], "line": {"width": 1.5, "color": "#D55E00"}}],
         ),
     )
+
+
+def _first(text: str) -> str:
+    """The first clause of `text`: a phone has no room for more beside a curve, and the drawers say the rest."""
+    return re.split(r"[:：]", text)[0]
+
+
+def _title(name: str) -> dict[str, Any]:
+    """What a phone changes for a long name under the plot: its last remark in brackets stands in a second line."""
+    found = re.search(r"\s*([(（][^(（]*)$", name)
+    if found is None or len(name) < 40:
+        return {}
+    return {"xaxis.title.text": f"{name[: found.start()]}<br>{found[1]}", "margin.b": 66}
+
+
+#: Where the words of a horizontal line may stand, the liked places first: at its left or right end, above or below it.
+_CORNERS: tuple[dict[str, Any], ...] = tuple(
+    {"x": x, "xanchor": side, "yanchor": over} for over in ("bottom", "top") for x, side in ((0.01, "left"), (0.99, "right"))
+)
+
+
+def _clear(words: str, at: float, drawn: Sequence[tuple[float, float]], xs: Sequence[float], ys: Sequence[float]) -> dict[str, Any]:
+    """The corner for `words` at the height `at` that the fewest `drawn` points pass through, in the coordinates of the axes."""
+    (plot, letter), height = _PLOTS[0], 340.0
+    wide, high = min(0.9, len(words) * letter / plot) * (xs[1] - xs[0]), 22.0 / height * (ys[1] - ys[0])
+
+    def hit(corner: dict[str, Any]) -> int:
+        left = xs[0] if corner["xanchor"] == "left" else xs[1] - wide
+        low = at if corner["yanchor"] == "bottom" else at - high
+        return sum(left <= x <= left + wide and low <= y <= low + high for x, y in drawn) + 1000 * (low < ys[0])
+
+    return min(_CORNERS, key=hit)

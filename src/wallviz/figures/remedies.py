@@ -67,7 +67,7 @@ def waterfall(bars: Sequence[Bar], *, name: str, role: str, unit: str, limit: tu
     if limit:
         at, chip = limit[1] / scale, style.ROLES["compute"].colour
         line = {"type": "line", "x0": at, "x1": at}
-        shapes.append(line | {"yref": "paper", "y0": 0, "y1": 1, "line": {"color": chip, "width": 1.5, "dash": "dot"}, "layer": "below"})
+        # over the bars alone: between them stand words
         shapes += [line | {"y0": y - HALF, "y1": y + HALF, "line": {"color": chip, "width": 4}, "layer": "above"} for y in places]
         side = "right" if at > top / 2 else "left"
         label = _text(f"<span style='color:{chip}'>┃</span> {style.text(limit[0])}", at, 1.0, side, yanchor="bottom", yshift=6)

@@ -130,7 +130,7 @@ def _level(line: Line, peak: float, place: int) -> dict[str, Any]:
     """The name of a memory level where its slope meets the peak."""
     return {
         "text": f"{style.text(line.label)} {units.si(line.bytes_per_s, 'B/s')}", "x": log10(peak / line.bytes_per_s), "y": log10(peak),
-        "xanchor": "right", "yanchor": "bottom", "showarrow": False, "yshift": 2 + 17 * (place % 2),
+        "xanchor": "right", "yanchor": "bottom", "showarrow": False, "yshift": 9 + 17 * (place % 2),
     }  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _flat(line: Line, high: float) -> dict[str, Any]:
     """The chip, its precision and its peak, over the right end of its roof."""
     return {
         "text": f"{style.glyph('compute')} {style.text(line.label)}: {units.si(line.peak_flop_per_s, 'FLOP/s')}", "x": log10(high),
-        "y": log10(line.peak_flop_per_s), "xanchor": "right", "yanchor": "bottom", "showarrow": False, "yshift": 2,
+        "y": log10(line.peak_flop_per_s), "xanchor": "right", "yanchor": "bottom", "showarrow": False, "yshift": 9,
     }  # fmt: skip
 
 

@@ -27,11 +27,13 @@ KINDS: dict[str, tuple[str, str]] = {
     "pipeline_parallel": (N_("Activations between stages (pipeline)"), "#F3DDE9"),
 }
 EDGE = "#8F4271"
+PLANE = 0.62
+"""Part of the figure's height that the plane has above the split of a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its role, what it is (two lines at most, to stand at its end), its points, and what each says (lines of a hover)."""
+    """One line: its role, what it is (three lines at most, to stand at its end), its points, and what each says (lines of a hover)."""
 
     role: str
     label: str
@@ -46,6 +48,8 @@ class Line:
     """Open markers: predicted or promised, not measured."""
     named: bool = True
     """Its label stands at its end."""
+    at: int = -1
+    """Where it ends within the plot: the point beside which its label stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +71,16 @@ class Mark:
     at: float
     label: str
     vertical: bool = True
-    top: bool = False
-    """A vertical line's label stands at its upper end."""
+    raised: bool = False
+    """A vertical line's label stands above the place of the others, which are at its foot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The split of one step, drawn as one bar: seconds by part (`PARTS`), and what is said above it."""
+    """The split of one step, drawn as one bar: seconds by part (`PARTS`) and how they are said, and what is said above it."""
 
     title: str
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
 
 def _ticks(axis: Axis, low: float, high: float) -> dict[str, Any]:
@@ -123,15 +127,16 @@ def plane(
     revision: str,
     marks: Sequence[Mark] = (),
     split: Split | None = None,
+    right: int = 120,
 ) -> style.Drawing:
-    """Lines over one another in one plane, each named at its end; with `split` one step's parts as a bar below."""
+    """Lines over one another in one plane, each named at its end (`right`: room for that); with `split` one step's parts as a bar below."""
     shown_x = [x for line in lines for x in line.x] + [mark.at for mark in marks if mark.vertical]
     shown_y = [y for line in lines for y in line.y] + [mark.at for mark in marks if not mark.vertical]
     xaxis, yaxis = _ticks(across, min(shown_x), max(shown_x)), _ticks(up, min(shown_y), max(shown_y))
     data = [_trace(line) for line in lines]
     shapes = [_line_shape(mark) for mark in marks]
-    annotations = [_mark_label(mark, across if mark.vertical else up) for mark in marks]
-    annotations += _ends([line for line in lines if line.named], xaxis, yaxis)
+    annotations = [_mark_label(mark, across if mark.vertical else up, xaxis["range"]) for mark in marks]
+    annotations += _ends([line for line in lines if line.named], xaxis, yaxis, PLANE if split else 1.0)
     more: dict[str, Any] = {"shapes": shapes, "annotations": annotations}
     height = style.HEIGHT
     narrow: dict[str, Any] = {"margin.r": 106, "xaxis.nticks": 5}
@@ -140,8 +145,10 @@ def plane(
         bar, below, words, phone = _split(split)
         data += bar
         annotations += words
-        narrow[f"annotations.{len(annotations)}.text"] = phone  # the name of the figure stands before them
-        yaxis |= {"domain": [0.34, 1.0]}
+        for back, text in enumerate(reversed(phone)):  # the name of the figure stands before them
+            narrow[f"annotations.{len(annotations) - back}.text"] = text
+        yaxis |= {"domain": [1.0 - PLANE, 1.0]}
+        narrow |= {"yaxis.domain": [0.46, 1.0], "yaxis2.domain": [0.12, 0.18]}
         more |= below
     drawing = style.layout(
         name=up.name,
@@ -149,7 +156,7 @@ def plane(
         xaxis=xaxis | {"gridcolor": "rgba(0,0,0,0)", "title": {"text": across.name, "font": {"size": 14}, "standoff": 6}, "anchor": "y"},
         revision=revision,
         height=height,
-        margin={"l": 62, "r": 120, "t": 44, "b": 14 if split else 52},
+        margin={"l": 62, "r": right, "t": 44, "b": 14 if split else 52},
         narrow=narrow,
         **more,
     )
@@ -189,24 +196,29 @@ def _line_shape(mark: Mark) -> dict[str, Any]:
     return common | {"y0": mark.at, "y1": mark.at, "yref": "y", "xref": "x domain", "x0": 0, "x1": 1}
 
 
-def _mark_label(mark: Mark, axis: Axis) -> dict[str, Any]:
+def _mark_label(mark: Mark, axis: Axis, ends: Sequence[float]) -> dict[str, Any]:
+    """The label of a mark; that of a vertical one stands left of it where the right end of the axis is near."""
     at = log10(mark.at) if axis.log else mark.at
     common = {"text": style.text(mark.label), "showarrow": False, "align": "left"}
     if mark.vertical:
-        y, anchor = (1, "top") if mark.top else (0, "bottom")
-        return common | {"x": at, "xref": "x", "xanchor": "left", "xshift": 4, "y": y, "yref": "y domain", "yanchor": anchor}
+        y, near = 0.09 if mark.raised else 0, at > ends[0] + 0.7 * (ends[1] - ends[0])
+        side: dict[str, Any] = {"xanchor": "right", "xshift": -4} if near else {"xanchor": "left", "xshift": 4}
+        return common | side | {"x": at, "xref": "x", "y": y, "yref": "y domain", "yanchor": "bottom"}
     return common | {"y": at, "yref": "y", "yanchor": "bottom", "x": 0, "xref": "x domain", "xanchor": "left", "xshift": 4}
 
 
-def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The label of each line where it ends: right of the plot for those that reach its edge and for clouds of points, else beside its last point."""
+def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], height: float) -> list[dict[str, Any]]:
+    """The label of each line where it ends: right of the plot for those that reach its edge and for clouds of points, else beside its last point.
+
+    `height` is the part of the figure that the plot has.
+    """
     edge = max((line.x[-1] for line in lines), default=0.0)
     beside = [line for line in lines if line.x[-1] == edge or line.mode == "markers"]
     at_edge = [style.End(line.y[-1], line.role, *line.label.split("\n", 1)) for line in beside]
-    found = style.end_labels(at_edge, dict(yaxis), lines=2)
+    found = style.end_labels(at_edge, dict(yaxis), lines=ceil(max((line.label.count("\n") + 1 for line in beside), default=1) / height))
     for line in lines:
         if line not in beside:
-            x, y = line.x[-1], line.y[-1]
+            x, y = line.x[line.at], line.y[line.at]
             found.append(
                 {
                     "text": f"{style.glyph(line.role)} {style.text(line.label).replace(chr(10), '<br>')}",
@@ -222,10 +234,10 @@ def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, A
     return found
 
 
-def _split(split: Split) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]], str]:
-    """One stacked bar of seconds on axes of its own under the plane, the names of its parts below it, and the same names as a phone shows them."""
-    total = sum(split.parts.values())
-    used = {part: seconds for part, seconds in split.parts.items() if seconds > 0}
+def _split(split: Split) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]], tuple[str, str]]:
+    """One stacked bar of seconds on axes of its own under the plane, the names of its parts below it, and both texts as a phone shows them."""
+    total = sum(seconds for seconds, _said in split.parts.values())
+    used = {part: pair for part, pair in split.parts.items() if pair[0] > 0}
     bars = [
         {
             "type": "bar",
@@ -236,12 +248,12 @@ def _split(split: Split) -> tuple[list[dict[str, Any]], dict[str, Any], list[dic
             "y": [0],
             "width": 0.8,
             "marker": {"color": style.ROLES[PARTS[part][1]].colour},
-            "customdata": [["", _(PARTS[part][0]), f"{units.si(seconds, 's')} · {seconds / total:.1%}"]],
+            "customdata": [["", _(PARTS[part][0]), f"{said} · {seconds / total:.1%}"]],
             "hovertemplate": "<b>%{customdata[1]}</b><br>%{customdata[2]}<extra></extra>",
         }
-        for part, seconds in used.items()
+        for part, (seconds, said) in used.items()
     ]
-    names = [f"{style.glyph(PARTS[part][1])} {_(PARTS[part][0])} {units.si(seconds, 's')} ({seconds / total:.0%})" for part, seconds in used.items()]
+    names = [f"{style.glyph(PARTS[part][1])} {_(PARTS[part][0])} {said} ({seconds / total:.0%})" for part, (seconds, said) in used.items()]
     common = {"xref": "paper", "x": 0, "xanchor": "left", "yref": "y2 domain", "showarrow": False, "align": "left"}
     words = [
         common | {"text": f"<b>{style.text(split.title)}</b>", "y": 1, "yanchor": "bottom"},
@@ -250,9 +262,10 @@ def _split(split: Split) -> tuple[list[dict[str, Any]], dict[str, Any], list[dic
     axes = {
         "barmode": "stack",
         "xaxis2": {"domain": [0, 1], "anchor": "y2", "range": [0, total], "visible": False, "fixedrange": True},
-        "yaxis2": {"domain": [0.1, 0.17], "anchor": "x2", "range": [-0.42, 0.42], "visible": False, "fixedrange": True},
+        "yaxis2": {"domain": [0.08, 0.15], "anchor": "x2", "range": [-0.42, 0.42], "visible": False, "fixedrange": True},
     }
-    return bars, axes, words, "<br>".join(names)
+    phone = f"<b>{style.text(split.title).replace(': ', ':<br>').replace('：', '：<br>')}</b>"
+    return bars, axes, words, (phone, "<br>".join(names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +313,7 @@ def bars(rows: Sequence[Bar], *, name: str, revision: str) -> style.Drawing:
     swatches = [f"<span style='color:{KINDS[kind][1]}'>■</span> {_(KINDS[kind][0])}" for kind in kinds]
     annotations.append(
         {
-            "text": "<br>".join("   ".join(swatches[i : i + 3]) for i in range(0, len(swatches), 3)), "xref": "paper", "x": 0, "xanchor": "left",
+            "text": "<br>".join("   ".join(swatches[i : i + 2]) for i in range(0, len(swatches), 2)), "xref": "paper", "x": 0, "xanchor": "left",
             "yref": "paper", "y": 1, "yanchor": "bottom", "yshift": 6, "showarrow": False, "align": "left",
         }
     )  # fmt: skip
@@ -310,7 +323,7 @@ def bars(rows: Sequence[Bar], *, name: str, revision: str) -> style.Drawing:
         data,
         {
             "height": 120 + 62 * len(rows),
-            "margin": {"l": 12, "r": 12, "t": 24 + 20 * ceil(len(kinds) / 3), "b": 52},
+            "margin": {"l": 12, "r": 12, "t": 24 + 20 * ceil(len(kinds) / 2), "b": 52},
             "showlegend": False,
             "barmode": "stack",
             "hovermode": "closest",

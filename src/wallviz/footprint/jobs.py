@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint import serve, solve
 from wallviz.footprint.run import FIELDS, Run, whole
@@ -28,7 +29,7 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 
 def fit(arch: Architecture, job: str, options: Mapping[str, Any], capacity_bytes: float, count: int = 1) -> solve.Fit:
     """Whether a job fits `count` GPUs of `capacity_bytes`. Raises InputError for an unknown job and for an option of another one."""
-    if job not in tuple(OPTIONS):  # a tuple: what cannot be hashed is no job either
+    if str(job) not in OPTIONS:  # an array is no word
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
     for name in options:
         if name not in OPTIONS[job]:
@@ -38,6 +39,8 @@ def fit(arch: Architecture, job: str, options: Mapping[str, Any], capacity_bytes
                     N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=name, jobs=jobs, job=job
                 )
             raise InputError(N_("no option is called {name}: choose from {choices}"), name=name, choices=", ".join(sorted(OPTIONS[job])))
+    for name, value in (("count", count), *options.items()):
+        checks.single(name, value)
     whole("count", count, 1, solve.MOST_GPUS)
     if job == "infer":
         return solve.fit_serving(arch, capacity_bytes, int(count), **{"context": CONTEXT} | dict(options))

@@ -295,9 +295,9 @@ def _growth(mixer: Attention | LatentAttention, length: int) -> float:
 
 def counted(name: str, value: Quantity, least: int = 1) -> None:
     """Raises InputError unless `value`, or every entry of it, is a whole number from `least` to `LONGEST`."""
-    whole(name, value, least, LONGEST)
-    if np.size(value) == 0:
+    if isinstance(value, np.ndarray) and not value.size:
         raise InputError(N_("{name} is an empty list: give at least one number."), name=name)
+    whole(name, value, least, LONGEST)
 
 
 def paged_tokens(blocks: Quantity, block: Quantity = 16) -> Quantity:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, isfinite, prod
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.transformer import Architecture, Attention, Experts, Tensor
@@ -555,12 +556,12 @@ def removed(sparsity: str | float | None) -> str | float | None:
         return sparsity
     try:
         fraction = float(sparsity)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         fraction = float("nan")
     if not (isfinite(fraction) and 0 <= fraction < 1):
         raise InputError(
             N_("sparsity is “{value}”: give 2:4, or the fraction of weights that pruning removed, from 0 up to but not including 1."),
-            value=str(sparsity)[:40],
+            value=checks.said(sparsity),
         )
     return fraction
 

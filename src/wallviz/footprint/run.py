@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity
 from wallviz.i18n import N_
@@ -165,20 +166,13 @@ class Run:
     def check(self, arch: Architecture) -> None:
         """Raises InputError for what cannot run; says the rule, the value and what to do."""
         for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    N_("{name} cannot be “{value}”: choose one of {allowed}."),
-                    name=name,
-                    value=str(getattr(self, name))[:40],
-                    allowed=", ".join(allowed),
-                )
+            checks.one_of(name, getattr(self, name), allowed)
         for name in ("weights", "gradients", "master", "optimizer_state"):
-            value = getattr(self, name)
-            if value is not None and (value not in DTYPES or (value == "none" and name == "weights")):
-                allowed_dtypes = [dtype for dtype in DTYPES if name != "weights" or dtype != "none"]
-                raise InputError(
-                    N_("{name} cannot be “{value}”: choose one of {allowed}."), name=name, value=str(value)[:40], allowed=", ".join(allowed_dtypes)
-                )
+            if getattr(self, name) is not None:
+                checks.one_of(name, getattr(self, name), [dtype for dtype in DTYPES if name != "weights" or dtype != "none"])
+        for name in ("sequence_parallel", "dropout"):
+            checks.switch(name, getattr(self, name))
+        checks.single("stage", self.stage)
         for name, (low, high) in _LIMITS.items():
             whole(name, getattr(self, name), low, high)
         try:
@@ -197,12 +191,12 @@ class Run:
             "num_layers", len(arch.layers), "pipeline_parallel × virtual_stages", np.asarray(self.pipeline_parallel) * np.asarray(self.virtual_stages)
         )
         divides("sequence", self.sequence, "context_parallel", self.context_parallel)
-        if self.stage not in STAGES:
+        if (stage := str(self.stage)) not in STAGES:
             first = int(np.min(self.pipeline_parallel))
-            if not (self.stage.isascii() and self.stage.isdigit() and len(self.stage) < 6 and int(self.stage) < first):
+            if not (stage.isascii() and stage.isdigit() and len(stage) < 6 and int(stage) < first):
                 raise InputError(
                     N_("There is no pipeline stage {stage}: choose first, last, worst, or a number from 0 to {last}."),
-                    stage=self.stage[:40],
+                    stage=stage[:40],
                     last=first - 1,
                 )
 
@@ -211,8 +205,11 @@ def whole(name: str, value: ArrayLike, low: int, high: int) -> None:
     """Raises InputError unless `value` (or all of it) is a whole number from `low` to `high`."""
     try:
         numbers = np.asarray(value)
-        fine = numbers.dtype.kind in "iuf" and bool(
-            np.all(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= low) & (numbers <= high))
+        several = isinstance(value, list | tuple) or not numbers.size  # arrays broadcast, lists do not
+        fine = (
+            not several
+            and numbers.dtype.kind in "iuf"
+            and bool(np.all(np.isfinite(numbers) & (numbers == np.floor(numbers)) & (numbers >= low) & (numbers <= high)))
         )
     except (TypeError, ValueError):
         fine = False

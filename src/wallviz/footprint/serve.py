@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint import kv_cache, quantization
 from wallviz.footprint.overheads import COMMUNICATOR_BYTES, CONTEXT_BYTES
@@ -100,6 +101,10 @@ def infer(
 
     Raises InputError for unknown formats, numbers out of range, and tensor parallelism that does not divide the heads.
     """
+    for name, value in (("tensor_parallel", tensor_parallel), ("pipeline_parallel", pipeline_parallel), ("sparsity", sparsity), ("block", block)):
+        checks.single(name, value)
+    for name, value in (("imatrix", imatrix), ("graphs", graphs)):
+        checks.switch(name, value)
     _check(arch, batch, context, tensor_parallel, pipeline_parallel, hardware_bytes, utilization, prefix, engine, chunk, prompt, weights)
     prompt = context if prompt is None else prompt
     shape = _shape(batch, context, prefix, prompt)
@@ -389,7 +394,7 @@ def _check(
         )
     if hardware_bytes is not None and not (isinstance(hardware_bytes, int | float) and 0 < hardware_bytes < 1e18):
         raise InputError(N_("hardware_bytes is {value}: give the bytes of memory of one GPU."), value=str(hardware_bytes)[:40])
-    if engine not in ENGINES:
+    if str(engine) not in ENGINES:  # an array is no word
         raise InputError(N_("“{engine}” is no engine known here: choose one of {known}."), engine=str(engine)[:40], known=", ".join(ENGINES))
     quantization.source(weights)
     for layer, _count in arch.groups:

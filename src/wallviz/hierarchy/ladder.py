@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.checks import said
 from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity
 from wallviz.hardware import Accelerator, Link, MemoryLevel
 from wallviz.i18n import N_, _
-from wallviz.roofline.checks import said
 
 BASES = ("peak", "measured")
 #: The transfers that Gholami et al. name (2021, "AI and Memory Wall"): inside a chip, between a chip and its DRAM, between sockets; then
@@ -95,6 +95,16 @@ class Rung:
     def bytes_per_s(self) -> float | None:
         """Bandwidth, one direction; None where no source says."""
         return self.readings[0].bytes_per_s if self.readings else None
+
+    @property
+    def promised_bytes_per_s(self) -> float | None:
+        """The highest bandwidth that a data sheet states or a clock and a width give; None where no source does."""
+        return max((r.bytes_per_s for r in self.readings if r.kind != "measured"), default=None)
+
+    @property
+    def measured_bytes_per_s(self) -> float | None:
+        """The highest bandwidth that somebody reached: what a slower tool finds says less of the level; None where nobody measured."""
+        return max((r.bytes_per_s for r in self.readings if r.kind == "measured"), default=None)
 
     @property
     def kind(self) -> str:
@@ -186,6 +196,8 @@ class Ladder:
             "fits": rung.holds(self.size_bytes),
             "bytes_per_s": rung.bytes_per_s,
             "kind": rung.kind or None,
+            "promised_bytes_per_s": rung.promised_bytes_per_s,
+            "measured_bytes_per_s": rung.measured_bytes_per_s,
             "latency_s": rung.latency_s,
             "energy_j_per_byte": rung.energy_j_per_byte,
             "time_s": time,
@@ -261,7 +273,8 @@ def ladder(
 
 def _sorted(readings: tuple[Reading, ...], basis: str) -> tuple[Reading, ...]:
     order = _ORDER[basis]
-    return tuple(sorted(readings, key=lambda reading: order.index(reading.kind) if reading.kind in order else len(order)))
+    # Of one kind the highest comes first: a bandwidth that was reached is one that the level has, and a slower tool proves nothing against it.
+    return tuple(sorted(readings, key=lambda one: (order.index(one.kind) if one.kind in order else len(order), -one.bytes_per_s)))
 
 
 def _add(found: dict[float, Rung], rung: Rung) -> None:

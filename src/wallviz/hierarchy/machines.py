@@ -16,7 +16,7 @@ from wallviz.i18n import N_
 _NIC, _DISK = "ConnectX-7", "Samsung PM1743"
 _NDR, _HDR = ("InfiniBand", "NDR"), ("InfiniBand", "HDR")
 _CXL = ("CXL", "2.0 (PCIe 5)")
-_ONE_THREAD = N_("One thread read the caches, all of them the memory: compare latencies here, and rates with care.")
+ONE_THREAD = N_("One thread read the caches, all of them the memory: compare latencies here, and rates with care.")
 
 MACHINES: dict[str, Machine] = {
     machine.id: machine
@@ -35,10 +35,10 @@ MACHINES: dict[str, Machine] = {
         Machine("l40", "L40", (_DISK,), "l40"),
         Machine("rtx-4090", "RTX 4090", (_DISK,), "geforce-rtx-4090"),
         Machine("rtx-5060", "RTX 5060", ("RTX 5060 8GB", _DISK)),
-        Machine("apple-m1-pro", "Apple M1 Pro", (), "apple-m1-pro", year=2021, aliases=("laptop", "MacBook"), note=_ONE_THREAD),
+        Machine("apple-m1-pro", "Apple M1 Pro", (), "apple-m1-pro", year=2021, aliases=("laptop", "MacBook"), note=ONE_THREAD),
         Machine("apple-m4-max", "Apple M4 Max", (), "apple-m4-max", year=2024),
-        Machine("epyc-zen-5", "AMD EPYC Zen 5, 2 vCPUs", ("AMD EPYC Zen 5, 2 vCPUs",), year=2024, aliases=("EPYC",), note=_ONE_THREAD),
-        Machine("threadripper-3955wx", "Threadripper PRO 3955WX", ("Threadripper PRO 3955WX",), year=2020, note=_ONE_THREAD),
+        Machine("epyc-zen-5", "AMD EPYC Zen 5, 2 vCPUs", ("AMD EPYC Zen 5, 2 vCPUs",), year=2024, aliases=("EPYC",), note=ONE_THREAD),
+        Machine("threadripper-3955wx", "Threadripper PRO 3955WX", ("Threadripper PRO 3955WX",), year=2020, note=ONE_THREAD),
         Machine(
             "xeon-8480", N_("Xeon 8480+, two sockets"), (_DISK,), "intel-xeon-platinum-8480-plus", (("QPI and UPI", "UPI 16 (2.0)"), _NDR, _CXL),
             note=N_("One link between the sockets is shown; a processor has several."), aliases=("Sapphire Rapids",),

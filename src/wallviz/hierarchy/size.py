@@ -6,9 +6,9 @@ import re
 from math import isfinite, nan
 
 from wallviz import units
+from wallviz.checks import is_number, said
 from wallviz.errors import InputError
 from wallviz.i18n import N_
-from wallviz.roofline.checks import is_number, said
 
 PREFIXES = "kmgtpez"
 LARGEST_BYTES = 1e24

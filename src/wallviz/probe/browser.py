@@ -20,6 +20,7 @@ from wallviz.probe.record import SCHEMA, Record, read
 from wallviz.probe.wgpu import (
     ARRAY_BYTES,
     BUDGET_S,
+    CROWD_S,
     DISPATCH_S,
     LEAST_ROUNDS,
     LONGEST_CHASE,
@@ -28,7 +29,6 @@ from wallviz.probe.wgpu import (
     SHORTEST_LOAD_S,
     SMALLEST_ARRAY_BYTES,
     TIMERS_AGREE,
-    WALKERS,
     WARM_UP_S,
 )
 
@@ -84,7 +84,7 @@ def request(plan: Plan) -> dict[str, Any]:
         "warm_up_s": WARM_UP_S,
         "least_rounds": LEAST_ROUNDS,
         "timers_agree": list(TIMERS_AGREE),
-        "walkers": dict(WALKERS),
+        "crowd_s": CROWD_S,
         "smallest_step_bytes": 16 * 1024,
         "largest_chain_bytes": LARGEST_CHAIN_BYTES,
         "longest_chase": LONGEST_CHASE,

@@ -27,10 +27,11 @@ from wallviz.probe import limits
 from wallviz.probe.caches import caches, last_level_bytes
 from wallviz.probe.kernels import KERNELS, SCALAR, SEEDS, TOLERANCE, Kernel, hashed
 from wallviz.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.probe.record import Cache, Device, Failure, Latency, Measured, Record, Run, Step, failure, plain_text
+from wallviz.probe.record import Arithmetic, Cache, Device, Failure, Latency, Measured, Record, Run, Step, failure, plain_text
 from wallviz.probe.samples import bimodal, measured
 
 Array: TypeAlias = NDArray[np.float64]
+Single: TypeAlias = NDArray[np.float32]
 Pass: TypeAlias = Callable[[Array, Array, Array, float], Any]
 """One pass of a kernel over a, b, c with s; the sum, where the kernel reduces."""
 Progress: TypeAlias = Callable[[float, str], None]
@@ -48,6 +49,8 @@ MEMORY_SHARE = 0.2
 """The most that one array may take of the memory that is free to this process."""
 ENGINE_BYTES = {"numpy": 96 * MIB, "numba": 256 * MIB}
 """What the interpreter and its libraries take beside the arrays (measured: 35 and 155 MiB)."""
+SMALLEST_PRODUCT, LARGEST_PRODUCT = 64, 1024
+"""Rows of the matrices: from 512 on the product is bound by arithmetic."""
 LINE_BYTES = 64
 PAGE_BYTES = 4096
 HUGE_PAGE_BYTES = 2 * MIB
@@ -497,6 +500,51 @@ def latencies(chase: Callable[..., int], workers: Workers, at: Iterable[int], un
     return tuple(found), False
 
 
+def product(workers: Workers, ceiling_bytes: int, until: float) -> Arithmetic:
+    """The fp32 rate of numpy's matrix product on all `workers`, each with matrices of its own that take `ceiling_bytes` together at most.
+
+    2·n³ FLOP a product of n x n. Checked as Freivalds does (1977, Probabilistic machines can use less running time): C·x = A·(B·x) for a
+    vector x, which one doubled element of C must break.
+    """
+    n = min(LARGEST_PRODUCT, int((ceiling_bytes / len(workers) / 12) ** 0.5) // 64 * 64)
+    if n < SMALLEST_PRODUCT:
+        raise MemoryError
+    shape = (n, n)
+
+    def filled(number: int) -> tuple[Single, Single, Single]:
+        b, c = (hashed(number * n * n, n * n, SEEDS[name], "f64").astype(np.float32).reshape(shape) for name in "bc")
+        return b, c, np.zeros(shape, dtype=np.float32)
+
+    matrices: list[tuple[Single, Single, Single]] = workers.run(filled)
+
+    def multiply(number: int) -> None:
+        b, c, product = matrices[number]
+        np.matmul(b, c, out=product)
+
+    once = min(workers.seconds(multiply, 1) for _ in range(2))
+    passes = max(1, round(SAMPLE_S / once))
+    seconds: list[float] = []
+    while len(seconds) < LEAST_ROUNDS or workers.clock() < until:
+        seconds.append(workers.seconds(multiply, passes))
+    if not all(workers.run(lambda number: _product_stands(*matrices[number]))):
+        return Arithmetic(None, None, 0, valid=False)
+    rates = 2.0 * n**3 * len(workers) / np.asarray(seconds[1:])
+    return Arithmetic(float(rates.max()), float(np.median(rates)), rates.size, valid=True)
+
+
+def _product_stands(a: Single, b: Single, c: Single) -> bool:
+    """Whether `c` is a·b, and the check catches one doubled element (the negative control)."""
+    x = hashed(0, len(c), SEEDS["b"], "f64")
+    expected = a.astype(np.float64) @ (b.astype(np.float64) @ x)
+
+    def wrong(found: Single) -> bool:
+        return not bool(np.all(np.abs(found.astype(np.float64) @ x - expected) <= 1e-5 * expected))
+
+    damaged = c.copy()
+    damaged[len(c) * 2 // 3, len(c) // 3] *= 2.0
+    return not wrong(c) and wrong(damaged)
+
+
 def measure(
     *,
     index: int = 0,
@@ -539,7 +587,7 @@ def measure(
 
         return tell
 
-    bounds = ((1, 0.0, 0.3), (planned.threads, 0.3, 0.7)) if planned.threads > 1 else ((1, 0.0, 0.7),)
+    bounds = ((1, 0.0, 0.3), (planned.threads, 0.3, 0.65)) if planned.threads > 1 else ((1, 0.0, 0.65),)
     for n, low, high in bounds:
         wanted_bytes = planned.array_bytes if n == planned.threads else planned.single_array_bytes
         with Workers(cpus[:n], clock) as workers:
@@ -547,6 +595,12 @@ def measure(
         stages.append(found)
         flags += [Flag.HALVED] if halved else []
     failures += [each for found in stages for each in found.failures]
+    progress(0.65, "arithmetic")
+    arithmetic: dict[str, Arithmetic] = {}
+    with Workers(cpus[: planned.threads], clock) as workers, suppress(MemoryError):
+        arithmetic["fp32"] = product(workers, planned.array_bytes, clock() + left * 0.05)
+    if any(found.valid is False for found in arithmetic.values()):
+        failures.append(failure(NotMeasured(Reason.INVALID), "arithmetic"))
 
     largest = stages[0].runs[0].array_bytes or SMALLEST_ARRAY_BYTES
     at = sizes(largest, quick=quick)
@@ -577,6 +631,7 @@ def measure(
         sweep=steps,
         sweep_threads=1,
         latency=times,
+        arithmetic=arithmetic,
         array_bytes=last[0].array_bytes,
         memory_limit_bytes=planned.ceiling_bytes,
         seconds=clock() - start,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wallviz.probe import cuda_source, limits, nvml
 from wallviz.probe.cpu import sizes
 from wallviz.probe.cuda_device import Chip, Gpu, Launch, Refused, described, explained, opened, started
-from wallviz.probe.kernels import HEADLINE, KERNELS, SEEDS, Kernel, hashed
+from wallviz.probe.kernels import HEADLINE, KERNELS, SEEDS, TOLERANCE, Kernel, hashed
 from wallviz.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.probe.record import Device, Failure, Latency, Measured, Record, Run, State, Step, failure
 from wallviz.probe.samples import bimodal, measured
@@ -88,6 +88,12 @@ def kernel_launch(gpu: Gpu, name: str, blocks: int) -> Launch:
     return gpu.launcher(f"kernel_{name}", gpu.blocks(blocks), n=gpu.elements)
 
 
+def fastest_grid(gpu: Gpu, repeats: int) -> int:
+    """Blocks with which a copy is fastest: as many as run at once, or several times as many."""
+    grids = sorted({gpu.blocks(gpu.resident("kernel_copy") * waves) for waves in (1, 2, 4, 16)})
+    return min(grids, key=lambda blocks: min(gpu.seconds(kernel_launch(gpu, "copy", blocks), repeats) for _ in range(3)))
+
+
 def stands(gpu: Gpu, kernel: Kernel, blocks: int, launch: Launch | None = None) -> bool:
     """Whether one pass gives the closed form everywhere, and the check catches one damaged value (the negative control).
 
@@ -126,8 +132,7 @@ def kernels(gpu: Gpu, until: float, tell: Callable[[str], None]) -> tuple[dict[s
     while time.perf_counter() < warm:
         first.seconds(gpu)
     gpu.trust(first.launch, first.repeats)
-    grids = sorted({gpu.blocks(gpu.resident("kernel_copy") * waves) for waves in (1, 2, 4, 16)})
-    best = min(grids, key=lambda blocks: min(gpu.seconds(kernel_launch(gpu, "copy", blocks), first.repeats) for _ in range(3)))
+    best = fastest_grid(gpu, first.repeats)
     ways = {name: planned(gpu, kernel_launch(gpu, name, best)) for name in KERNELS}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rounds = 0
@@ -141,26 +146,57 @@ def kernels(gpu: Gpu, until: float, tell: Callable[[str], None]) -> tuple[dict[s
     return found, any(bimodal(times) for times in seconds.values())
 
 
+def walking(size_bytes: int, walkers: int) -> dict[str, int]:
+    """The parameters of a walk in which `walkers` blocks read a working set once."""
+    blocks = size_bytes // cuda_source.BLOCK_BYTES
+    return {"mask": blocks - 1, "step": walkers, "loops": -(-blocks // walkers)}
+
+
+def covers(gpu: Gpu, size_bytes: int, walkers: int) -> bool:
+    """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the blocks
+    that come by it (one, unless there are more of them than blocks in the set) and no other."""
+    way: dict[str, Any] = walking(size_bytes, walkers)
+    blocks = size_bytes // cuda_source.BLOCK_BYTES
+    middle = blocks * 2 // 3
+
+    def wrong() -> int:
+        gpu.count(0)
+        gpu.clear("a")
+        gpu.launcher("walk", walkers, above=-1.0, **way)()
+        gpu.launcher("check_walk", walkers, **way)()
+        return gpu.counted()
+
+    if wrong():
+        return False
+    gpu.damage("b", middle * cuda_source.BLOCK_BYTES // 4 + 1, max(cuda_source.READ_DAMAGE, 4 * TOLERANCE["f32"] * way["loops"]))
+    caught = wrong() == len({place % walkers for place in range(middle, walkers * way["loops"], blocks)})
+    gpu.refill()
+    return caught
+
+
 def staircase(gpu: Gpu, at: list[int], until: float) -> list[Step]:
-    """The rate at which the whole GPU reads working sets of these sizes: best of the rounds that fit before `until`, of two at least."""
+    """The rate at which the whole GPU reads working sets of these sizes: best of the rounds that fit before `until`, of two at least.
+
+    Raises `NotMeasured` (invalid) where the walk does not read its whole set.
+    """
     # All blocks run at once, or a working set would be as small as those that do. Their number is odd: a step that shares a factor with the
     # number of blocks in the set leads each of them to the same few blocks again, which its own cache then holds.
-    resident = gpu.resident("walk")
-    walkers = max(1, resident - 1 + resident % 2)
+    walkers = (max(1, min(gpu.resident("walk"), gpu.elements // cuda_source.BLOCK // 2)) - 1) | 1
     ways: dict[int, tuple[Launch, int]] = {}
     for size in at:
-        blocks = size // cuda_source.BLOCK_BYTES
-        step = walkers if blocks > walkers else 1
-        rounds = max(1, blocks // walkers)  # of all walkers, until they have read the set once
+        way = walking(size, walkers)
+        rounds = way["loops"]
 
-        def walk(loops: int, mask: int = blocks - 1, step: int = step) -> Launch:
-            return gpu.launcher("walk", walkers, mask=mask, step=step, loops=loops)
+        def walk(loops: int, way: dict[str, int] = way) -> Launch:
+            return gpu.launcher("walk", walkers, mask=way["mask"], step=way["step"], loops=loops)
 
         loops = 2 * rounds
         for _ in range(2):
             once = gpu.seconds(walk(loops)) / loops
             loops = rounds * max(1, min(2**20, round(SAMPLE_S / 2 / once / rounds)))
         ways[size] = walk(loops), loops
+    if ways and not covers(gpu, max(ways), walkers):
+        raise NotMeasured(Reason.INVALID, f"walk over {max(ways)} bytes", extra="cuda")
     best = dict.fromkeys(ways, float("inf"))
     done = 0
     while ways and (done < 2 or time.perf_counter() < until):

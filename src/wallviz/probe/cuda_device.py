@@ -203,10 +203,13 @@ def target(capability: tuple[int, int], known: list[int]) -> str:
     return f"compute_{max(older)}"
 
 
-def compiled(architecture: str, nvrtc: Library | None = None) -> bytes:
-    """The kernels for `architecture` (``sm_90``: its own code; ``compute_90``: PTX). Needs neither driver nor device. Raises `NotMeasured`."""
+def compiled(architecture: str, nvrtc: Library | None = None, *, text: str = "") -> bytes:
+    """The kernels, or another `text`, for `architecture` (``sm_90``: its own code; ``compute_90``: PTX). Needs neither driver nor device.
+
+    Raises `NotMeasured`.
+    """
     nvrtc = nvrtc or package("nvrtc", Reason.NO_PACKAGE)
-    program = nvrtc("nvrtcCreateProgram", cuda_source.source().encode(), b"wallviz.cu", 0, [], [])
+    program = nvrtc("nvrtcCreateProgram", (text or cuda_source.source()).encode(), b"wallviz.cu", 0, [], [])
     try:
         options = [f"--gpu-architecture={architecture}".encode(), b"--std=c++17"]
         try:

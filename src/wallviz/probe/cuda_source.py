@@ -75,18 +75,19 @@ _AHEAD = """\
     for (int k = 0; k < {ahead}; k++) {{ {each} }}
   }}
 """
-# Block g reads block g of the working set, then the one `step` further, round and round.
+# Round k of block g reads place g + k * step of the working set, round and round; `step` is the number of blocks, so that all of them together
+# read every place once, in order.
 _WALK = """
-extern "C" __global__ void __launch_bounds__({block}) walk({parameters}) {{
+extern "C" __global__ void __launch_bounds__({block}) {name}({parameters}) {{
   float4 total = all(0.0f);
   u64 block = blockIdx.x;
   #pragma unroll 8
   for (u64 k = 0; k < p.loops; k++) {{
-    const float4 value = b[(block & p.mask) * {block} + threadIdx.x];
+    const float4 value = {value};
     total = total + {read};
     block += p.step;
   }}
-  if (above(total, p.above)) a[threadIdx.x] = total;
+  {last}
 }}
 """
 # The chain is one of addresses: a load, and nothing else, between one load and the next.
@@ -102,13 +103,15 @@ extern "C" __global__ void chase({parameters}) {{
 
 
 def source() -> str:
-    """The whole text. Entry points: ``fill``, ``walk``, ``chase``, and for every kernel ``kernel_<name>`` and ``check_<name>``.
+    """The whole text. Entry points: ``fill``, ``walk``, ``check_walk``, ``chase``, and for every kernel ``kernel_<name>`` and ``check_<name>``.
 
     >>> "void __launch_bounds__(256) kernel_triad(" in source(), "= bs[k] + all(p.s) * cs[k];" in source()
     (True, True)
     """
     kernels = [text for kernel in KERNELS.values() for text in (_kernel(kernel), _check(kernel))]
-    walk = _WALK.format(block=BLOCK, parameters=_PARAMETERS, read=KERNELS["read"].source(b="value"))
+    place = f"(block & p.mask) * {BLOCK} + threadIdx.x"
+    walk = _walk("walk", f"b[{place}]", "if (above(total, p.above)) a[{at}] = total;")
+    walk += _walk("check_walk", f"hashed({place}, {SEEDS['b']}u)", f"check(a[{{at}}], total, {TOLERANCE['f32']}f * (float)p.loops, found);")
     declarations = _DECLARATIONS.replace("PARAMETER_BYTES", str(PARAMETER_BYTES))
     return "".join(
         [declarations, _entry("fill", _EACH.format(each="a[i] = hashed(i, p.seed);")), *kernels, walk, _CHASE.format(parameters=_PARAMETERS)]
@@ -117,7 +120,13 @@ def source() -> str:
 
 def entries() -> tuple[str, ...]:
     """The names of the entry points, in the order of the text."""
-    return ("fill", *(f"{what}_{name}" for name in KERNELS for what in ("kernel", "check")), "walk", "chase")
+    return ("fill", *(f"{what}_{name}" for name in KERNELS for what in ("kernel", "check")), "walk", "check_walk", "chase")
+
+
+def _walk(name: str, value: str, last: str) -> str:
+    at = f"(u64)blockIdx.x * {BLOCK} + threadIdx.x"
+    read = KERNELS["read"].source(b="value")
+    return _WALK.format(name=name, value=value, last=last.format(at=at), read=read, block=BLOCK, parameters=_PARAMETERS)
 
 
 def _entry(name: str, *body: str) -> str:

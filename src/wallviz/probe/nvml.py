@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -557,7 +556,8 @@ class Sampler:
         self._first: float | None = None
         self._last = float("-inf")
         self._failed: NotMeasured | None = None
-        self._kept: deque[Moment] = deque(maxlen=keep)
+        self._keep = keep
+        self._kept: tuple[Moment, ...] = ()
 
     def latest(self) -> tuple[Sample, ...]:
         """The newest sample of every GPU, at most `every_s` old. Raises `NotMeasured` where there is none to be had.
@@ -576,7 +576,7 @@ class Sampler:
 
     def history(self) -> tuple[Moment, ...]:
         """What was sampled before, oldest first."""
-        return tuple(self._kept)
+        return self._kept
 
     def close(self) -> None:
         """Closes the library; the next question opens it again."""
@@ -595,7 +595,7 @@ class Sampler:
             self._shut()
             return
         self._failed = None
-        self._kept.append(Moment(self._last - self._first, samples))
+        self._kept = (*self._kept, Moment(self._last - self._first, samples))[-self._keep :]
         if any(Missing.UNINITIALIZED in sample.missing.values() for sample in samples):
             self._shut()
 

@@ -44,6 +44,7 @@ class Within:
 
 Rate = Annotated[float, Within(1.0, 1e17)]
 """bytes/s: from a slow serial line to a hundred times the registers of a GPU."""
+FlopRate = Annotated[float, Within(1.0, 1e20)]
 Bytes = Annotated[int, Within(1, 1e16)]
 Count = Annotated[int, Within(1, 1_000_000)]
 Hertz = Annotated[float, Within(0.0, 1e12)]
@@ -69,6 +70,16 @@ class Measured:
     def invalid(cls) -> Measured:
         """A kernel whose result failed its check."""
         return cls(None, None, None, 0, valid=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """The rate of one matrix product, FLOP/s: the best of `samples` without the first, beside the median; `valid` as in `Measured`."""
+
+    best_flop_per_s: FlopRate | None
+    median_flop_per_s: FlopRate | None
+    samples: Annotated[int, Within(0, 1_000_000)]
+    valid: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +168,8 @@ class Record:
 
     `kernels` is the headline: the best engine on `threads` threads (CPU: all that may be used). `runs` holds all of it, on a CPU by engine and at
     one thread too. `theoretical_bytes_per_s` is what the memory can carry at most, None where nobody says it; `theoretical_source` says who does.
-    `sweep_threads` is how many threads walked the staircase (None: a whole GPU). `others_busy` is the share of all processors that other
+    `sweep_threads` is how many threads walked the staircase (None: a whole GPU). `arithmetic` holds matrix products by number format (``fp32``),
+    on all `threads`: with the bandwidth they make a roof. `others_busy` is the share of all processors that other
     programs used meanwhile. `memory_limit_bytes` is what the probe said it would take at most.
     """
 
@@ -175,6 +187,7 @@ class Record:
     sweep_threads: Count | None = None
     latency: Sequence[Latency] = ()
     transfers: Mapping[str, Measured] = field(default_factory=dict)
+    arithmetic: Mapping[str, Arithmetic] = field(default_factory=dict)
     array_bytes: Bytes | None = None
     memory_limit_bytes: Bytes | None = None
     seconds: Seconds | None = None
@@ -283,6 +296,9 @@ def _check(record: Record) -> None:
     for number, latency in enumerate(record.latency):
         if latency.order not in ("random", "page"):
             _refuse(f"record.latency[{number}].order", latency.order)
+    for name, product in record.arithmetic.items():
+        if product.valid is False and product.best_flop_per_s is not None:
+            _refuse(f"{plain_text(name, 40)}.best_flop_per_s", product.best_flop_per_s)
     for kernels in (record.kernels, record.transfers, *(run.kernels for run in record.runs)):
         for name, found in kernels.items():
             if found.valid is False and found.best_bytes_per_s is not None:
@@ -382,11 +398,12 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two records side by side: kernels (bytes/s), the staircase and the latency at the sizes that both have (keys are bytes)."""
+    """Two records side by side: kernels (bytes/s), matrix products (FLOP/s), the staircase and the latency at the sizes of both (keys: bytes)."""
 
     a: Record
     b: Record
     kernels: Sequence[Ratio]
+    arithmetic: Sequence[Ratio]
     sweep: Mapping[int, Ratio]
     latency: Mapping[int, Ratio]
 
@@ -400,6 +417,7 @@ class Comparison:
             "a": self.a.as_dict(),
             "b": self.b.as_dict(),
             "kernels": {found.what: plain(found) for found in self.kernels},
+            "arithmetic": {found.what: plain(found) for found in self.arithmetic},
             "sweep": [{"bytes": size} | plain(found) for size, found in self.sweep.items()],
             "latency": [{"bytes": size} | plain(found) for size, found in self.latency.items()],
         }
@@ -418,12 +436,16 @@ def compare(a: Record, b: Record) -> Comparison:
     def best(record: Record, name: str) -> float | None:
         return record.kernels[name].best_bytes_per_s if name in record.kernels else None
 
+    def product(record: Record, name: str) -> float | None:
+        return record.arithmetic[name].best_flop_per_s if name in record.arithmetic else None
+
     rates = tuple({step.bytes: step.bytes_per_s for step in record.sweep} for record in (a, b))
     times = tuple({step.bytes: step.seconds for step in record.latency if step.order == "random"} for record in (a, b))
     return Comparison(
         a,
         b,
         tuple(Ratio(name, best(a, name), best(b, name)) for name in names),
+        tuple(Ratio(name, product(a, name), product(b, name)) for name in dict.fromkeys([*a.arithmetic, *b.arithmetic])),
         {size: Ratio("sweep", rates[0][size], rates[1][size]) for size in sorted(rates[0].keys() & rates[1].keys())},
         {size: Ratio("latency", times[0][size], times[1][size]) for size in sorted(times[0].keys() & times[1].keys())},
     )

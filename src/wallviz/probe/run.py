@@ -75,4 +75,8 @@ def measure_gpus(path: str | None = None, *, quick: bool = False, on_progress: C
 
 def gpu_paths() -> tuple[str, ...]:
     """The paths to a GPU, the deeper one first where its package is installed."""
-    return ("cuda", "wgpu") if find_spec("cuda") else ("wgpu",)
+    try:
+        bindings = find_spec("cuda.bindings")
+    except (ImportError, ValueError):  # no package cuda, or somebody else's: the name is shared by several
+        bindings = None
+    return ("cuda", "wgpu") if bindings else ("wgpu",)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from wallviz.probe import limits, wgsl
 from wallviz.probe.cpu import sizes
-from wallviz.probe.kernels import KERNELS, SEEDS, Kernel
+from wallviz.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel
 from wallviz.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.probe.record import Device, Failure, Latency, Measured, Record, Run, Step, failure, plain_text
 from wallviz.probe.samples import bimodal, measured
@@ -43,10 +43,10 @@ DISPATCH_S = 0.05
 SAMPLE_S = 0.02
 WARM_UP_S = 0.3
 LEAST_ROUNDS = 3
-WALKERS = {"gpu": 2048, "software": 64}
-"""Workgroups that walk the staircase; a power of two."""
-LONGEST_CHASE = 2**14
-"""Loads of one dispatch; twice as many are the most. Software drivers end a loop after 65535 rounds."""
+CROWD_S = 1e-4
+"""How long each workgroup of a crowd must stay before their number at once counts: none leaves before the device is full."""
+LONGEST_CHASE = wgsl.LONGEST_LOOP // 2
+"""Loads of one dispatch; twice as many are the most."""
 SHORTEST_LOAD_S = 1e-10
 """Less than one clock of any processor: the noise was longer than the chase."""
 TIMERS_AGREE = (0.5, 1.1)
@@ -418,22 +418,69 @@ def kernels(gpu: Gpu, array_bytes: int, until: float, tell: Callable[[str], None
     return found, any(bimodal(times) for times in seconds.values()), gpu.agreed
 
 
-def staircase(gpu: Gpu, at: list[int], walkers: int, rate: float, until: float) -> list[Step]:
+def resident(gpu: Gpu) -> int:
+    """Workgroups of the walk that the device runs at once. WebGPU does not tell: a crowd of them counts itself."""
+    blocks = int(gpu.arrays["b"].size) // wgsl.BLOCK_BYTES
+    crowd = min(wgsl.CROWD, gpu.most_groups, max(1, blocks // 2))
+    gpu.run("walk", groups=crowd, mask=blocks - 1, loops=1)  # compiles
+    gpu.count(0, 3)
+    for power in range(wgsl.LONGEST_LOOP.bit_length()):
+        gpu.count(0, 2)
+        seconds = gpu.seconds("walk", groups=crowd, mask=blocks - 1, step=crowd, loops=2**power)
+        if seconds > DISPATCH_S / 4 or seconds * gpu.counted(3) / crowd > CROWD_S:
+            break
+    return max(1, min(gpu.counted(3), crowd))
+
+
+def covers(gpu: Gpu, size_bytes: int, walkers: int) -> bool:
+    """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the
+    workgroups that come by it (one, unless there are more of them than blocks) and no other."""
+    way: dict[str, Any] = walking(size_bytes, walkers)
+    blocks = size_bytes // wgsl.BLOCK_BYTES
+    middle = blocks * 2 // 3
+
+    def wrong() -> int:
+        gpu.count(0)
+        gpu.clear("a")
+        gpu.run("walk", groups=walkers, above=-1.0, **way)
+        gpu.run("check_walk", groups=walkers, **way)
+        return gpu.counted()
+
+    if wrong():
+        return False
+    gpu.damage("b", middle * wgsl.BLOCK_BYTES // 4 + 1, max(wgsl.READ_DAMAGE, 4 * TOLERANCE["f32"] * way["loops"]))
+    caught = wrong() == len({place % walkers for place in range(middle, walkers * way["loops"], blocks)})
+    gpu.refill()
+    return caught
+
+
+def walking(size_bytes: int, walkers: int) -> dict[str, int]:
+    """The parameters of a walk in which `walkers` workgroups read a working set once."""
+    blocks = size_bytes // wgsl.BLOCK_BYTES
+    return {"mask": blocks - 1, "step": walkers, "loops": ceil(blocks / walkers)}
+
+
+def staircase(gpu: Gpu, at: list[int], rate: float, until: float) -> list[Step]:
     """The rate at which the whole GPU reads working sets of these sizes: best of the rounds that fit before `until`, of two at least.
 
-    `rate` is the one of the read kernel, in bytes/s: it says how long a round through a working set may take.
+    `rate` is the one of the read kernel, in bytes/s: it says how long a round through a working set may take. Raises `NotMeasured` (invalid)
+    where the walk does not read its whole set.
     """
+    # All workgroups run at once, or a working set would be as small as those that do. Their number is odd: a step that shares a factor with the
+    # number of blocks in the set leads each of them to the same few blocks again, which its own cache then holds, and to few memory channels.
+    walkers = (resident(gpu) - 1) | 1
     ways: dict[int, dict[str, int]] = {}
     for size in at:
-        blocks = size // wgsl.BLOCK_BYTES
-        rounds = max(1, blocks // walkers)  # of all walkers, until they have read the set once
-        way = {"mask": blocks - 1, "step": walkers if blocks > walkers else 1, "loops": rounds}
-        if rounds * walkers * wgsl.BLOCK_BYTES / rate > DISPATCH_S:
+        way = walking(size, walkers)
+        rounds = way["loops"]
+        if rounds * walkers * wgsl.BLOCK_BYTES / rate > DISPATCH_S or rounds > wgsl.LONGEST_LOOP:
             continue
         for _ in range(2):
             once = gpu.seconds("walk", groups=walkers, **way) / way["loops"]
-            way["loops"] = rounds * max(1, min(4096, round(SAMPLE_S / 2 / once / rounds)))
+            way["loops"] = rounds * max(1, min(wgsl.LONGEST_LOOP // rounds, round(SAMPLE_S / 2 / once / rounds)))
         ways[size] = way
+    if ways and not covers(gpu, max(ways), walkers):
+        raise NotMeasured(Reason.INVALID, f"walk over {max(ways)} bytes")
     best = dict.fromkeys(ways, float("inf"))
     done = 0
     while ways and (done < 2 or time.perf_counter() < until):
@@ -548,7 +595,11 @@ def measure(
         at = sizes(size, quick=quick)
         progress(0.55, "sweep")
         rate = found["read"].best_bytes_per_s or found["copy"].best_bytes_per_s
-        steps = staircase(gpu, at, WALKERS[device.kind], rate, start + 0.75 * budget) if rate else []
+        steps: list[Step] = []
+        try:
+            steps = staircase(gpu, at, rate, start + 0.75 * budget) if rate else []
+        except NotMeasured as error:
+            failures.append(failure(error, "sweep"))
         progress(0.75, "latency")
         times: list[Latency] = []
         cut = False

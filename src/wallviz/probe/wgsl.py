@@ -17,6 +17,10 @@ WORKGROUP = 256
 VECTOR_BYTES = 16
 BLOCK_BYTES = WORKGROUP * VECTOR_BYTES
 """What a workgroup of `walk` reads at a time; working sets are powers of two times this."""
+CROWD = 8192
+"""Workgroups to start at once in order to see how many the device runs at once: more than any GPU holds (MI300X: 304 units, 8 on each)."""
+LONGEST_LOOP = 2**15
+"""Rounds of a loop: software drivers end it after 65535."""
 GROUPS = (512, 2048, 8192, 32768)
 """Numbers of workgroups to try: too few cannot fill a device, too many cost it time. WebGPU allows 65535."""
 LINE_BYTES = 128
@@ -60,10 +64,13 @@ fn {name}(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups)
 {before}  for (var i = p.first + id.x; i < p.last; i += groups.x * {workgroup}u) {{ {each} }}
 {after}}}
 """
-# Workgroup g reads block g, then the one `step` further, round and round in the working set.
+# Round k of workgroup g reads place g + k * step of the working set, round and round; `step` is the number of workgroups, so that all of them
+# together read every place once, in order. Meanwhile they count how many of them there are at once: found[2] now, found[3] the most. What a
+# workgroup takes away in the end hangs on its sum, or it could be taken away before.
 _WALK = """
 @compute @workgroup_size({workgroup})
 fn walk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
+  if (lane == 0u) {{ atomicMax(&found[3], atomicAdd(&found[2], 1u) + 1u); }}
   var total = vec4<f32>();
   var block = group.x;
   for (var k = 0u; k < p.loops; k++) {{
@@ -71,7 +78,19 @@ fn walk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     total += {read};
     block += p.step;
   }}
-  if (any(total > vec4<f32>(p.above))) {{ a[lane] = total; }}
+  if (any(total > vec4<f32>(p.above))) {{ a[group.x * {workgroup}u + lane] = total; }} else if (lane == 0u) {{ atomicSub(&found[2], 1u); }}
+}}
+
+@compute @workgroup_size({workgroup})
+fn check_walk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
+  var total = vec4<f32>();
+  var block = group.x;
+  for (var k = 0u; k < p.loops; k++) {{
+    let value = hashed((block & p.mask) * {workgroup}u + lane, {seed}u);
+    total += {read};
+    block += p.step;
+  }}
+  check(a[group.x * {workgroup}u + lane], total, {tolerance} * f32(p.loops));
 }}
 """
 _CHASE = """
@@ -85,7 +104,7 @@ fn chase() {{
 
 
 def source() -> str:
-    """The whole module. Entry points: ``fill``, ``walk``, ``chase``, and for every kernel ``kernel_<name>`` and ``check_<name>``.
+    """The whole module. Entry points: ``fill``, ``walk``, ``check_walk``, ``chase``, and for every kernel ``kernel_<name>`` and ``check_<name>``.
 
     The prefix is needed: ``read`` and ``write`` are words of WGSL itself.
 
@@ -94,7 +113,7 @@ def source() -> str:
     """
     fill = _entry("fill", "a[i] = hashed(i, p.seed);")
     kernels = [text for kernel in KERNELS.values() for text in (_kernel(kernel), _check(kernel))]
-    walk = _WALK.format(workgroup=WORKGROUP, read=KERNELS["read"].source(b="value"))
+    walk = _WALK.format(workgroup=WORKGROUP, read=KERNELS["read"].source(b="value"), seed=SEEDS["b"], tolerance=TOLERANCE["f32"])
     return "".join([_DECLARATIONS.format(), fill, *kernels, walk, _CHASE.format()])
 
 
@@ -135,6 +154,8 @@ def module() -> dict[str, Any]:
         "workgroup": WORKGROUP,
         "vector_bytes": VECTOR_BYTES,
         "groups": list(GROUPS),
+        "crowd": CROWD,
+        "longest_loop": LONGEST_LOOP,
         "line_bytes": LINE_BYTES,
         "bindings": list(BINDINGS),
         "parameters": list(_PARAMETERS),
@@ -142,6 +163,7 @@ def module() -> dict[str, Any]:
         "never": NEVER,
         "damage": DAMAGE,
         "read_damage": READ_DAMAGE,
+        "tolerance": TOLERANCE["f32"],
         "seeds": dict(SEEDS),
         "kernels": [{"name": kernel.name, "words": kernel.words, "reduces": kernel.reduces} for kernel in KERNELS.values()],
     }

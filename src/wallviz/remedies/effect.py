@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations
 
+from wallviz.checks import said
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.remedies.remedy import ALIASES, REMEDIES, Remedy
@@ -88,6 +89,8 @@ def find(name: str) -> Remedy:
 
     Raises InputError, with those that there are.
     """
+    if not isinstance(name, str):
+        raise InputError(N_("a remedy is named by text, not by {value}: choose from {choices}"), value=said(name), choices=", ".join(REMEDIES))
     wanted = name.strip().casefold()
     wanted = ALIASES.get(wanted, wanted)
     if wanted in REMEDIES:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wallviz.checks import said
 from wallviz.errors import InputError
 from wallviz.footprint import solve
 from wallviz.footprint.jobs import CONTEXT, OPTIONS, RANKS
 from wallviz.footprint.run import Run, whole
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
-from wallviz.remedies import search
+from wallviz.remedies import checks, search
 from wallviz.remedies.effect import Effect, Way, cheapest, effects, find, ranked, waterfall
 from wallviz.remedies.published import GRADES, Published, losses
 from wallviz.remedies.remedy import SECTIONS
@@ -61,6 +62,7 @@ class Plan:
 
 def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[str, Any], count: int = 1) -> Setup:
     """The setup that a job's options describe; `options` are those of `footprint.jobs.fit`. Raises InputError for others."""
+    job = said(job)  # an array is no word
     if job not in OPTIONS:
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
     if unknown := next((name for name in options if name not in OPTIONS[job]), None):
@@ -68,27 +70,23 @@ def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[s
         if jobs:
             raise InputError(N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=unknown, jobs=jobs, job=job)
         raise InputError(N_("no option is called {name}: choose from {choices}"), name=unknown, choices=", ".join(sorted(OPTIONS[job])))
-    whole("count", count, 1, solve.MOST_GPUS)
+    checks.chip(chip)
+    given = {name: checks.plain(name, value) for name, value in options.items()}
+    count = checks.whole_number("count", count, 1, solve.MOST_GPUS)
     if job == "infer":
-        served: dict[str, Any] = {"context": CONTEXT} | dict(options)
+        served: dict[str, Any] = {"context": CONTEXT} | given
         if count > 1 and "tensor_parallel" not in served:
-            served["tensor_parallel"] = count // int(served.get("pipeline_parallel", 1))
+            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, solve.MOST_GPUS)
         found = Setup(arch, chip, job).with_options(**served)
     else:
         method: dict[str, Any] = {"method": "lora"} if job == "finetune" else {}
-        run = Run(**method | dict(options))
+        run = Run(**method | given)
         for name in RANKS:
             whole(name, getattr(run, name), 1, solve.MOST_GPUS)
+        run.check(arch)
         found = Setup(arch, chip, job, solve.on_gpus(run, count))
     outcome(found)  # what cannot run is told before anything is done about it
     return found
-
-
-def _check_draft(draft: Draft) -> None:
-    whole("draft_length", draft.length, 1, 64)
-    for name, value in (("acceptance", draft.acceptance), ("draft_cost", draft.cost)):
-        if not 0.0 <= value <= 1.0:
-            raise InputError(N_("{name} cannot be {value}: give a share from 0 to 1."), name=name, value=str(value)[:40])
 
 
 def plan(
@@ -96,8 +94,7 @@ def plan(
 ) -> Plan:
     """Everything about one setup; `apply` names remedies in the order in which they are applied, `published` is what `published.every` made
     of the table of evidence, `draft` what speculative decoding would use. Raises InputError for remedies that do not exist or do not go."""
-    if draft is not None:
-        _check_draft(draft)
+    draft = checks.draft(draft)
     now = outcome(setup)
     capacity = setup.chip.memory_bytes
     known = published or {}

@@ -278,13 +278,23 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "weights-int8", N_("Weights in INT8"), "serving", SERVING, "weights", _served(weights="int8"),
             N_("quality close to 16 bits"), N_("half the bytes a token reads (arXiv 2208.07339)"),
-            N_("Outlier activations where those are rounded too."), evidence=("weight-quantization|q8_0", "weight-quantization|int8"),
+            N_("Outlier activations where those are rounded too."), evidence=("weight-quantization|int8",),
+        ),
+        Remedy(
+            "weights-q8", N_("Weights as GGUF Q8_0"), "serving", SERVING, "weights", _served(weights="gguf:Q8_0"),
+            N_("quality close to 16 bits"), N_("8.5 bits a weight"),
+            N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",),
         ),
         Remedy(
             "weights-4bit", N_("Weights in 4 bits (AWQ)"), "serving", SERVING, "weights", _served(weights="awq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
             N_("Large batches: arithmetic stays in 16 bits, so nothing is gained once compute bounds the step; small models lose more."),
-            evidence=("weight-quantization|AWQ4", "weight-quantization|GPTQ4"),
+            evidence=("weight-quantization|AWQ4",),
+        ),
+        Remedy(
+            "weights-gptq", N_("Weights in 4 bits (GPTQ)"), "serving", SERVING, "weights", _served(weights="gptq-4"),
+            N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
+            N_("As AWQ, and it follows its calibration text more closely: another domain loses more."), evidence=("weight-quantization|GPTQ4",),
         ),
         Remedy(
             "weights-q4km", N_("Weights as GGUF Q4_K_M"), "serving", SERVING, "weights", _served(weights="gguf:Q4_K_M"),

@@ -36,9 +36,9 @@ def decode_ceiling(active_parameters: float, chip: Accelerator, *, bytes_per_par
     >>> round(decode_ceiling(8.03e9, h100).tokens_per_s), round(decode_ceiling(8.03e9, h100).compute_tokens_per_s)
     (209, 61606)
 
-    Raises InputError where the chip's bandwidth or peak is not known.
+    A chip without a listed peak at `precision` computes at its fp32 peak. Raises InputError where bandwidth or both peaks are not known.
     """
-    peak = chip.peak(precision)
+    peak = chip.peak(precision) or chip.peak("fp32")
     if not peak or not chip.memory_bytes_per_s:
         raise InputError(N_("No source gives the bandwidth and the 16-bit peak of {chip}: choose another chip."), chip=chip.name)
     weights = active_parameters * bytes_per_parameter

@@ -15,6 +15,7 @@ from math import prod
 
 import numpy as np
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint import quantization
 from wallviz.footprint.activations import OUTPUT_NAMES, norms_of
@@ -23,7 +24,6 @@ from wallviz.footprint.run import divides
 from wallviz.footprint.serve import share
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.i18n import N_
-from wallviz.roofline import checks
 from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 
 PHASES = ("prefill", "decode", "train")

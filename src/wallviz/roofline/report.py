@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
-from wallviz.roofline import checks
 from wallviz.roofline.roof import ridges
 from wallviz.roofline.serving import Largest, Utilization, largest_batch, utilization
 from wallviz.roofline.step import Step, step

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wallviz import checks
 from wallviz.errors import InputError
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
-from wallviz.roofline import checks
 
 COMPUTE, BANDWIDTH = "compute", "bandwidth"
 ACCUMULATE = ("fp32", "fp16")
@@ -114,10 +114,10 @@ def ridges(chip: Accelerator, *, accumulate: str = "fp32", bytes_per_s: float | 
 
 
 def _peak(chip: Accelerator, precision: str, accumulate: str) -> tuple[float | None, str]:
-    own = chip.peak(precision)
+    own = chip.peak(precision, accumulate=accumulate)
     if own:
-        halved = chip.fp16_accumulate and accumulate == "fp32" and precision in ("fp16", "bf16", "fp8", "fp4")
-        return (own / 2.0, N_("Peak halved: this card's tensor rate accumulates in 16 bits.")) if halved else (own, "")
+        halved = own != chip.peak(precision, accumulate="fp16")
+        return own, N_("Peak halved: this card's tensor rate accumulates in 16 bits.") if halved else ""
     if precision in ("fp16", "bf16"):
         return chip.fp32_flop_per_s, N_("No 16-bit matrix rate is listed for this chip: its fp32 peak stands in.")
     sixteen, _note = _peak(chip, "bf16", accumulate)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from wallviz import checks
 from wallviz.footprint import serve
 from wallviz.footprint.terms import Quantity, plain
 from wallviz.hardware import Accelerator
-from wallviz.roofline import checks
 from wallviz.roofline.step import Step, step
 from wallviz.transformer import Architecture
 
@@ -77,7 +77,7 @@ def largest_batch(
         checks.single(name, value)
     checks.above_zero("tpot", tpot_s, 1e-12, LONGEST_S)
     chosen = {"context": context, "weights": weights, "kv": kv, "tensor_parallel": tensor_parallel, **options}
-    fits = _fits(architecture, chip, context, weights, kv, tensor_parallel, utilization)
+    fits = fitting(architecture, chip, context, weights, kv, tensor_parallel, utilization)
     low, high = 0, LARGEST + 1
     while high - low > 1:  # halves by 64 at a time: three vectorised steps
         tried = np.unique(np.linspace(low + 1, high - 1, num=min(64, high - low - 1)).astype(int))
@@ -88,7 +88,11 @@ def largest_batch(
     return Largest(batch, limit, low, fits, decode(architecture, chip, batch=batch, **chosen) if batch else None)
 
 
-def _fits(arch: Architecture, chip: Accelerator, context: int, weights: str, kv: str, tensor_parallel: int, utilization: float) -> float | None:
+def fitting(
+    arch: Architecture, chip: Accelerator, context: int, weights: str, kv: str, tensor_parallel: int, utilization: float = 0.9
+) -> float | None:
+    """Sequences of `context` tokens that vLLM's pool holds on `tensor_parallel` chips; infinite where nothing is cached, None where the memory is not
+    known."""
     if chip.memory_bytes is None:
         return None
     served = serve.infer(

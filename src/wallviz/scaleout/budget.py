@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wallviz import checks
 from wallviz.footprint.terms import Quantity
-from wallviz.roofline import checks
 
 HOUR_S = 3600.0
 #: Power usage effectiveness of an average data centre; the reader types another.

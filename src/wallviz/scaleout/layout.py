@@ -10,7 +10,7 @@ import numpy as np
 
 from wallviz.errors import InputError
 from wallviz.footprint import peak
-from wallviz.footprint.run import Run, whole
+from wallviz.footprint.run import RECOMPUTE, Run, whole
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
 from wallviz.scaleout.fabric import Fabric
@@ -42,11 +42,17 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The best layouts, fastest first, and how many were asked."""
+    """The best layouts that fit, fastest first, the one to choose, and how many were asked."""
 
     best: tuple[Layout, ...]
+    chosen: Layout | None
+    """The simplest within `CLOSE` of the fastest: the least model parallelism, then the lowest ZeRO stage, then the least recomputed."""
     asked: int
     fit: int
+
+
+#: Two layouts this close are as fast as each other: the model of a step is not that exact.
+CLOSE = 0.02
 
 
 def search(
@@ -63,34 +69,49 @@ def search(
 ) -> Search:
     """Every tensor (within a node), pipeline, virtual stage, context and expert split, ZeRO stage, micro-batch and recomputation of `run` on `gpus`.
 
-    Precision, optimizer, kernels and sequence length stay as `run` says; sequence parallelism is on wherever tensor parallelism is. Raises
-    InputError where the chip's memory is not known.
+    Precision, optimizer, kernels and sequence length stay as `run` says; sequence parallelism is on wherever tensor parallelism is. A layout
+    fits where the upper end of the error band of its memory does. Sequences are split (context parallelism) only where nothing fits without.
+    Raises InputError where the chip's memory is not known.
     """
     whole("gpus", gpus, 1, 1_000_000)
     whole("global_batch", global_batch, 1, 100_000_000)
     if chip.memory_bytes is None:
         raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=chip.name)
     table = _every(arch, run, fabric, gpus, global_batch)
-    asked, fit, found = 0, 0, []
-    for recompute in ("none", "selective", "full"):
-        if not len(table):
-            break
+    if not len(table):
+        return Search((), None, 0, 0)
+    found, seconds, fine = [], [], []
+    for recompute in RECOMPUTE:
         numbers: dict[str, Any] = {name: table[:, i] for i, name in enumerate(FIELDS)}
         one = replace(run, recompute=recompute, sequence_parallel=True, stage="worst", **numbers)
         steps = step(arch, one, chip, fabric, overlap=overlap, efficiency=efficiency, global_batch=global_batch)
         one = replace(one, accumulation=steps.run.accumulation, micro_batch=steps.run.micro_batch)
-        need = np.broadcast_to(peak.train(arch, one).peak_total_bytes, (len(table),))
-        seconds = np.broadcast_to(steps.step_s, (len(table),))
-        asked += len(table)
-        fit += int(np.sum(need <= chip.memory_bytes))
-        order = np.flatnonzero(need <= chip.memory_bytes)
-        for i in order[np.argsort(seconds[order], kind="stable")][:most]:
-            chosen: dict[str, Any] = {name: int(np.broadcast_to(getattr(one, name), (len(table),))[i]) for name in FIELDS}
-            chosen["sequence_parallel"] = chosen["tensor_parallel"] > 1
-            found.append(
-                Layout(replace(one, **chosen), float(seconds[i]), float(np.broadcast_to(steps.efficiency, (len(table),))[i]), float(need[i]))
-            )
-    return Search(tuple(sorted(found, key=lambda layout: layout.step_s)[:most]), asked, fit)
+        needs = peak.train(arch, one)
+        need = np.broadcast_to(needs.peak_total_bytes, (len(table),))
+        found.append((one, np.broadcast_to(steps.efficiency, (len(table),)), need))
+        seconds.append(np.broadcast_to(steps.step_s, (len(table),)))
+        fine.append(need * (1.0 + needs.error_band) <= chip.memory_bytes)
+    time, fits = np.concatenate(seconds), np.concatenate(fine)
+    plain = fits & np.tile(table[:, FIELDS.index("context_parallel")] == 1, len(RECOMPUTE))
+    kept = np.flatnonzero(plain if plain.any() else fits)
+    kept = kept[np.argsort(time[kept], kind="stable")]
+
+    def layout(i: int) -> Layout:
+        one, efficiencies, need = found[i // len(table)]
+        row = i % len(table)
+        chosen: dict[str, Any] = {name: int(np.broadcast_to(getattr(one, name), (len(table),))[row]) for name in FIELDS}
+        chosen["sequence_parallel"] = chosen["tensor_parallel"] > 1
+        return Layout(replace(one, **chosen), float(time[i]), float(efficiencies[row]), float(need[row]))
+
+    close = [layout(i) for i in kept[time[kept] <= time[kept[0]] * (1.0 + CLOSE)]] if len(kept) else []
+    return Search(tuple(layout(i) for i in kept[:most]), min(close, key=_effort, default=None), len(time), int(fits.sum()))
+
+
+def _effort(one: Layout) -> tuple[float, ...]:
+    """What a layout asks for, least first: model parallelism, then experts and chunks, ZeRO, recomputation; time among equals."""
+    run = one.run
+    apart = run.tensor_parallel * run.pipeline_parallel * run.context_parallel
+    return apart, run.expert_parallel, run.zero, RECOMPUTE.index(run.recompute), run.virtual_stages, run.micro_batch, one.step_s
 
 
 def _every(arch: Architecture, run: Run, fabric: Fabric, gpus: int, global_batch: int) -> np.ndarray[Any, Any]:

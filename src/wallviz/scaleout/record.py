@@ -9,8 +9,8 @@ import numpy as np
 from wallviz.i18n import N_, _
 from wallviz.scaleout.budget import Budget
 from wallviz.scaleout.fabric import Fabric
-from wallviz.scaleout.job import NOT_MODELLED, Serving, Training, layout
-from wallviz.scaleout.layout import Search
+from wallviz.scaleout.job import NOT_MODELLED, NOT_MODELLED_SERVING, Serving, Training, layout
+from wallviz.scaleout.layout import Layout, Search
 from wallviz.scaleout.scaling import Curve
 
 
@@ -39,10 +39,19 @@ def training(found: Training, best: Search | None = None) -> dict[str, Any]:
         "overlap": found.overlap,
         "gemm_efficiency": found.efficiency,
         "peak_total_bytes": round(found.peak_bytes),
+        "error_band": found.error_band,
         "fits": found.fits,
+        "runs_out_of_memory": found.runs_out,
+        "rates": {
+            "peak_flop_per_s": found.step.peak_flop_per_s,
+            "gemm_flop_per_s": found.step.peak_flop_per_s * found.efficiency,
+            "ring_bytes_per_s": found.ring_bytes_per_s,
+            "flop_per_byte_to_hide": found.flop_per_byte_to_hide,
+        },
         "tokens_per_gpu": found.tokens_per_gpu,
         "critical_tokens_per_gpu": found.critical_tokens_per_gpu,
         "stops_paying_gpus": found.stops_paying,
+        "pays_up_to_gpus": found.pays_up_to,
         "strong_scaling": _curve(found.strong),
         "weak_scaling": _curve(found.weak),
         "run": _budget(found.budget),
@@ -52,24 +61,51 @@ def training(found: Training, best: Search | None = None) -> dict[str, Any]:
 
 
 def serving(found: Serving) -> dict[str, Any]:
-    """A decoding step split over so many chips, with the same keys as far as they mean something."""
-    one, curve = found.step, found.curve
-    counts = np.atleast_1d(curve.chips)
+    """A decoding step split over so many chips, with the same keys as far as they mean something: compute is the longer of reading and arithmetic."""
+    one = found.step
+    chips, steps, rates = (np.atleast_1d(each) for each in (found.curve.chips, found.curve.step_s, found.curve.tokens_per_s))
+    each = rates[0] / chips[0]
     return {
         "step_s": float(one.step_s),
-        "compute_s": float(one.read_s),
+        "compute_s": float(one.busy_s),
+        "reading_s": float(one.read_s),
+        "arithmetic_s": float(one.compute_s),
         "communication_s": float(one.waiting_s),
         "waiting_s": float(one.waiting_s),
-        "bubble_s": 0.0,
+        "starting_s": float(one.start_s),
+        "bubble_s": float(one.bubble_s),
         "efficiency": float(one.efficiency),
-        "bytes_on_wire": {"tensor_parallel": round(float(one.sent_bytes))},
+        "bytes_on_wire": {kind: round(float(sent)) for kind, sent in one.bytes_on_wire.items()},
+        "flop_per_gpu": float(one.flop),
         "tokens_per_s": float(one.tokens_per_s),
+        "tokens_per_s_and_gpu": float(one.tokens_per_s_and_chip),
         "gpus": round(float(one.chips)),
+        "batch": found.batch,
+        "context": found.context,
+        "formats": {"weights": found.weights, "kv": found.kv},
+        "layout": dict(found.layout),
         "links": _links(found.fabric),
+        "bandwidth_efficiency": found.efficiency,
+        "peak_total_bytes": round(found.peak_bytes),
+        "error_band": found.error_band,
+        "fits": found.fits,
+        "runs_out_of_memory": found.runs_out,
+        "fewest_gpus": found.fewest,
+        "stops_paying_gpus": found.stops_paying,
+        "pays_up_to_gpus": found.pays_up_to,
         "strong_scaling": [
-            {"gpus": int(n), "tokens_per_s": float(rate), "efficiency": float(rate / curve.tokens_per_s[0] / n * counts[0])}  # type: ignore[index]
-            for n, rate in zip(counts, np.atleast_1d(curve.tokens_per_s), strict=True)
+            {
+                "gpus": int(n),
+                "step_s": float(step),
+                "tokens_per_s": float(rate),
+                "efficiency": float(rate / n / each),
+                "peak_total_bytes": round(need),
+                "holds": bool(holds),
+            }
+            for n, step, rate, need, holds in zip(chips, steps, rates, found.curve_bytes, found.holding, strict=True)
         ],
+        "run": _budget(found.budget),
+        "not_modelled": [_(text) for text in NOT_MODELLED_SERVING],
     }
 
 
@@ -111,16 +147,18 @@ def _best(found: Search) -> dict[str, Any]:
     return {
         "asked": found.asked,
         "fit": found.fit,
-        "layouts": [
-            {
-                **layout(one.run),
-                "micro_batch": int(one.run.micro_batch),
-                "accumulation": int(one.run.accumulation),
-                "recompute": one.run.recompute,
-                "step_s": one.step_s,
-                "efficiency": one.efficiency,
-                "peak_total_bytes": round(one.peak_bytes),
-            }
-            for one in found.best
-        ],
+        "chosen": None if found.chosen is None else _layout(found.chosen),
+        "layouts": [_layout(one) for one in found.best],
+    }
+
+
+def _layout(one: Layout) -> dict[str, Any]:
+    return {
+        **layout(one.run),
+        "micro_batch": int(one.run.micro_batch),
+        "accumulation": int(one.run.accumulation),
+        "recompute": one.run.recompute,
+        "step_s": one.step_s,
+        "efficiency": one.efficiency,
+        "peak_total_bytes": round(one.peak_bytes),
     }

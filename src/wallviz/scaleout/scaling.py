@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from wallviz.errors import InputError
 from wallviz.footprint.run import Run
@@ -91,12 +91,21 @@ def weak(arch: Architecture, run: Run, chip: Accelerator, fabric: Fabric, chips:
 
 
 def stops_paying(curve: Curve, gain: float = 1.5) -> int | None:
-    """The number of chips whose doubling brings less than `gain` times the speed (between counts: that rate of gain); None where none does.
+    """The number of chips on `curve` whose doubling brings less than `gain` times the speed; None where none does (`stop`)."""
+    return stop(curve.chips, curve.tokens_per_s, gain)
 
-    `gain` 1.5 asks of each added chip half of what the first ones brought.
+
+def stop(chips: ArrayLike, tokens_per_s: ArrayLike, gain: float = 1.5) -> int | None:
+    """The first of `chips`, ascending, whose doubling brings less than `gain` times the speed (between counts: that rate of gain).
+
+    `gain` 1.5 asks of each added chip half of what the first ones brought. None where every doubling brings more.
+
+    >>> stop([1, 2, 4, 8], [1.0, 2.0, 3.8, 5.3])
+    4
     """
-    if len(curve.chips) < 2:
+    n, speed = np.asarray(chips, float), np.asarray(tokens_per_s, float)
+    if len(n) < 2:
         return None
-    rate = np.diff(np.log2(curve.tokens_per_s)) / np.diff(np.log2(curve.chips.astype(float)))
+    rate = np.diff(np.log2(speed)) / np.diff(np.log2(n))
     low = np.flatnonzero(rate < np.log2(gain))
-    return int(curve.chips[low[0]]) if len(low) else None
+    return int(n[low[0]]) if len(low) else None

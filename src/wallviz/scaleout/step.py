@@ -13,13 +13,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from wallviz import checks
 from wallviz.errors import InputError
+from wallviz.footprint import lora
 from wallviz.footprint.ranks import held
 from wallviz.footprint.run import DTYPES, Run, whole
 from wallviz.footprint.terms import Quantity
 from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
-from wallviz.roofline import checks
 from wallviz.scaleout import collectives, volumes
 from wallviz.scaleout.fabric import Fabric
 from wallviz.scaleout.work import Work, work
@@ -46,7 +47,7 @@ class Step:
     tokens: Quantity
     """Tokens that the step trains on, all GPUs."""
     model_flop: Quantity
-    """6 P T and attention, all GPUs: what MFU counts."""
+    """6 P T and attention (4 P T where adapters alone are trained), all GPUs: what MFU counts."""
     compute_s: Quantity
     """What one GPU computes, alone."""
     wire_s: Mapping[str, Quantity]
@@ -112,10 +113,11 @@ def step(
     s = np.asarray(run.sequence, float)
     tokens = sequences * s
     forward = model.forward_flop(s)
-    passes = 4.0 if run.recompute == "full" else 3.0
-    again = model.attention_flop(s) if run.recompute == "selective" else 0.0
+    needed = 3.0 * forward + _adapters_flop(arch, model, run)
+    again = {"full": forward, "selective": model.attention_flop(s), "none": 0.0}[run.recompute]
+    passes = 2.0 + run.trains_all + (run.recompute == "full")
     here = np.asarray(run.micro_batch, float) * m * d * s / gpus  # what the fullest rank works on; `tokens` may be a little less
-    flop = (passes * forward + again) * here
+    flop = (needed + again) * here
     parameters = _parameters(arch, run)
     arithmetic = flop / (peak * efficiency)
     reads = passes * m * DTYPES[run.formats.weights] * sum(parameters) / (chip.memory_bytes_per_s or np.inf)
@@ -125,7 +127,13 @@ def step(
     behind = np.where(np.asarray(run.zero) >= 3, compute, np.where(np.asarray(run.zero) == 2, backward, backward / m))
     waiting, inner = _waiting(compute, behind, wire, overlap)
     bubble = volumes.bubble_fraction(p, m, np.asarray(run.virtual_stages, float)) * (compute + inner)
-    return Step(run, gpus[()], tokens, 3.0 * forward * tokens, compute, wire, sent, waiting, bubble, peak)
+    return Step(run, gpus[()], tokens, needed * tokens, compute, wire, sent, waiting, bubble, peak)
+
+
+def _adapters_flop(arch: Architecture, model: Work, run: Run) -> Quantity:
+    """FLOP per token of training adapters beside training all: no gradients of frozen weights, 2 P less, and the adapters' own 6 A
+    (arXiv 2106.09685, section 4.2)."""
+    return 0.0 if run.trains_all else 6.0 * lora.trainable(arch, run.targets, run.rank) - 2.0 * model.multiplied_parameters
 
 
 _SPLITS = ("tensor_parallel", "pipeline_parallel", "context_parallel")
@@ -201,8 +209,14 @@ def _wires(
     ranks, expert_ranks, stride = c * d, c * d / e, t * inner * p
     gathers = np.where(stage >= 3, m * 3.0 * model.layers / p, 2.0)  # ZeRO-3 gathers layer by layer
     near = np.minimum(ranks, fabric.members(inner, t) * fabric.members(ranks, stride))
-    of_dense = volumes.accumulated_data_parallel_bytes(dense, weight, gradient, ranks, stage, m)
-    of_experts = volumes.accumulated_data_parallel_bytes(experts, weight, gradient, expert_ranks, stage, m)
+    if run.trains_all:
+        of_dense = volumes.accumulated_data_parallel_bytes(dense, weight, gradient, ranks, stage, m)
+        of_experts = volumes.accumulated_data_parallel_bytes(experts, weight, gradient, expert_ranks, stage, m)
+    else:  # adapters have gradients; frozen weights are gathered where they are sharded
+        adapters, q = lora.trainable(arch, run.targets, run.rank) / (t * p), DTYPES[run.adapter_dtype]
+        of_dense = volumes.accumulated_data_parallel_bytes(adapters, q, q, ranks, np.minimum(stage, 2), m)
+        of_dense = of_dense + volumes.gathered_bytes(dense, weight, ranks, stage, m)
+        of_experts = volumes.gathered_bytes(experts, weight, expert_ranks, stage, m)
     sent["data_parallel"] = of_dense + of_experts
     wire["data_parallel"] = fabric.ring_s(of_dense, ranks, near, gathers) + fabric.ring_s(
         of_experts, expert_ranks, fabric.members(expert_ranks, np.maximum(stride, t * e)), np.where(np.asarray(experts) > 0, gathers, 0.0)

@@ -47,8 +47,17 @@ def accumulated_data_parallel_bytes(P: Quantity, w: Quantity, q: Quantity, n: Qu
     """
     stage = np.asarray(stage)
     reduced = q * np.where(stage >= 2, m, 1.0)
-    returned = np.select([stage == 0, stage <= 2], [q, w], 2.0 * w * m)
-    return cast("Quantity", (reduced + returned) * ring_share(n) * P)
+    returned = np.select([stage == 0, stage <= 2], [q, w], 0.0)
+    return cast("Quantity", (reduced + returned) * ring_share(n) * P + gathered_bytes(P, w, n, stage, m))
+
+
+def gathered_bytes(P: Quantity, w: Quantity, n: Quantity, stage: Quantity, m: Quantity) -> Quantity:
+    """Bytes of ZeRO-3's gathers: sharded weights of w bytes come together for the forward and for the backward pass of each micro-batch.
+
+    >>> float(gathered_bytes(7e9, 2, 8, 3, 1)) / 1e9, float(gathered_bytes(7e9, 2, 8, 2, 1))
+    (24.5, 0.0)
+    """
+    return cast("Quantity", np.where(np.asarray(stage) >= 3, 2.0 * w * m, 0.0) * ring_share(n) * P)
 
 
 def tensor_parallel_bytes(b: Quantity, s: Quantity, h: Quantity, t: Quantity, q: Quantity = 2.0) -> Quantity:

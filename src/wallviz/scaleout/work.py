@@ -25,6 +25,8 @@ class Work:
     """Matrices split by rows, whose outputs tensor parallel ranks add up: two a layer, attention and feed-forward."""
     kv_elements: float
     """Cached elements per token, all layers: what context parallelism passes round."""
+    kv_spans: tuple[tuple[float, float], ...]
+    """The same elements by how many tokens a layer keeps (infinity: all of them)."""
     kv_heads: float
     """The fewest KV heads of a layer: more tensor parallel ranks than that hold copies."""
     routed_elements: float
@@ -44,12 +46,28 @@ class Work:
         """FLOP per token of a forward pass: 2 P + attention."""
         return 2.0 * self.multiplied_parameters + self.attention_flop(s)
 
-    def touched_parameters(self, tokens: Quantity) -> Quantity:
-        """Parameters that so many tokens multiply between them: of E experts E(1-(1-k/E)^tokens) are touched (where used evenly)."""
-        found: Quantity = self.multiplied_parameters
-        for parameters, share in self.experts:
-            found = found + parameters * ((1.0 - (1.0 - share) ** np.asarray(tokens, float)) - share)
+    def cached_elements(self, s: Quantity) -> Quantity:
+        """Cached elements of a sequence of s tokens."""
+        found: Quantity = 0.0
+        for elements, span in self.kv_spans:
+            found = found + elements * np.minimum(np.asarray(s, float), span)
         return found
+
+    @property
+    def dense_parameters(self) -> float:
+        """Parameters that every token multiplies: all but the routed experts."""
+        return self.multiplied_parameters - sum(parameters * share for parameters, share in self.experts)
+
+    def touched_experts(self, tokens: Quantity) -> Quantity:
+        """Routed parameters that so many tokens multiply between them: of E experts E(1-(1-k/E)^tokens) are touched (where used evenly)."""
+        found: Quantity = 0.0
+        for parameters, share in self.experts:
+            found = found + parameters * (1.0 - (1.0 - share) ** np.asarray(tokens, float))
+        return found
+
+    def touched_parameters(self, tokens: Quantity) -> Quantity:
+        """Parameters that so many tokens multiply between them."""
+        return self.dense_parameters + self.touched_experts(tokens)
 
 
 @lru_cache(maxsize=512)
@@ -65,16 +83,19 @@ def work(arch: Architecture) -> Work:
     tables = sum(t.size for t in arch.outer if t.component == "embedding")
     head = sum(t.size for t in arch.outer if t.component == "embedding" and t.shape[:1] == (arch.vocab,)) if arch.tied else 0
     spans: dict[float, float] = {}
+    kept: dict[float, float] = {}
     for layer, count in arch.groups:
         width, span = _attention(layer)
         spans[span] = spans.get(span, 0.0) + width * count
+        kept[span] = kept.get(span, 0.0) + _cached(layer) * count
     return Work(
         len(arch.layers),
         arch.hidden_size,
         float(arch.active_parameters - tables + head),
         tuple((width, span) for span, width in spans.items() if width),
         sum(count * ((layer.mixer is not None) + (layer.mlp is not None)) for layer, count in arch.groups),
-        float(sum(count * _cached(layer) for layer, count in arch.groups)),
+        float(sum(kept.values())),
+        tuple((elements, span) for span, elements in kept.items() if elements),
         float(min((layer.mixer.kv_heads for layer, _n in arch.groups if isinstance(layer.mixer, Attention)), default=1) or 1),
         float(sum(count * _routed(layer, arch.hidden_size) for layer, count in arch.groups)),
         sum(count for layer, count in arch.groups if isinstance(layer.mlp, Experts)),

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import streamlit as st
 
 from wallviz import catalog
-from wallviz.answers.case import PARAMS, jobs
+from wallviz.answers.case import PARAMS, chips, jobs
 from wallviz.case import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Case
 from wallviz.i18n import _
 from wallviz.ui.link import Link
@@ -23,7 +23,7 @@ def current(link: Link) -> Case:
 def show(link: Link, asked: Collection[str] = ()) -> None:
     """One line that says the case; it opens to change it. What the page asks itself (`asked`) is not asked twice."""
     case = current(link)
-    models, chips = catalog.presets(), catalog.chips()
+    models, machines = catalog.presets(), chips(case)
     whole = _("{job} {model} · batch {batch} · context {context} · {n} × {chip}")
     label = (whole if not asked else _("{n} × {chip}")).format(
         job=jobs()[case.job],
@@ -31,7 +31,7 @@ def show(link: Link, asked: Collection[str] = ()) -> None:
         batch=f"{case.batch:,}",
         context=f"{case.context:,}",
         n=f"{case.chips:,}",
-        chip=chips[case.chip].name,
+        chip=machines[case.chip],
     )
     bar = st.popover(
         label,
@@ -52,5 +52,5 @@ def show(link: Link, asked: Collection[str] = ()) -> None:
             left, right = st.columns(2)
             left.number_input(_("Batch"), 1, MAX_BATCH, key=link.seed("batch"))
             right.number_input(_("Context (tokens)"), 1, MAX_CONTEXT, key=link.seed("context"))
-        st.selectbox(_("Chip"), list(chips), format_func=lambda c: chips[c].name, key=link.seed("chip"))
+        st.selectbox(_("Chip"), list(machines), format_func=machines.__getitem__, key=link.seed("chip"))
         st.number_input(_("How many chips"), 1, MAX_CHIPS, key=link.seed("chips"))

@@ -10,19 +10,21 @@ import streamlit as st
 
 from wallviz.answers import machine
 from wallviz.answers.machine import consent
-from wallviz.answers.machine.telemetry import telemetry as rows_of_telemetry
+from wallviz.answers.machine.telemetry import telemetry as told_by_the_driver
 from wallviz.errors import InputError
 from wallviz.i18n import _, use
 from wallviz.probe.isolated import Measurement
 from wallviz.probe.reasons import NotMeasured
 from wallviz.probe.record import LONGEST, Record, read
 from wallviz.probe.run import MOST_GPUS, nothing
-from wallviz.ui.page import Page, plain
+from wallviz.ui.page import Page, csv_text, plain
 from wallviz.ui.probe import browser_probe
 
 AGAIN_S = 0.5
 """Between two looks at a measurement that runs."""
 MOST_RECORDS = 2
+FEW_COLUMNS = 3
+"""Columns of a table that has room beside a figure."""
 
 
 @dataclass(slots=True)
@@ -195,25 +197,34 @@ def browser() -> None:
         st.rerun()
 
 
-def telemetry() -> None:
+def telemetry(page: Page) -> None:
     """The GPUs of this server, once a second; nothing is asked where the server may not be measured."""
     if why := refused():
         st.markdown(plain([why]))
         return
-    st.fragment(_live, run_every=1.0)()
+    st.fragment(_live, run_every=1.0)(page)
 
 
-def _live() -> None:
+def _live(page: Page) -> None:
+    """This moment beside the last minutes."""
     use(st.session_state["_language"])
     try:
-        rows, remarks, commands = rows_of_telemetry()
+        told = told_by_the_driver()
     except NotMeasured as error:
         st.markdown(plain([str(error)]))
         return
-    _table(rows)
-    if remarks:
-        st.markdown(plain(remarks))
-    st.code("\n".join(commands), language=None)
+    few = len(told.rows[0]) <= FEW_COLUMNS if told.rows else True
+    before, now = st.columns(2, gap="medium") if few and told.answer else (st.container(), st.container())
+    if told.answer:
+        rows = told.answer.table
+        with before:
+            page.figure(told.answer)
+            st.download_button(_("Data: CSV"), lambda: csv_text(rows), "wallviz-telemetry.csv", "text/csv", on_click="ignore")
+    with now:
+        _table(told.rows)
+        if told.remarks:
+            st.markdown(plain(told.remarks))
+    st.code("\n".join(told.commands), language=None)
 
 
 def _table(rows: Sequence[dict[str, str]]) -> None:

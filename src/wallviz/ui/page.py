@@ -37,6 +37,8 @@ _CARDS_CSS = """<style>
 
 FEW = 5
 """Options that may all be visible; of more, one is chosen from a list."""
+DOORS_IN_A_ROW = 4
+"""Rooms beside each other on the start page: four lines of text each on a laptop."""
 
 
 class Page:
@@ -275,7 +277,8 @@ class Page:
         with self._more:
             st.subheader(title, anchor=False)
             rooms = [room for room in ROOMS.values() if room.name != self.room.name]
-            for column, room in zip(st.columns(len(rooms)), rooms, strict=True):
+            places = [column for _row in range(0, len(rooms), DOORS_IN_A_ROW) for column in st.columns(DOORS_IN_A_ROW)]
+            for column, room in zip(places, rooms, strict=False):
                 with column.container(border=True, height="stretch"):
                     st.page_link(
                         room.file,
@@ -316,6 +319,18 @@ class Page:
                 target.file, label=labelled(_("Next"), why), icon=target.icon, query_params={**language_query(), **self.link.query(["case"])}
             )
 
+    def on(self, rooms: Mapping[str, Mapping[str, str]], title: str, chip: str) -> None:
+        """The case with this `chip` in other `rooms`, each with what its address says beside it."""
+        if self.embedded:
+            return
+        with self._more:
+            st.caption(title)
+            with st.container(horizontal=True, key=f"{self.room.name}_on"):
+                for room, extra in rooms.items():
+                    there = ROOMS[room]
+                    carried = {**language_query(), **self.link.query(["case"]), "chip": chip, **extra}
+                    st.page_link(there.file, label=_(there.title), icon=there.icon, query_params=carried, width="content")
+
     def publish(self) -> None:
         """Mirrors the view in the address bar; a live first view has done so."""
         if not self._live:
@@ -330,6 +345,11 @@ class Page:
     def select(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, width: int = 260) -> None:
         """One of many options."""
         st.selectbox(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), help=help, width=width)
+
+    def choose_or_type(self, name: str, label: str, options: Mapping[str, str], width: int = 300) -> None:
+        """One of many options, or anything else that is typed."""
+        key = self.link.seed(name)
+        st.selectbox(label, list(options), format_func=lambda one: options.get(one, one), key=key, accept_new_options=True, width=width)
 
     def toggle(self, name: str, label: str, help: str | None = None) -> None:
         """On or off."""

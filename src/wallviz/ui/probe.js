@@ -278,24 +278,74 @@ async function kernels(gpu, size, options, until, tell) {
   return found;
 }
 
+// Workgroups of the walk that the device runs at once. WebGPU does not tell: a crowd of them counts itself.
+async function resident(gpu, { crowd_s, dispatch_s }) {
+  const { module } = gpu;
+  const blocks = gpu.arrays.b.size / (module.workgroup * module.vector_bytes);
+  const groups = Math.min(module.crowd, gpu.mostGroups, Math.max(1, Math.floor(blocks / 2)));
+  const how = { groups, mask: blocks - 1, step: groups };
+  await gpu.run("walk", { ...how, loops: 1 }); // compiles
+  gpu.count(0, 3);
+  let most = 1;
+  for (let loops = 1; loops <= module.longest_loop; loops *= 2) {
+    gpu.count(0, 2);
+    const seconds = await gpu.seconds("walk", { ...how, loops });
+    most = Math.max(1, Math.min(await gpu.counted(3), groups));
+    if (seconds > dispatch_s / 4 || (seconds * most) / groups > crowd_s) break;
+  }
+  return most;
+}
+
+// A walk in which so many workgroups read a working set once.
+function walking(gpu, bytes, walkers) {
+  const blocks = bytes / (gpu.module.workgroup * gpu.module.vector_bytes);
+  return { groups: walkers, mask: blocks - 1, step: walkers, loops: Math.ceil(blocks / walkers) };
+}
+
+// Whether that reads all of the set: the sums are those of the closed form, and one damaged value is seen by the workgroups that come by it.
+async function covers(gpu, bytes, walkers) {
+  const { module } = gpu;
+  const way = walking(gpu, bytes, walkers);
+  const blocks = way.mask + 1, middle = Math.floor((blocks * 2) / 3);
+  const wrong = async () => {
+    gpu.count(0);
+    gpu.clear("a");
+    await gpu.run("walk", { ...way, above: -1 });
+    await gpu.run("check_walk", way);
+    return gpu.counted();
+  };
+  if (await wrong()) return false;
+  await gpu.damage("b", (middle * bytes) / blocks / 4 + 1, Math.max(module.read_damage, 4 * module.tolerance * way.loops));
+  const seen = new Set();
+  for (let place = middle; place < walkers * way.loops; place += blocks) seen.add(place % walkers);
+  const caught = (await wrong()) === seen.size;
+  await gpu.fill("b");
+  return caught;
+}
+
 // The rate at which the whole GPU reads working sets in octaves from 16 KiB: best of the rounds that fit, of two at least.
-async function staircase(gpu, size, walkers, rate, { dispatch_s, sample_s, smallest_step_bytes }, until) {
-  const block = gpu.module.workgroup * gpu.module.vector_bytes;
+// All workgroups run at once, or a set would be as small as those that do; their number is odd, or each of them would come to the same few blocks again.
+async function staircase(gpu, size, rate, options, until) {
+  const { dispatch_s, sample_s, smallest_step_bytes } = options;
+  const { module } = gpu;
+  const walkers = ((await resident(gpu, options)) - 1) | 1;
+  const turn = walkers * module.workgroup * module.vector_bytes;
   const ways = [];
   for (let bytes = smallest_step_bytes; bytes <= size; bytes *= 2) {
-    const blocks = bytes / block, rounds = Math.max(1, blocks / walkers);
-    const way = { bytes, groups: walkers, mask: blocks - 1, step: blocks > walkers ? walkers : 1, loops: rounds, best: Infinity };
-    if ((rounds * walkers * block) / rate > dispatch_s) continue;
+    const way = { bytes, best: Infinity, ...walking(gpu, bytes, walkers) };
+    const rounds = way.loops;
+    if ((rounds * turn) / rate > dispatch_s || rounds > module.longest_loop) continue;
     for (let i = 0; i < 2; i++) {
       const once = (await gpu.seconds("walk", way)) / way.loops;
-      way.loops = rounds * Math.max(1, Math.min(4096, Math.round(sample_s / 2 / once / rounds)));
+      way.loops = rounds * Math.max(1, Math.min(Math.floor(module.longest_loop / rounds), Math.round(sample_s / 2 / once / rounds)));
     }
     ways.push(way);
   }
-  for (let round = 0; round < 2 || performance.now() < until; round++) {
+  if (ways.length && !(await covers(gpu, ways.at(-1).bytes, walkers))) throw new Stopped("invalid", `walk over ${ways.at(-1).bytes} bytes`);
+  for (let round = 0; ways.length && (round < 2 || performance.now() < until); round++) {
     for (const way of ways) way.best = Math.min(way.best, (await gpu.seconds("walk", way)) / way.loops);
   }
-  return ways.map(({ bytes, best }) => ({ bytes, bytes_per_s: (walkers * block) / best }));
+  return ways.map(({ bytes, best }) => ({ bytes, bytes_per_s: turn / best }));
 }
 
 // A closed chain through every line of `bytes`: element i holds the index of the one to load next; and the indices in that order.
@@ -384,7 +434,12 @@ async function measure({ module, options, schema }, signal, tell) {
     const rate = found.read.best_bytes_per_s ?? found.copy.best_bytes_per_s;
     if (rate && options.sweep) {
       tell(0.55, "sweep");
-      record.sweep = await staircase(gpu, size, options.walkers[record.device.kind], rate, options, begun + 0.75 * budget);
+      try {
+        record.sweep = await staircase(gpu, size, rate, options, begun + 0.75 * budget);
+      } catch (error) {
+        if (error.reason !== "invalid") throw error;
+        record.errors.push({ reason: error.reason, detail: plain(error.message), part: "sweep" });
+      }
       tell(0.75, "latency");
       const chased = await latencies(gpu, size, options, begun + budget);
       record.latency = chased.found;

@@ -51,21 +51,28 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
     columns, problems = compared(case, view)
     if not columns:
         return Answer("chips", _("No chip is left to compare: choose some."), None, actions=shortlists(), problems=problems)
-    drawing, more = _drawn(columns, view)
+    drawing, more = _drawn(case, columns, view)
     return Answer(
         name="chips",
         sentence=_sentence(case, view, columns),
         drawing=drawing,
         sure=_("bounds from data sheets"),
         trust="orange",
-        caption=_("Open circles and pale bars: one source alone. Dense rates only; links one way.") if drawing else "",
+        caption=_caption(view) if drawing else "",
         actions=shortlists(),
         explain=partial(_why, case, view, columns),
         doubt=partial(_how_sure, columns),
-        problems=(*problems, *more),
+        problems=(*problems, *_of_one_chip(case), *more),
         rows=partial(rows, case, view),
         sources=tuple(dict.fromkeys(s for column in columns for s in column.chip.source.split(";") if s)),
     ).with_spec()
+
+
+def _caption(view: View) -> str:
+    said = [_("Open circles and pale bars: one source alone. Dense rates only; links one way.")]
+    if view.show == "plane":
+        said.insert(0, _("Ringed: your chip. Grey: cannot hold the model."))
+    return " ".join(said)
 
 
 def shortlists() -> tuple[Action, ...]:
@@ -98,6 +105,8 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
             return _("No source gives this of the chips that you chose.")
         template = _("{name}: {chip} has the most, {value}.") if metric.best else _("{name}: {chip} has the least, {value}.")
         return template.format(name=_(metric.name), chip=short(best[0].chip), value=metric.said(best[1]))
+    if (mine := _mine(case, view, columns)) is not None:
+        return mine
     tokens, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if tokens and joule and memory:
         template = (
@@ -120,9 +129,41 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
     return _("No source gives the memory of these chips: choose others.")
 
 
-def _drawn(columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
+    """What the reader's own chip does beside the others; None where it is not among them, or is the best itself."""
+    own = next((column for column in columns if column.chip.id == case.chip), None)
+    fastest = _best(columns, view, "tokens")
+    if own is None or own.served is None:
+        return None
+    said = {"own": short(own.chip), "model": catalog.presets()[case.model].name, "bytes": units.si(own.served.bytes, "B")}
+    if own.served.fits is False:
+        if fastest is None:
+            return _("{own} cannot hold {model}, which needs {bytes}; none of these can.").format(**said)
+        said |= {"fast": short(fastest[0].chip), "rate": units.significant(fastest[1])}
+        return _("{own} cannot hold {model}, which needs {bytes}; of these {fast} writes it fastest, {rate} tokens/s.").format(**said)
+    joule, memory = _best(columns, view, "joule"), _best(columns, view, "memory")
+    if fastest is None or fastest[0] is own or not (joule and memory):
+        return None
+    template = _("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each}; most memory: {large}, {most}.")
+    return template.format(
+        mine=units.significant(own.served.tokens_per_s), fast=short(fastest[0].chip), rate=units.significant(fastest[1]),
+        thrifty=short(joule[0].chip), each=units.significant(joule[1], 2), large=short(memory[0].chip), most=units.si(memory[1], "B"), **said,
+    )  # fmt: skip
+
+
+def _of_one_chip(case: Case) -> tuple[str, ...]:
+    """What is compared where the case is more than one chip that serves."""
+    if case.job != "infer":
+        return (_("Compared is one chip that serves {model}: how many chips train it is on the scale-out page.").format(
+            model=catalog.presets()[case.model].name),)  # fmt: skip
+    if case.chips > 1:
+        return (_("Compared is one chip alone; your case has {n}, which share the model.").format(n=f"{case.chips:,}"),)
+    return ()
+
+
+def _drawn(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     if view.show == "plane":
-        return _plane(columns, view)
+        return _plane(case, columns, view)
     metric = METRICS[view.show]
     found = sorted(
         ((column, value) for column in columns if (value := metric.value(column, view)) is not None), key=lambda one: one[1], reverse=metric.best
@@ -157,7 +198,7 @@ def _value(metric: Metric, column: Column, value: float, view: View) -> str:
 LIMITS = {"memory": N_("memory is full"), "tpot": N_("reading the weights"), "compute": N_("arithmetic"), "ttft": N_("reading the prompt")}
 
 
-def _plane(columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _plane(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     spots = [
         figures.Spot(
             column.chip.id,
@@ -169,6 +210,8 @@ def _plane(columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple
             bool({"memory_bytes", "memory_bytes_per_s", PRECISIONS[view.precision]} & column.chip.single_source),
             _("one source alone") if column.chip.single_source else _("data sheet"),
             "; ".join(catalog.sources()[s].title for s in column.chip.source.split(";")[:3] if s),
+            own=column.chip.id == case.chip,
+            holds=column.served is None or column.served.fits is not False,
         )
         for column in columns
         if column.chip.memory_bytes and column.chip.memory_bytes_per_s
@@ -185,9 +228,18 @@ def _plane(columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple
             every=_("all of it read in {time}"),
             log=view.scale == "log",
             revision="chips",
+            need=_need(case, columns),
         ),
         more,
     )
+
+
+def _need(case: Case, columns: Sequence[Column]) -> tuple[str, float] | None:
+    """What the case takes on one chip, in words and bytes; None where it cannot be served."""
+    served = next((column.served for column in columns if column.served), None)
+    if served is None:
+        return None
+    return _("{model} needs {bytes}").format(model=catalog.presets()[case.model].name, bytes=units.si(served.bytes, "B")), served.bytes
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------------------
@@ -215,7 +267,7 @@ def rows(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
             _("largest model in time"): catalog.presets()[column.largest[0]].name if column.largest else None,
             _("your price"): column.price,
             _("one source alone"): listing(_single(column.chip)),
-            _("source"): column.chip.source,
+            _("source"): "; ".join(catalog.sources()[s].title for s in column.chip.source.split(";") if s in catalog.sources()),
         }
         for column in columns
     )
@@ -337,7 +389,6 @@ def _how_sure(columns: Sequence[Column]) -> str:
     lines = [
         _("Every figure is a data sheet's, dense, and no chip reaches all of it: the accuracy page shows how near measured runs come."),
         _("One chip at a time; several share a model, and pay for it on the links. Prices are yours: none is shipped."),
-        _("Not in the catalogue, because no source could be read: A800 and MI308X."),
         "",
     ]
     for column in columns:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import isfinite
 
-from wallviz import catalog, rating, units
+from wallviz import catalog, own_machine, rating, units
 from wallviz.answers import Group, Setting
 from wallviz.case import Case
 from wallviz.errors import InputError
@@ -251,13 +251,17 @@ def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
 
 def compared(case: Case, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The chips of the view, the case's own first among the chosen where none are, and what could not be used."""
-    known = catalog.chips()
-    chosen = view.compare or (*DEFAULT, *([case.chip] if case.chip not in DEFAULT else []))
-    strangers = [id[:40] for id in chosen if id not in known]
+    chosen = view.compare or tuple(dict.fromkeys((case.chip, *DEFAULT)))
     costs, problems = prices(view.prices)
+    found, strangers = [], []
+    for id in chosen:
+        if id in catalog.chips() or (own_machine.is_own(id) and id == case.chip):
+            found.append(catalog.chip(id))
+        else:
+            strangers.append(id[:40])
     if strangers:
         problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=", ".join(strangers[:5])))
-    return tuple(_column(known[id], case.model, work(case, view), view.precision, costs.get(id)) for id in chosen if id in known), problems
+    return tuple(_column(chip, case.model, work(case, view), view.precision, costs.get(chip.id)) for chip in found), problems
 
 
 @lru_cache(maxsize=4096)

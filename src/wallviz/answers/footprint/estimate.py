@@ -134,7 +134,7 @@ def _overheads(result: Training) -> dict[str, float]:
 def estimate(case: Case, view: View) -> Estimate:
     """The numbers of `case` as `view` says; raises InputError, one sentence, for what cannot run."""
     arch = own.read(view.config) if view.config else catalog.architecture(case.model)
-    chip = catalog.chips()[case.chip]
+    chip = catalog.chip(case.chip)
     if case.job == "infer":
         options = serving_options(case, view)
         gpus = options["tensor_parallel"] * options["pipeline_parallel"] * view.replicas

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import orjson
 
 from wallviz import __version__, units
 from wallviz.answers.footprint import doubt
@@ -66,7 +66,7 @@ def document(case: Case, view: View, sentence: str) -> str:
 
 
 def _json(found: dict[str, Any]) -> str:
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
+    return json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False)  # not orjson: bytes may be more than 64 bits
 
 
 def _amounts(now: Estimate) -> dict[str, float | None]:
@@ -152,7 +152,7 @@ def _deepspeed(run: Run) -> str:
     }
     if run.recompute == "full":
         found["activation_checkpointing"] = {"partition_activations": False, "contiguous_memory_optimization": False}
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()
+    return _json(found)
 
 
 def _fsdp(run: Run) -> str:

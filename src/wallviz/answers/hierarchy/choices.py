@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from wallviz import catalog, units
+import numpy as np
+
+from wallviz import catalog, own_machine, units
 from wallviz.answers import Group, Setting
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.footprint.kv_cache import kv_cache_bytes
+from wallviz.hardware import MemoryLevel
 from wallviz.hierarchy import size as sizes
 from wallviz.hierarchy.generations import LINKS, MEMORIES
 from wallviz.hierarchy.ladder import BASES, Machine
 from wallviz.hierarchy.latency import Assumptions
-from wallviz.hierarchy.machines import with_chips
+from wallviz.hierarchy.machines import ONE_THREAD, with_chips
 from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.params import Param, choice, flag, names, number
+from wallviz.roofline.operations import operations
 
 FIGURES = ("ladder", "human", "energy", "machines", "rates", "years", "latency")
 SCALES = ("log", "linear")
 #: Sizes that the case decides.
-OF_CASE = {"token": N_("Weights read for one token"), "model": N_("All weights"), "kv": N_("KV cache")}
+OF_CASE = {"token": N_("What one token reads"), "model": N_("All weights"), "kv": N_("KV cache")}
 SIZES = ("64 B", "64 kB", "1 MiB", "1 GiB", "1 TB")
 COMPUTE = "compute"
 FAMILIES = (COMPUTE, *MEMORIES, *LINKS)
@@ -36,7 +41,7 @@ OF_THE_CASE = "case"
 class View:
     """What the reader chose beside the case."""
 
-    size: str = "1 GiB"
+    size: str = "token"
     """A size as typed, or one of `OF_CASE`."""
     machine: str = OF_THE_CASE
     show: str = "ladder"
@@ -109,6 +114,19 @@ def machines() -> Mapping[str, Machine]:
     return with_chips(catalog.chips())
 
 
+def machine(id: str) -> Machine:
+    """The machine of this id, the reader's own measured one among them."""
+    if own_machine.is_own(id):
+        mine = own_machine.read(id)
+        return Machine(id, labelled(_("your machine"), mine.name), (mine.name,), note=ONE_THREAD if mine.kind == "cpu" else "")
+    return machines()[id]
+
+
+def levels(id: str) -> Iterable[MemoryLevel]:
+    """The levels that its ladder may have: those of the catalogue, or those that were measured on it."""
+    return own_machine.read(id).memory_levels() if own_machine.is_own(id) else catalog.levels().values()
+
+
 def machine_of(case: Case) -> str:
     """The id of the machine that has the case's chip."""
     return next((id for id, machine in machines().items() if machine.chip == case.chip), case.chip)
@@ -121,7 +139,8 @@ def resolved(case: Case, view: View) -> View:
 
 def machine_names(case: Case) -> dict[str, str]:
     """The machines as the options of a control: the case's own, then those drawn in full."""
-    own = _("{machine}, your chip").format(machine=machines()[machine_of(case)].name)
+    mine = machine(machine_of(case)).name
+    own = mine if own_machine.is_own(case.chip) else _("{machine}, your chip").format(machine=mine)
     return {OF_THE_CASE: own} | {id: _(machine.name) for id, machine in machines().items()}
 
 
@@ -141,6 +160,9 @@ def size_bytes(case: Case, size: str) -> float:
         if not cache:
             raise InputError(N_("{model} keeps no KV cache: choose another size, or another model."), model=model.name)
         return cache
+    if size == "token" and case.job == "infer":
+        with suppress(InputError):  # a model that does not write token by token has its weights read alone
+            return float(sum(np.sum(op.bytes) for op in operations(catalog.architecture(case.model), "decode", 1, case.context)))
     return (model.active_parameters if size == "token" else model.parameters) * BYTES_PER_WEIGHT
 
 
@@ -150,7 +172,9 @@ def size_said(case: Case, size: str) -> str:
     if size not in OF_CASE:
         return amount
     model = catalog.presets()[case.model].name
-    templates = {"token": N_("what one token reads of {model}"), "model": N_("all weights of {model}"), "kv": N_("the KV cache of {model}")}
+    templates = {"token": N_("one token of {model}"), "model": N_("the weights of {model}"), "kv": N_("the KV cache of {model}")}
+    if case.job != "infer":
+        templates["token"] = N_("one pass over {model}")
     return bracketed(amount, _(templates[size]).format(model=model))
 
 

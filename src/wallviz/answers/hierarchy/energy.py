@@ -51,7 +51,7 @@ def budget(case: Case) -> Budget:
     A byte costs what the vendor says of the nearest generation of the memory's family; a FLOP at most power / peak of the whole chip, which
     understates the share of movement. Where a figure is missing, the 45 nm model stands in for it.
     """
-    chip = catalog.chips()[case.chip]
+    chip = catalog.chip(case.chip)
     work = operations(catalog.architecture(case.model), PHASES[case.job], case.batch, case.context)
     flop, moved = (float(sum(np.sum(getattr(op, name)) for op in work)) for name in ("flop", "bytes"))
     memory = _memory_energy(chip)
@@ -114,7 +114,7 @@ def answer(case: Case, view: View) -> Answer:
         explain=partial(_why, now),
         doubt=partial(_how_sure, now),
         rows=_table,
-        sources=tuple(dict.fromkeys([*used, *(s for s in catalog.chips()[case.chip].source.split(";") if s)])),
+        sources=tuple(dict.fromkeys([*used, *(s for s in catalog.chip(case.chip).source.split(";") if s)])),
     )
 
 
@@ -181,7 +181,7 @@ def _table() -> tuple[Mapping[str, object], ...]:
             _("energy (J)"): level.energy_j_per_byte,
             _("per"): _("byte"),
             _("how obtained"): _(KINDS.get(level.energy_kind, "")),
-            _("source"): level.source,
+            _("source"): titles(tuple(s for s in level.source.split(";") if s)),
         }
         for level in _rows()
     ]

@@ -96,7 +96,6 @@ def years(case: Case, view: View) -> Answer:
         else ()
     )
     wanted = wanted or list(FEW_FAMILIES)
-    since = min(every()[id].points[0].date for id in wanted)
     series = []
     for id in wanted:
         family, fitted = every()[id], trend(id)
@@ -127,8 +126,9 @@ def years(case: Case, view: View) -> Answer:
     fast, slow = max(known, key=lambda one: one[1].multiplier(2.0)), min(known, key=lambda one: one[1].multiplier(2.0))
     return Answer(
         name="hierarchy",
-        sentence=_("Since {year} {fast} grew {most} per two years and {slow} {least}: each level falls behind at its own rate.").format(
-            year=since.year,
+        sentence=_("{fast} grew {most} per two years since {y0}, {slow} {least} since {y1}: each level falls behind at its own rate.").format(
+            y0=fast[0].points[0].date.year,
+            y1=slow[0].points[0].date.year,
             fast=_name(fast[0]),
             most=units.times(fast[1].multiplier(2.0)),
             slow=_name(slow[0]),
@@ -204,7 +204,7 @@ def _points(wanted: tuple[str, ...]) -> tuple[Mapping[str, object], ...]:
             _("unit"): "FLOP/s" if id == COMPUTE else "B/s",
             _("counted per"): _(every()[id].per),
             _("announced"): point in every()[id].announced,
-            _("source"): point.source,
+            _("source"): titles(tuple(s for s in point.source.split(";") if s)),
         }
         for id in wanted
         for point in (*every()[id].points, *every()[id].announced)

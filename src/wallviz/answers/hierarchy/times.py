@@ -7,8 +7,8 @@ from functools import partial
 
 from wallviz import catalog, units
 from wallviz.answers import Answer
-from wallviz.answers.hierarchy.choices import View, durations, size_bytes, size_said
-from wallviz.answers.hierarchy.choices import machines as every_machine
+from wallviz.answers.hierarchy.choices import View, durations, levels, size_bytes, size_said
+from wallviz.answers.hierarchy.choices import machine as machine_called
 from wallviz.case import Case
 from wallviz.figures import hierarchy as figures
 from wallviz.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
@@ -29,9 +29,8 @@ MISSING = {"capacity": N_("capacity"), "bandwidth": N_("bandwidth"), "latency": 
 
 def of(view: View, size: float, machine: str = "", *, more: bool | None = None) -> Ladder:
     """The ladder that the view shows."""
-    found = ladder(
-        every_machine()[machine or view.machine], size, catalog.levels().values(), catalog.links().values(), catalog.chips(), basis=view.basis
-    )
+    id = machine or view.machine
+    found = ladder(machine_called(id), size, levels(id), catalog.links().values(), catalog.chips(), basis=view.basis)
     shown = view.more if more is None else more
     return Ladder(found.machine, tuple(rung for rung in found.rungs if shown or not rung.expert), size, found.basis)
 
@@ -61,6 +60,8 @@ def _piece(rung: Rung, time: str) -> str:
     return (_("{time} over {name}") if rung.is_link else _("{time} from {name}")).format(time=time, name=short(rung))
 
 
+MOST_WORDS = 25
+"""Of a takeaway; a long name of a model is left to the figure's axis."""
 #: A link waits about a microsecond (1.04 us on InfiniBand, 1 us a hop of ICI): a tenth of what is shorter than ten is the latency's.
 SHORT_S = 1e-5
 
@@ -76,8 +77,10 @@ def _sentence(found: Ladder, said: str, size: float) -> str:
         return _("No source gives a bandwidth of {machine}: choose another machine.").format(machine=_(found.machine.name))
     texts = durations([rung.time_s(size) or 0.0 for rung in rungs])
     parts = [_piece(rung, _waited(rung, size, text)) for rung, text in zip(rungs, texts, strict=True)]
-    joined = _(", ").join(parts)
-    return _("{size} takes {times}.").format(size=said, times=joined)
+    sentence = _("{size} takes {times}.").format(size=said, times=_(", ").join(parts))
+    if len(sentence.split()) <= MOST_WORDS:
+        return sentence
+    return _("{size} takes {times}.").format(size=written(size), times=_(", ").join(parts))
 
 
 def answer(case: Case, view: View) -> Answer:
@@ -215,6 +218,8 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
                 _("fits"): {True: _("yes"), False: _("no"), None: None}[rung.holds(found.size_bytes)],
                 _("bandwidth (B/s)"): rung.bytes_per_s,
                 _("how obtained"): _(KINDS.get(rung.kind, rung.kind)),
+                _("promised (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind in ("vendor", "theoretical", "derived")), None),
+                _("measured (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind == "measured"), None),
                 _("other sources (B/s)"): "; ".join(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
                 _("latency (s)"): rung.latency_s,
                 _("energy (J/B)"): rung.energy_j_per_byte,

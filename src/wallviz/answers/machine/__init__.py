@@ -10,13 +10,31 @@ from wallviz.answers.machine import drawn
 from wallviz.answers.machine.choices import PARAMS, View, figure_names
 from wallviz.answers.machine.confirm import commands
 from wallviz.answers.machine.others import beside_names
-from wallviz.answers.machine.told import compared, facts, failures, samples
+from wallviz.answers.machine.own import ROOMS, chip_id
+from wallviz.answers.machine.promised import options as promises
+from wallviz.answers.machine.told import compared, facts, failures, products, samples
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.i18n import _
 from wallviz.probe.record import Record
 
-__all__ = ["PARAMS", "View", "answer", "beside_names", "commands", "compared", "facts", "failures", "figure_names", "in_time", "samples"]
+__all__ = [
+    "PARAMS",
+    "ROOMS",
+    "View",
+    "answer",
+    "beside_names",
+    "chip_id",
+    "commands",
+    "compared",
+    "facts",
+    "failures",
+    "figure_names",
+    "in_time",
+    "products",
+    "promises",
+    "samples",
+]
 
 
 def answer(case: Case, view: View, record: Record | None = None, against: Record | None = None, *, opened: bool = False) -> Answer:

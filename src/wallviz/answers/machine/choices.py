@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wallviz.answers.machine.others import others
+from wallviz.answers.machine.promised import bytes_per_s
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 from wallviz.params import Param, choice, names
@@ -18,15 +19,25 @@ FIGURES = {
 BESIDE = ("h100-sxm5-80gb", "a100-80gb", "mi300x", "amd-epyc-zen-5-2-vcpus")
 """Machines that stand beside the reader's until others are chosen."""
 MOST_BESIDE = 8
-PARAMS: tuple[Param, ...] = (choice("show", FIGURES, "staircase"), names("beside"))
+
+
+def _promise(text: str) -> str:
+    """A promise as an address gives it: checked, and kept as it was typed."""
+    bytes_per_s(text)
+    return text.strip()
+
+
+PARAMS: tuple[Param, ...] = (choice("show", FIGURES, "staircase"), names("beside"), Param("promised", "", _promise, longest=60))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The page's choices: `show` is a key of `FIGURES`; `beside` holds ids of `others`, none meaning `BESIDE`."""
+    """The page's choices: `show` is a key of `FIGURES`; `beside` holds ids of `others`, none meaning `BESIDE`; `promised` is what the reader
+    says of a memory whose rate no driver states."""
 
     show: str = "staircase"
     beside: tuple[str, ...] = ()
+    promised: str = ""
 
 
 def figure_names() -> dict[str, str]:

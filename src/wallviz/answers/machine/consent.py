@@ -24,6 +24,7 @@ PARTS = {
     "check": N_("The results are checked"),
     "sweep": N_("Rates by working set"),
     "latency": N_("Latency"),
+    "arithmetic": N_("Matrix products"),
     "done": N_("Done"),
 }
 

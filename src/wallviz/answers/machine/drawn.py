@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
 
 from wallviz import catalog, units
 from wallviz.answers import Answer
 from wallviz.answers.machine import told
 from wallviz.answers.machine.choices import View, beside
 from wallviz.answers.machine.others import Other, others, published_shares
+from wallviz.answers.machine.promised import with_promise
 from wallviz.answers.machine.told import KERNELS, named
 from wallviz.case import Case
+from wallviz.errors import InputError
 from wallviz.figures import hierarchy as rows_figures
 from wallviz.figures import machine as figures
 from wallviz.figures.machine import Line, Spot, Wall
 from wallviz.hardware import MemoryLevel
 from wallviz.i18n import _, bracketed, labelled, qualified
+from wallviz.probe.as_chip import reach_bytes
 from wallviz.probe.reasons import Flag
-from wallviz.probe.record import Cache, Record
+from wallviz.probe.record import Record
 
 MOST_BARS = 24
 """Bars of one figure; a record may hold two hundred kernels, a measurement has six and a few transfers."""
@@ -66,6 +68,11 @@ def shown(case: Case, view: View, record: Record | None, against: Record | None)
 
 def answer(case: Case, view: View, record: Record | None, against: Record | None, *, opened: bool) -> Answer:
     """The answer for a record, or for published machines where there is none; one that was `opened` is said to be."""
+    refused: list[str] = []
+    try:
+        record = with_promise(record, view.promised)
+    except InputError as error:  # typed on the page: said, and nothing else is lost
+        refused.append(str(error))
     given = shown(case, view, record, against)
     made = _FIGURES[view.show](given)
     sure, trust = _badge(given.record)
@@ -73,8 +80,8 @@ def answer(case: Case, view: View, record: Record | None, against: Record | None
         made,
         sure=sure,
         trust=trust,
-        problems=_problems(record, given, opened=opened),
-        explain=partial(told.why, case, given.record),
+        problems=(*refused, *_problems(record, given, opened=opened)),
+        explain=partial(told.why, case, given.record, view.promised),
         doubt=partial(told.how_sure, given.record),
         sources=given.sources,
     )
@@ -170,15 +177,6 @@ def _steps(other: Other, values: Sequence[tuple[MemoryLevel, float]], largest: f
         spots += [Spot(start, value, how), Spot(end, value, how)]
         start = end
     return Line(other.name, tuple(spots), said=units.si(spots[-1].value, unit))
-
-
-def reach_bytes(cache: Cache, threads: int | None) -> float:
-    """What `threads` processors hold together in a cache of which each has, or shares, an instance.
-
-    >>> reach_bytes(Cache(2, 2**20, 2), 4) / 2**20, reach_bytes(Cache(3, 2**25), 4) / 2**20
-    (2.0, 32.0)
-    """
-    return float(cache.bytes * (ceil(threads / cache.shared_by) if threads and cache.shared_by else 1))
 
 
 def _walls(record: Record | None) -> list[Wall]:

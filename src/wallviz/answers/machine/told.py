@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from wallviz import catalog, units
+from wallviz.answers.machine import promised
 from wallviz.case import Case
 from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.probe.nvml import Basis
@@ -71,7 +72,7 @@ def sentence(case: Case, record: Record) -> str:
     return _("This machine moves {rate}: it cannot write more than {n} tokens/s with {model} in bf16, whatever its FLOP/s.").format(**values)
 
 
-def why(case: Case, record: Record | None) -> str:
+def why(case: Case, record: Record | None, promise: str = "") -> str:
     """The formula with the reader's numbers, as Markdown; nothing of a record's own text is in it."""
     model = catalog.presets()[case.model]
     weights = model.active_parameters * BF16_BYTES
@@ -100,7 +101,8 @@ def why(case: Case, record: Record | None) -> str:
         )
     )
     if record.theoretical_bytes_per_s:
-        lines += [f"- {_promised(record)}"] if _promised(record) else []
+        source = promised.said(promise, record.theoretical_bytes_per_s) if record.theoretical_source == promised.READER else _promised(record)
+        lines += [f"- {source}"] if source else []
         lines.append(
             "- "
             + _("share: {rate} / {peak} = {share} %").format(
@@ -217,12 +219,30 @@ def facts(record: Record | None) -> tuple[Mapping[str, object], ...]:
     return tuple({_("what"): what, _("value"): value} for what, value in said if value)
 
 
+def products(record: Record | None) -> tuple[Mapping[str, object], ...]:
+    """The matrix products by number format: best, median and number of samples."""
+    if record is None:
+        return ()
+    return tuple(
+        {
+            _("matrix product"): name.upper(),
+            _("threads"): record.threads or "–",
+            _("best, GFLOP/s"): None if each.best_flop_per_s is None else each.best_flop_per_s / 1e9,
+            _("median, GFLOP/s"): None if each.median_flop_per_s is None else each.median_flop_per_s / 1e9,
+            _("samples"): each.samples,
+            _("check"): _("not checked") if each.valid is None else _("passed") if each.valid else _("failed"),
+        }
+        for name, each in record.arithmetic.items()
+    )
+
+
 def compared(a: Record, b: Record) -> tuple[str, tuple[Mapping[str, object], ...]]:
     """`b` against `a` as a sentence and rows: kernels, then the staircase and latencies at the sizes that both have."""
     found: Comparison = compare(a, b)
     rows: list[Mapping[str, object]] = []
     series = [
         *((named(each.what), each, "B/s") for each in found.kernels),
+        *((_("matrix product, {format}").format(format=each.what.upper()), each, "FLOP/s") for each in found.arithmetic),
         *((_("staircase at {size}").format(size=units.binary(size)), each, "B/s") for size, each in found.sweep.items()),
         *((_("latency at {size}").format(size=units.binary(size)), each, "s") for size, each in found.latency.items()),
     ]

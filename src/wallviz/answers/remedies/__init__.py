@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache, partial, reduce
 from typing import Any
 
 from wallviz import catalog, units
@@ -19,6 +19,7 @@ from wallviz.remedies.effect import Effect, find, waterfall
 from wallviz.remedies.plan import Plan, plan
 from wallviz.remedies.published import GRADES, Published
 from wallviz.remedies.remedy import SECTIONS, Remedy
+from wallviz.scaleout.phrases import served_split, split
 
 __all__ = ["PARAMS", "RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered", "planned", "words"]
 
@@ -46,7 +47,7 @@ def planned(case: Case, view: View) -> Plan:
 def _plain(view: View) -> View:
     """Without what does not change the plan."""
     return replace(
-        view, apply=(), show="memory", order="chosen", every=False, figure="plane", trials=81, eta=3, median=-22, spread=4, scale=0, critical=4000
+        view, apply=(), show="memory", order="chosen", every=False, figure="waterfall", trials=81, eta=3, median=-22, spread=4, scale=0, critical=4000
     )
 
 
@@ -88,7 +89,7 @@ def _chosen(found: Plan, view: View) -> Chosen:
 
 def answer(case: Case, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
-    return _answer(case, replace(view, figure="plane"), language())
+    return _answer(case, replace(view, figure="waterfall"), language())
 
 
 @lru_cache(maxsize=512)
@@ -153,7 +154,7 @@ def _sentence(found: Plan, chosen: Chosen) -> str:
     if found.way is not None:
         return _("Cheapest way to fit: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
     if found.fits or found.capacity_bytes is None:
-        return _("It fits; what makes it fastest: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
+        return _("It fits; fastest: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
     return _("No way to fit was found; the most one remedy does: {what}, {change}.").format(what=what, change=change)
 
 
@@ -174,12 +175,10 @@ def _change(steps: Sequence[Effect], found: Plan) -> str:
     more = steps[-1].setup.gpus / found.setup.gpus
     if abs(factor - 1.0) < 0.005:
         time = _("no more time")
-    elif found.goal == "faster" and factor < 1:
-        time = _("{factor} the speed").format(factor=units.times(1.0 / factor))
+    elif found.setup.serves:
+        time = _("{before} → {after} tokens/s").format(before=units.significant(first.tokens_per_s), after=units.significant(last.tokens_per_s))
     else:
-        time = (
-            _("{share} time").format(share=_percent(factor - 1.0)) if 0.5 < factor < 2 else _("{factor} the time").format(factor=units.times(factor))
-        )
+        time = _("{share} time").format(share=_percent(factor - 1.0))
     return qualified(size, time, _("{factor} the GPUs").format(factor=units.times(more)) if more > 1 else "")
 
 
@@ -196,7 +195,7 @@ def _quality(steps: Sequence[Effect], found: Plan) -> str:
 
 
 def _quality_lost(share: float) -> str:
-    return _("quality −{share} (published)").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
+    return _("published quality loss {share}").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
 
 
 def _caption(found: Plan, chosen: Chosen) -> str:
@@ -210,9 +209,19 @@ def _caption(found: Plan, chosen: Chosen) -> str:
         else _("the bandwidth line moves to {rate}: hardware").format(rate=units.si(last.setup.chip.memory_bytes_per_s or 0.0, "B/s")),
         _("times are bounds: what the roofline allows, links and slot not hidden"),
     ]
+    said.insert(0, labelled(_("split as it is"), _split(found)))
     if chosen.proposed:
         said.insert(0, _("proposed, nothing applied yet"))
     return " · ".join(said)
+
+
+def _split(found: Plan) -> str:
+    """How the job is split over its GPUs before anything is done, as the footprint page splits it."""
+    now = found.setup
+    if not now.serves:
+        return split(now.run)
+    names = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+    return served_split({name: int(now.option(name, 1)) for name in names} | {"replicas": 1})
 
 
 # -- the waterfall -----------------------------------------------------------------------------------------------------------------
@@ -230,7 +239,7 @@ def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.Bar]:
     memory = view.show == "memory"
 
     def said(value: float) -> str:
-        return units.binary(value) if memory else units.si(value, "s")
+        return units.binary(value) if memory else units.duration(value)
 
     now = found.now.bytes if memory else found.now.time_s
     bars = [figures.Bar(_("As it is"), 0.0, now, said(now))]
@@ -321,13 +330,16 @@ def cards(case: Case, view: View) -> tuple[RemedyCard, ...]:
 
 
 def _card(e: Effect, found: Plan, *, on: bool) -> RemedyCard:
-    buys = f"{'−' if e.saves_bytes >= 0 else '+'}{units.binary(abs(e.saves_bytes))}"
-    if abs(e.moved_factor - 1.0) >= 0.005:
-        buys = qualified(buys, _("{share} bytes moved").format(share=_percent(e.moved_factor - 1.0)))
-    time = _("no more time") if abs(e.time_factor - 1.0) < 0.005 else _("{share} time").format(share=_percent(e.time_factor - 1.0))
-    costs = _("{text}; {more}").format(text=time, more=_(e.remedy.costs))
-    if lost := found.losses.get(e.remedy.id):
-        costs = _("{text}; {more}").format(text=costs, more=_quality_lost(lost))
+    size = f"{'−' if e.saves_bytes >= 0 else '+'}{units.binary(abs(e.saves_bytes))}"
+    moved = "" if abs(e.moved_factor - 1.0) < 0.005 else _("{share} bytes moved").format(share=_percent(e.moved_factor - 1.0))
+    slower = e.time_factor - 1.0
+    time = "" if abs(slower) < 0.005 else _("{share} time").format(share=_percent(slower))
+    lost = found.losses.get(e.remedy.id)
+    gains = [(size, e.saves_bytes > 0), (time, slower < 0), (moved, e.moved_factor < 1.0)]
+    prices = [(size, e.saves_bytes < 0), (time, slower >= 0), (moved, e.moved_factor >= 1.0)]
+    buys = qualified(*(said for said, counts in gains if counts)) or _("nothing here")
+    more = [*(said for said, counts in prices if counts and said), _(e.remedy.costs), *([_quality_lost(lost)] if lost else [])]
+    costs = reduce(lambda text, next_: _("{text}; {more}").format(text=text, more=next_), more)
     cases = found.evidence.get(e.remedy.id, ())
     measured = labelled(_(GRADES[cases[0].grade]), _(cases[0].setting)) if cases else _("nothing published in our table: computed")
     if e.remedy.default_on:
@@ -348,8 +360,8 @@ def _why(found: Plan, chosen: Chosen) -> str:
                 formula=_(s.remedy.formula),
                 before=units.binary(s.before.bytes),
                 after=units.binary((s.after or s.before).bytes),
-                t0=units.si(s.before.time_s, "s"),
-                t1=units.si((s.after or s.before).time_s, "s"),
+                t0=units.duration(s.before.time_s),
+                t1=units.duration((s.after or s.before).time_s),
                 m0=units.si(s.before.moved_bytes, "B"),
                 m1=units.si((s.after or s.before).moved_bytes, "B"),
             )
@@ -367,7 +379,7 @@ def _why(found: Plan, chosen: Chosen) -> str:
         ),
     ]
     places = {"chip": _("chip"), "links": _("links"), "slot": _("PCI Express"), "bubble": _("pipeline bubble")}
-    lines += ["", labelled(_("Now"), listing(f"{places[name]} {units.si(s, 's')}" for name, s in found.now.seconds.items() if s))]
+    lines += ["", labelled(_("Now"), listing(f"{places[name]} {units.duration(s)}" for name, s in found.now.seconds.items() if s))]
     return "\n".join(lines)
 
 
@@ -431,8 +443,8 @@ def every(case: Case, view: View) -> tuple[dict[str, object], ...]:
             _("group"): _(SECTIONS[e.remedy.section]),
             _("remedy"): _(e.remedy.name),
             _("saves"): units.binary(e.saves_bytes) if e.after is not None else "–",
-            _("time"): f"× {e.time_factor:.2f}" if e.after is not None else "–",
-            _("moved"): f"× {e.moved_factor:.2f}" if e.after is not None else "–",
+            _("time"): _percent(e.time_factor - 1.0) if e.after is not None else "–",
+            _("moved"): _percent(e.moved_factor - 1.0) if e.after is not None else "–",
             _("price"): _(e.remedy.formula),
             _("fails when"): _(e.remedy.fails),
             _("by default"): _(e.remedy.default_on),

@@ -18,7 +18,7 @@ from wallviz.remedies.setup import Draft, Setup
 
 SHOW = ("memory", "time")
 ORDERS = ("chosen", "largest", "cheapest")
-FIGURES = ("plane", "quality", "line", "search", "batch", "formats")
+FIGURES = ("waterfall", "plane", "quality", "line", "search", "batch", "formats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class View:
     order: str = "chosen"
     every: bool = False
     """Offer every remedy, not only those that matter most."""
-    figure: str = "plane"
+    figure: str = "waterfall"
     # how it is run before anything is done
     precision: str = "bf16-mixed"
     kernels: str = "flash"
@@ -82,7 +82,7 @@ WORDS: dict[str, dict[Any, str]] = {
     "show": {"memory": N_("Memory"), "time": N_("Time")},
     "order": {"chosen": N_("As chosen"), "largest": N_("Largest first"), "cheapest": N_("Cheapest first")},
     "figure": {
-        "plane": N_("Saved against paid"), "quality": N_("Quality against bits"), "line": N_("The bandwidth line"),
+        "waterfall": N_("Step by step"), "plane": N_("Saved against paid"), "quality": N_("Quality against bits"), "line": N_("The bandwidth line"),
         "search": N_("Fewer trials"), "batch": N_("Bytes of a whole run"), "formats": N_("Number formats"),
     },
 }  # fmt: skip
@@ -107,7 +107,7 @@ def label(param: str) -> str:
 
 def setup(case: Case, view: View) -> Setup:
     """The job as it is run before anything is done; raises InputError for what cannot run."""
-    arch, chip = catalog.architecture(case.model), catalog.chips()[case.chip]
+    arch, chip = catalog.architecture(case.model), catalog.chip(case.chip)
     run_as = shared.View(
         precision=view.precision,
         kernels=view.kernels,

@@ -8,8 +8,9 @@ from functools import cache, lru_cache
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.answers import Answer
+from wallviz.answers import Action, Answer
 from wallviz.answers.remedies import _plain, known, planned
+from wallviz.answers.remedies import answer as remedies_answer
 from wallviz.answers.remedies.choices import View
 from wallviz.case import Case
 from wallviz.errors import InputError
@@ -31,7 +32,9 @@ TOKENS_A_PARAMETER = 20.0
 
 
 def answer(case: Case, view: View) -> Answer:
-    """The figure that `view` asks for."""
+    """The figure that `view` asks for, instead of the steps of the case."""
+    if view.figure == "waterfall":
+        return remedies_answer(case, view)
     return _answer(case, replace(_plain(view), **{n: getattr(view, n) for n in _NEEDS.get(view.figure, ())}, figure=view.figure), language())
 
 
@@ -42,9 +45,17 @@ _NEEDS = {"search": ("trials", "eta"), "batch": ("critical",), "formats": ("medi
 def _answer(case: Case, view: View, _language: str) -> Answer:
     try:
         make = {"plane": _plane, "quality": _quality, "line": _line, "search": _search, "batch": _batch, "formats": _formats}[view.figure]
-        return make(case, view).with_spec()
+        return replace(make(case, view).with_spec(), actions=(_back(),))
     except InputError as error:
-        return Answer("remedies-figure", str(error), None)
+        return Answer("remedies-figure", str(error), None, sure=_("cannot run"), trust="red", actions=(_back(),))
+
+
+def _back() -> Action:
+    return Action(_("Back to your case"), _("What each remedy does to it, step by step"), {"figure": "waterfall"})
+
+
+def _titles(source: str) -> str:
+    return "; ".join(catalog.sources()[id].title for id in source.split(";") if id in catalog.sources())
 
 
 def _sources(*ids: str) -> tuple[str, ...]:
@@ -91,7 +102,7 @@ def _plane(case: Case, view: View) -> Answer:
         {
             _("remedy"): _(REMEDIES[p.remedy].name), _("tested on"): _(p.setting), _("saved"): p.saved, _("of what"): _(SAVED[p.saved_what]),
             _("time"): p.time, _("quality lost"): p.quality, _("traffic"): p.traffic,
-            _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): p.source,
+            _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): _titles(p.source),
         }
         for p in points
     )  # fmt: skip
@@ -109,7 +120,7 @@ def _spot(point: Published, *, named: bool) -> figures.Spot:
             price=price,
             kind=_(figures.PRICES[point.kind][0]),
         ),
-        f"{_(GRADES[point.grade])} · {point.source}",
+        f"{_(GRADES[point.grade])} · {_titles(point.source)}",
     )
     return figures.Spot(_(REMEDIES[point.remedy].name), point.saved or 0.0, point.price, point.kind, failed=point.failed, named=named, hover=lines)
 
@@ -153,7 +164,7 @@ def _quality(case: Case, view: View) -> Answer:
     rows = tuple(
         {
             _("model"): q.model, _("format"): q.format, _("method"): q.method, _("bits a weight"): q.bits, _("perplexity ratio"): q.ratio,
-            _("importance matrix"): q.imatrix, _("source"): q.source,
+            _("importance matrix"): q.imatrix, _("source"): _titles(q.source),
         }
         for q in board
     )  # fmt: skip

@@ -13,7 +13,7 @@ from wallviz.answers.roofline import around, doubt
 from wallviz.answers.roofline.choices import PARAMS, View, chips, groups, label, words
 from wallviz.answers.roofline.doubt import measured_here, miss, targets
 from wallviz.answers.roofline.drawn import PHASE_NAMES, drawn, operations_said, operations_table
-from wallviz.answers.roofline.workload import Workload, workload
+from wallviz.answers.roofline.workload import Workload, first_prompt, held_bytes, holders, most_sequences, workload
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.footprint import quantization
@@ -61,12 +61,13 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
         drawing, rows = drawn(now)
     except InputError as error:
         return Answer("roofline", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case, view))
+    sure, trust = _badge(now)
     return Answer(
         name="roofline",
         sentence=sentence(now),
         drawing=drawing,
-        sure=_("a bound: never faster"),
-        trust="green",
+        sure=sure,
+        trust=trust,
         caption=_caption(now),
         actions=_actions(now),
         explain=partial(doubt.why, now),
@@ -110,10 +111,11 @@ def sentence(now: Workload) -> str:
             else _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
         )
     elif step.phase == "train":
+        said["rate"] = _("{rate} tokens/s per chip").format(**said) if now.case.chips > 1 else _("{rate} tokens/s").format(**said)
         template = (
-            _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate} tokens/s.")
+            _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate}.")
             if bandwidth
-            else _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
+            else _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate}.")
         )
     else:
         template = (
@@ -137,7 +139,7 @@ def _longest(now: Workload) -> str:
     return template.format(
         operation=_(most.operation.name),
         share=doubt.percent(float(most.time_s) / float(step.time_s)),
-        whole=units.si(float(step.time_s), "s"),
+        whole=units.duration(float(step.time_s)),
         phase=_(PHASE_NAMES[phase]).lower(),
     )
 
@@ -145,28 +147,53 @@ def _longest(now: Workload) -> str:
 def _caption(now: Workload) -> str:
     found = []
     if "prefill" in now.steps:
-        step = now.steps["prefill"]
+        one = first_prompt(now)
         template = _("prompt of {n} tokens in {time} at least")
-        found.append(template.format(n=f"{now.view.prompt or now.case.context:,}", time=units.si(float(step.time_s), "s")))
+        found.append(template.format(n=f"{now.view.prompt or now.case.context:,}", time=units.duration(float(one.time_s))))
+        if now.case.batch > 1:
+            every = units.duration(float(now.steps["prefill"].time_s))
+            found.append(_("all {n} prompts in {time}").format(n=f"{now.case.batch:,}", time=every))
     if "decode" in now.steps:
-        found.append(_("each further token {time} at least").format(time=units.si(float(now.steps["decode"].time_s), "s")))
+        found.append(_("each further token {time} at least").format(time=units.duration(float(now.steps["decode"].time_s))))
     if "train" in now.steps:
-        found.append(_("forward and backward {time} at least").format(time=units.si(float(now.steps["train"].time_s), "s")))
+        found.append(_("forward and backward {time} at least").format(time=units.duration(float(now.steps["train"].time_s))))
+        if now.case.chips > 1:
+            found.append(_("drawn: one of {n} chips, each with a batch of its own, links left out").format(n=f"{now.case.chips:,}"))
     if now.tensor_parallel > 1:
         found.append(_("each layer over {n} GPUs, their links left out").format(n=f"{now.tensor_parallel:,}"))
     found.append(_("open: computed, filled: measured"))
     return " · ".join(found)
 
 
+def _badge(now: Workload) -> tuple[str, str]:
+    if not fits(now):
+        return _("does not fit"), "red"
+    if now.view.half_square and now.view.kernels == "fused":
+        return _("a bound: never faster"), "green"
+    return _("counted as chosen: no strict bound"), "orange"
+
+
+def fits(now: Workload) -> bool:
+    """Whether the weights, and in serving the cache of every sequence, fit the chips that hold them, as far as that is known."""
+    return now.weights_bytes <= held_bytes(now) and ("decode" not in now.steps or now.case.batch <= most_sequences(now))
+
+
 def _problems(now: Workload) -> tuple[str, ...]:
     found = [_(note) for note in now.main.notes]
-    held = (now.chip.memory_bytes or 0.0) * now.tensor_parallel
-    if held and now.weights_bytes > held:
+    if now.weights_bytes > held_bytes(now):
         found.append(
             _("These weights need {need}; {n} × {chip} hold {have}: drawn as if they could.").format(
-                need=units.si(now.weights_bytes, "B"), n=f"{now.tensor_parallel:,}", chip=now.name, have=units.si(held, "B")
+                need=units.si(now.weights_bytes, "B", 4), n=f"{holders(now):,}", chip=now.name, have=units.si(held_bytes(now), "B", 4)
             )
         )
+    elif not fits(now):
+        most = most_sequences(now)
+        template = (
+            _("Beside the weights {n} × {chip} hold the cache of {most} such sequences, not of {batch}: drawn as if they could.")
+            if most >= 1
+            else _("Beside the weights {n} × {chip} hold not even one such sequence: drawn as if they could.")
+        )
+        found.append(template.format(n=f"{holders(now):,}", chip=now.name, most=f"{int(most):,}", batch=f"{now.case.batch:,}"))
     return tuple(found)
 
 
@@ -176,9 +203,18 @@ def _actions(now: Workload) -> tuple[Action, ...]:
         return ()
     step = now.steps["decode"]
     found = []
-    turn = ceil(step.critical_batch)
-    if now.case.batch < turn <= 65_536:
-        there = _rate(now, replace(now.case, batch=turn), now.view)
+    turn, most = ceil(step.critical_batch), most_sequences(now)
+    if most < min(turn, 65_536) and 1 <= most != now.case.batch:
+        there = _rate(replace(now.case, batch=int(most)), now.view)
+        found.append(
+            Action(
+                _("Batch {n}").format(n=f"{int(most):,}"),
+                _("The most whose cache fits; the matrix products would turn at {turn}. Then {there}.").format(turn=f"{turn:,}", there=there),
+                {"batch": int(most)},
+            )
+        )
+    elif now.case.batch < turn <= 65_536 and most >= turn:
+        there = _rate(replace(now.case, batch=turn), now.view)
         found.append(
             Action(
                 _("Batch {n}").format(n=f"{turn:,}"),
@@ -187,23 +223,25 @@ def _actions(now: Workload) -> tuple[Action, ...]:
             )
         )
     if quantization.weights_bytes(now.arch, now.view.format) > quantization.weights_bytes(now.arch, "nf4"):
-        there = _rate(now, now.case, replace(now.view, format="nf4"))
+        there = _rate(now.case, replace(now.view, format="nf4"))
         found.append(
             Action(
                 _("Weights in 4 bits"), _("Fewer bytes a token; arithmetic stays in 16 bits. Then {there}.").format(there=there), {"format": "nf4"}
             )
         )
     if now.case.context < 131_072:
-        there = _rate(now, replace(now.case, context=131_072), now.view)
+        there = _rate(replace(now.case, context=131_072), now.view)
         found.append(Action(_("Context 131,072"), _("The KV cache takes over. Then {there}.").format(there=there), {"context": 131_072}))
     return tuple(found)
 
 
-def _rate(now: Workload, case: Case, view: View) -> str:
+def _rate(case: Case, view: View) -> str:
     try:
-        return _("at most {rate} tokens/s").format(rate=units.significant(float(workload(case, view).main.tokens_per_s)))
+        there = workload(case, view)
     except InputError as error:
         return str(error)
+    template = _("at most {rate} tokens/s") if fits(there) else _("at most {rate} tokens/s, if it fitted")
+    return template.format(rate=units.significant(float(there.main.tokens_per_s)))
 
 
 # ---------------------------------------------------------------- the drawers

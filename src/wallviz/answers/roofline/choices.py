@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,10 @@ class View:
     activations: str = "bf16"
     tensor_parallel: int | None = None
     """GPUs that share each layer; None for all chips of the case that can."""
-    kernels: str = "flash"
-    half_square: bool = False
+    kernels: str = "fused"
+    """Nothing elementwise goes through memory: with the half below the least that a chip must do, so that the time is a bound."""
+    half_square: bool = True
+    """Only the pairs that a causal mask keeps; papers count the whole square."""
     recompute: str = "none"
     accumulate: str = "fp32"
     prompt: int | None = None
@@ -89,7 +91,7 @@ PARAMS: tuple[Param, ...] = (
     choice("kv", kv_cache.FORMATS, _D.kv),
     choice("activations", ACTIVATIONS, _D.activations),
     choice("kernels", KERNELS, _D.kernels),
-    flag("half_square"),
+    flag("half_square", default=True),
     choice("recompute", RECOMPUTE, _D.recompute),
     choice("accumulate", ACCUMULATE, _D.accumulate),
     *(number(name, getattr(_D, name), *limits) for name, limits in _RANGES.items()),
@@ -124,8 +126,14 @@ def words(param: str) -> dict[str, str]:
     """The options of choice `param`, by id, in the language in use."""
     if param in ("format", "kv"):
         options = FORMATS if param == "format" else tuple(kv_cache.FORMATS)
-        return {name: name.removeprefix(quantization.GGUF) if name.startswith(quantization.GGUF) else name.upper() for name in options}
+        return {name: _format(name, options) for name in options}
     return {option: _(said) for option, said in WORDS[param].items()}
+
+
+def _format(name: str, options: Collection[str]) -> str:
+    """A format's name without its prefix, unless another one is called that: a list tells options apart by their names."""
+    mix = name.removeprefix(quantization.GGUF)
+    return f"GGUF {mix}" if mix != name and mix.lower() in options else mix if mix != name else name.upper()
 
 
 def label(param: str) -> str:

@@ -16,7 +16,7 @@ from wallviz.answers.roofline.workload import Workload, chip_of, largest, worklo
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.figures.accuracy import signed
-from wallviz.i18n import N_, _, followed, labelled, listing
+from wallviz.i18n import N_, _, bracketed, labelled, listing
 from wallviz.roofline import report
 from wallviz.roofline.efficiency import by, leave_one_out
 from wallviz.roofline.operations import ENCODER_ALONE, bytes_per_weight
@@ -54,6 +54,7 @@ def why(now: Workload) -> str:
     roof = now.main.roof
     lines = [
         _("An operation takes at least the longer of two times: its FLOP over the peak, its bytes over the bandwidth."),
+        _counted(now),
         "",
         _("- **{chip}**: {peak} over {bandwidth} is {ridge} FLOP per byte, the ridge. Work below it waits for memory.").format(
             chip=now.name,
@@ -84,6 +85,14 @@ def why(now: Workload) -> str:
     return "\n".join(lines)
 
 
+def _counted(now: Workload) -> str:
+    """Which work is counted: the least that must be done, or as papers count it."""
+    if now.view.half_square and now.view.kernels == "fused":
+        return _("Counted is the least: the half of attention that a causal mask keeps, and nothing elementwise through memory. "
+                 "Papers count the whole square and more traffic: Expert, kernels.")  # fmt: skip
+    return _("Counted as the Expert drawer says, which may be more than must be done: then the times are no strict bound.")
+
+
 def _ridges(now: Workload) -> str:
     """The ridge by precision, and of the same arithmetic against the levels on the chip."""
     by_precision = [f"{p.upper()} {units.significant(ridge)}" for p, ridge in ridges(now.chip, accumulate=now.view.accumulate).items()]
@@ -103,8 +112,8 @@ def _of(phase: str, step: Step) -> str:
         flop=units.si(float(step.flop), "FLOP"),
         bytes=units.si(float(step.bytes), "B"),
         has=units.significant(float(step.arithmetic_intensity)),
-        time=units.si(float(step.time_s), "s"),
-        overlap=units.si(float(step.overlap_time_s), "s"),
+        time=units.duration(float(step.time_s)),
+        overlap=units.duration(float(step.overlap_time_s)),
     )
 
 
@@ -151,8 +160,11 @@ def how_sure(now: Workload) -> str:
         )
     )
     for reason in dict.fromkeys(p.reason for p in misses):
-        those = listing(f"`{p.case.id}` {signed(p.error or 0.0, 1)}" for p in misses if p.reason == reason)
-        lines.append(f"- {followed(_(reason), those)}")
+        those = sorted(p.error or 0.0 for p in misses if p.reason == reason)
+        span = signed(those[0], 1) if len(those) == 1 else _("{n} numbers, {low} to {high}").format(
+            n=len(those), low=signed(those[0], 1), high=signed(those[-1], 1)
+        )  # fmt: skip
+        lines.append(f"- {bracketed(_(reason).rstrip('.。'), span)}")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import gcd
+from math import gcd, inf
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from wallviz.errors import InputError
 from wallviz.footprint import quantization
 from wallviz.hardware import Accelerator
 from wallviz.roofline.roof import own_chip
-from wallviz.roofline.serving import Largest, largest_batch
+from wallviz.roofline.serving import Largest, fitting, largest_batch
 from wallviz.roofline.step import Step, step
 from wallviz.transformer import Architecture, Attention, LatentAttention
 
@@ -72,7 +72,7 @@ def chip_of(case: Case, view: View) -> Accelerator:
     """The chip of the case, or the reader's own by its numbers; one number alone stands in for the chip's."""
     if view.peak and view.bandwidth:
         return own_chip(view.peak * 1e12, view.bandwidth * 1e9, view.memory * 1e9 if view.memory else None, name=f"{view.peak:,} TFLOP/s")
-    chip = catalog.chips()[case.chip]
+    chip = catalog.chip(case.chip)
     given = {"fp16_flop_per_s": (view.peak, 1e12), "memory_bytes_per_s": (view.bandwidth, 1e9), "memory_bytes": (view.memory, 1e9)}
     instead: dict[str, Any] = {field: number * unit for field, (number, unit) in given.items() if number}
     if view.peak or view.bandwidth:  # another roof: nothing that was measured on the chip is under it
@@ -120,6 +120,37 @@ def path(now: Workload) -> Step | None:
     if "decode" not in now.steps:
         return None
     return step(now.arch, now.chip, phase="decode", batch=PATH, context=now.case.context, **now.options())
+
+
+def first_prompt(now: Workload) -> Step:
+    """Reading one prompt alone: what its sequence waits for at least."""
+    if now.case.batch == 1:
+        return now.steps["prefill"]
+    return step(now.arch, now.chip, phase="prefill", batch=1, context=now.view.prompt or now.case.context, **now.options())
+
+
+def holders(now: Workload) -> int:
+    """Chips that hold the weights together: those that share each layer in serving; all of them in training, which can shard states."""
+    return now.tensor_parallel if now.case.job == "infer" else now.case.chips
+
+
+def held_bytes(now: Workload) -> float:
+    """What those chips hold; infinite where nobody says."""
+    return inf if now.chip.memory_bytes is None else now.chip.memory_bytes * holders(now)
+
+
+@lru_cache(maxsize=256)
+def _most_sequences(arch: Architecture, chip: Accelerator, context: int, weights: str, kv: str, tensor_parallel: int) -> float:
+    found = fitting(arch, chip, context, weights, kv, tensor_parallel)
+    return inf if found is None else found
+
+
+def most_sequences(now: Workload) -> float:
+    """Sequences of the case's context whose cache fits beside the weights; infinite where nothing is cached or the memory is not known."""
+    try:
+        return _most_sequences(now.arch, now.chip, now.case.context, now.view.format, now.view.kv, now.tensor_parallel)
+    except InputError:
+        return inf
 
 
 def across(now: Workload, contexts: NDArray[np.float64], batch: int) -> Step:

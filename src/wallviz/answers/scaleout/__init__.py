@@ -7,14 +7,18 @@ from functools import lru_cache
 from typing import Any
 
 from wallviz.answers import Action, Answer
-from wallviz.answers.scaleout import curve, doubt, others
-from wallviz.answers.scaleout.choices import PARAMS, View, chips, gpu_options, groups, words
-from wallviz.answers.scaleout.study import best, study
+from wallviz.answers.scaleout import curve, doubt, export, others, serve
+from wallviz.answers.scaleout.choices import PARAMS, View, chips, gpu_options, groups, sequence_options, sequences, words
+from wallviz.answers.scaleout.study import best, layouts, served, study, ways
 from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
+from wallviz.scaleout.phrases import rate
+from wallviz.units import duration
 
-__all__ = ["PARAMS", "View", "answer", "best_layouts", "evidence_table", "gpu_options", "groups", "words"]
+__all__ = [
+    "PARAMS", "View", "answer", "best_layouts", "document", "evidence_table", "gpu_options", "groups", "sequence_options", "words",
+]  # fmt: skip
 
 _ANSWERS = {
     "curve": curve.answer,
@@ -26,6 +30,8 @@ _ANSWERS = {
     "rules": others.rules_of,
     "fewest": others.fewest,
 }
+#: The same for serving, where the job makes a difference.
+_SERVING = {"curve": serve.answer, "wire": serve.wire, "frontier": serve.against, "bill": serve.bill}
 evidence_table = doubt.table
 
 
@@ -37,21 +43,21 @@ def answer(case: Case, view: View) -> Answer:
 @lru_cache(maxsize=512)
 def _answer(case: Case, view: View, _language: str) -> Answer:
     try:
-        return _ANSWERS[view.show](case, view).with_spec()
+        return (_ANSWERS | (_SERVING if case.job == "infer" else {}))[view.show](case, view).with_spec()
     except InputError as error:
         return Answer("scaleout", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case, view))
 
 
 #: Parallelism beside copies of the model.
-SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel")
+SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "replicas")
 
 
 def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
     """Changes after which the job can run, at most three, the mildest first."""
     gpus = chips(case, view)
-    alone: dict[str, Any] = dict.fromkeys(SPLITS, 1)
+    alone: dict[str, Any] = dict.fromkeys(SPLITS, 1) | {"replicas": 0}
     asked: list[tuple[str, str, dict[str, Any]]] = []
-    if (shared := gpus // view.sequences) > 1:
+    if case.job != "infer" and (shared := gpus // sequences(case, view)) > 1:
         more = _("{n} sequences a step").format(n=f"{gpus:,}")
         asked.append((more, _("One for each chip: a larger batch"), {"sequences": gpus}))
         split = _("Split each sequence over {n} chips").format(n=f"{shared:,}")
@@ -67,7 +73,7 @@ def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
 
 def _runs(case: Case, view: View, sets: dict[str, Any]) -> bool:
     try:
-        study(
+        (served if case.job == "infer" else study)(
             replace(case, **{name: value for name, value in sets.items() if hasattr(case, name)}),
             replace(view, **{name: value for name, value in sets.items() if hasattr(view, name)}),
         )
@@ -77,13 +83,18 @@ def _runs(case: Case, view: View, sets: dict[str, Any]) -> bool:
 
 
 def best_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
-    """The fastest splits that fit, as rows; empty where none does or the job cannot run."""
+    """The split to choose and the fastest that fit, as rows; empty where none does or the job cannot run."""
     try:
-        found = best(case, view)
+        return _serving_layouts(case, view) if case.job == "infer" else _training_layouts(case, view)
     except InputError:
         return ()
+
+
+def _training_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
+    found = best(case, view)
     return tuple(
         {
+            _("choice"): _("simplest within 2 %") if one == found.chosen else _("fastest") if one == found.best[0] else "",
             _("tensor"): one.run.tensor_parallel,
             _("pipeline"): one.run.pipeline_parallel,
             _("chunks"): one.run.virtual_stages,
@@ -97,5 +108,28 @@ def best_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
             _("computing"): f"{one.efficiency:.0%}",
             "GiB": one.peak_bytes / 2**30,
         }
-        for one in found.best
+        for one in layouts(found)
     )
+
+
+def _serving_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
+    return tuple(
+        {
+            _("tensor"): way.job.layout["tensor_parallel"],
+            _("pipeline"): way.job.layout["pipeline_parallel"],
+            _("expert"): way.job.layout["expert_parallel"],
+            _("copies"): way.job.layout["replicas"],
+            _("sequences"): round(float(way.job.step.batch)),
+            _("tokens/s"): rate(float(way.job.step.tokens_per_s)),
+            _("tokens/s per chip"): rate(float(way.job.step.tokens_per_s_and_chip)),
+            _("time per token"): duration(float(way.job.step.step_s)),
+            "GiB": way.job.peak_bytes / 2**30,
+        }
+        for way in ways(case, view)[:8]
+        if way.holds
+    )
+
+
+def document(case: Case, view: View) -> str:
+    """Every number of the page as JSON."""
+    return export.document(case, view, answer(case, view))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from wallviz import catalog, units
 from wallviz.answers import Group, Setting
+from wallviz.answers.footprint.choices import FORMATS
 from wallviz.answers.footprint.choices import LABELS as FOOTPRINT_LABELS
 from wallviz.answers.footprint.choices import WORDS as FOOTPRINT_WORDS
+from wallviz.answers.footprint.choices import words as footprint_words
 from wallviz.case import Case
-from wallviz.footprint import run
+from wallviz.footprint import kv_cache, run
 from wallviz.i18n import N_, _, labelled
 from wallviz.params import Param, choice, flag, number
 from wallviz.scaleout.step import OVERLAPS
@@ -36,22 +38,29 @@ class View:
 
     show: str = "curve"
     gpus: int = 0
-    """0: as many as the case has, 64 where it has one."""
+    """0: as many as the case has; where it has one, 64 to train and a node to serve."""
     across: str = "infiniband/ndr"
     overlap: str = "none"
-    sequences: int = 256
-    """Of one step, all GPUs."""
+    sequences: int = 0
+    """Of one training step, all GPUs; 0: 256, or the case's batch on each GPU where that is more."""
     sweep: str = SWEEPS[0]
-    # layout, as in footprint.run.Run
-    zero: int = 1
+    # layout, as in footprint.run.Run and with its defaults
+    zero: int = 0
     tensor_parallel: int = 1
     sequence_parallel: bool = False
     pipeline_parallel: int = 1
     virtual_stages: int = 1
     context_parallel: int = 1
     expert_parallel: int = 1
-    recompute: str = "full"
+    recompute: str = "none"
     precision: str = "bf16-mixed"
+    method: str = "lora"
+    """Of fine-tuning."""
+    # serving
+    format: str = "bf16"
+    kv: str = "bf16"
+    replicas: int = 0
+    """Copies, each with requests of its own; 0: the fewest that leave ranks which can share the heads."""
     # links and efficiencies
     per_node: int = 8
     inside_gb: int = 0
@@ -61,17 +70,21 @@ class View:
     link_percent: int = 80
     gemm_percent: int = 70
     # the bill
-    tokens_bn: int = 15_000
+    tokens_bn: int = 0
+    """0: `TOKENS_BN` of the job."""
     price_cents: int = 0
     """Of one GPU hour, in hundredths of the reader's currency; 0: not given."""
     pue_percent: int = 120
 
 
+#: Tokens of a run, billions, where none are given: those of Llama 3's training; a billion to fine-tune on or to write.
+TOKENS_BN = {"train": 15_000, "finetune": 1, "infer": 1}
+
 _D = View()
 _RANGES = {
     "tensor_parallel": (1, 65_536), "pipeline_parallel": (1, 10_000), "virtual_stages": (1, 10_000), "context_parallel": (1, 65_536),
     "expert_parallel": (1, 65_536), "per_node": (1, 65_536), "inside_gb": (0, 100_000), "across_gb": (0, 100_000), "link_percent": (1, 100),
-    "gemm_percent": (1, 100), "tokens_bn": (1, 1_000_000_000), "price_cents": (0, 10_000_000), "pue_percent": (100, 1_000),
+    "gemm_percent": (1, 100), "replicas": (0, 65_536), "tokens_bn": (0, 1_000_000_000), "price_cents": (0, 10_000_000), "pue_percent": (100, 1_000),
 }  # fmt: skip
 MOST_GPUS = 262_144
 MOST_SEQUENCES = 1_000_000
@@ -80,12 +93,15 @@ PARAMS: tuple[Param, ...] = (
     number("gpus", _D.gpus, 0, MOST_GPUS),
     choice("across", ACROSS, _D.across),
     choice("overlap", OVERLAPS, _D.overlap),
-    number("sequences", _D.sequences, 1, MOST_SEQUENCES),
+    number("sequences", _D.sequences, 0, MOST_SEQUENCES),
     choice("sweep", SWEEPS, _D.sweep),
     number("zero", _D.zero, 0, 3),
     flag("sequence_parallel"),
     choice("recompute", run.RECOMPUTE, _D.recompute),
     choice("precision", run.PRECISIONS, _D.precision),
+    choice("method", run.METHODS, _D.method),
+    choice("format", FORMATS, _D.format),
+    choice("kv", kv_cache.FORMATS, _D.kv),
     *(number(name, getattr(_D, name), *ends) for name, ends in _RANGES.items()),
 )
 
@@ -104,18 +120,20 @@ WORDS: dict[str, dict[Any, str]] = {
     "zero": FOOTPRINT_WORDS["zero"],
     "recompute": FOOTPRINT_WORDS["recompute"],
     "precision": FOOTPRINT_WORDS["precision"],
+    "method": FOOTPRINT_WORDS["method"],
 }
 LABELS: dict[str, str] = {
     **{name: FOOTPRINT_LABELS[name] for name in (
         "zero", "tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel",
-        "recompute", "precision",
+        "recompute", "precision", "method", "format", "kv",
     )},
+    "replicas": N_("Copies (0: as few as can be)"),
     "per_node": N_("GPUs per node"),
     "inside_gb": N_("Inside a node, GB/s (0: the chip's)"),
     "across_gb": N_("Across nodes, GB/s per GPU (0: as chosen)"),
     "link_percent": N_("Links reach, %"),
     "gemm_percent": N_("Matrix products reach, %"),
-    "tokens_bn": N_("Tokens of the run, billions"),
+    "tokens_bn": N_("Tokens, billions (0: 15,000 to train, 1 to write)"),
     "price_cents": N_("Your price of a GPU hour, cents"),
     "pue_percent": N_("Data centre over chips, %"),
 }  # fmt: skip
@@ -125,6 +143,8 @@ def words(param: str) -> dict[Any, str]:
     """The options of choice `param`, by id, in the language in use."""
     if param == "across":
         return {name: labelled(label, units.si(rate, "B/s")) for name, (label, rate) in across_links().items()}
+    if param in ("format", "kv"):
+        return footprint_words(param)
     if param == "sweep":
         return {name: name for name in SWEEPS}
     return {option: _(said) for option, said in WORDS[param].items()}
@@ -143,14 +163,33 @@ def across_links() -> dict[str, tuple[str, float]]:
 
 def gpu_options(case: Case, view: View) -> dict[int, str]:
     """Powers of two for the control of the GPUs, with what the case and the link ask for; 0 is the case's own number."""
-    own = chips(case, View())
-    found = {0: f"{own:,}"} | {n: f"{n:,}" for n in sorted({*(2**i for i in range(18)), view.gpus or 1}) if n != own}
+    return _doubling(chips(case, View()), view.gpus, 18)
+
+
+def sequence_options(case: Case, view: View) -> dict[int, str]:
+    """The same for the sequences of a step; 0 is what `sequences` makes of it."""
+    return _doubling(sequences(case, replace(view, sequences=0)), view.sequences, 21)
+
+
+def _doubling(own: int, chosen: int, powers: int) -> dict[int, str]:
+    found = {0: f"{own:,}"} | {n: f"{n:,}" for n in sorted({*(2**i for i in range(powers)), chosen or 1}) if n != own}
     return dict(sorted(found.items(), key=lambda pair: pair[0] or own))
 
 
 def chips(case: Case, view: View) -> int:
-    """How many GPUs: those of the view, else of the case, else 64: one chip waits for nobody."""
-    return view.gpus or (case.chips if case.chips > 1 else 64)
+    """How many GPUs: those of the view, else of the case; where it has one, a node to serve and 64 to train: one chip waits for nobody."""
+    return view.gpus or (case.chips if case.chips > 1 else 8 if case.job == "infer" else 64)
+
+
+def sequences(case: Case, view: View) -> int:
+    """Sequences of a training step, all GPUs: those of the view, else 256 or as many as the case's batch on every data parallel rank."""
+    ranks = chips(case, view) // (view.tensor_parallel * view.pipeline_parallel * view.context_parallel)
+    return view.sequences or min(max(256, case.batch * ranks), MOST_SEQUENCES)
+
+
+def tokens(case: Case, view: View) -> float:
+    """Tokens of the whole run: to train on, or to write."""
+    return 1e9 * (view.tokens_bn or TOKENS_BN[case.job])
 
 
 def label(param: str) -> str:
@@ -158,15 +197,17 @@ def label(param: str) -> str:
     return _(LABELS[param])
 
 
-def groups(view: View) -> tuple[Group, ...]:
-    """Every other setting, grouped."""
-    return (
-        Group(_("How the job is split"), _settings("zero", "tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages",
-                                                   "context_parallel", "expert_parallel")),
-        Group(_("The step"), _settings("recompute", "precision", "gemm_percent")),
-        Group(_("The links"), _settings("per_node", "inside_gb", "across_gb", "link_percent")),
-        Group(_("The bill"), _settings("tokens_bn", "price_cents", "pue_percent")),
-    )  # fmt: skip
+def groups(case: Case) -> tuple[Group, ...]:
+    """Every other setting of the case's job, grouped."""
+    links = Group(_("The links"), _settings("per_node", "inside_gb", "across_gb", "link_percent"))
+    bill = Group(_("The bill"), _settings("tokens_bn", "price_cents", "pue_percent"))
+    if case.job == "infer":
+        split = Group(_("How the job is split"), _settings("pipeline_parallel", "expert_parallel", "replicas"))
+        return split, Group(_("Formats"), _settings("kv")), links, bill
+    split = Group(_("How the job is split"), _settings("zero", "tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages",
+                                                       "context_parallel", "expert_parallel"))  # fmt: skip
+    adapters = ("method",) if case.job == "finetune" else ()
+    return split, Group(_("The step"), _settings(*adapters, "recompute", "precision", "gemm_percent")), links, bill
 
 
 def _settings(*names: str) -> tuple[Setting, ...]:
@@ -174,4 +215,4 @@ def _settings(*names: str) -> tuple[Setting, ...]:
 
 
 def _one(name: str) -> Setting:
-    return Setting(name, label(name), words(name)) if name in WORDS else Setting(name, label(name))
+    return Setting(name, label(name), words(name)) if name in WORDS or name == "kv" else Setting(name, label(name))

@@ -249,6 +249,22 @@ def modelled() -> tuple[Comparison, ...]:
     return tuple(one for one in compared() if one.row.case in MODELLED)
 
 
+#: Which of the numbers that tell of one run is kept: its rate per GPU, its share of the peak, its rate in all.
+_PREFERRED = (
+    "weak_scaling_rate_per_gpu", "strong_scaling_rate_per_gpu", "rate_per_gpu", "iteration_time", "tensor_parallel_decode_rate",
+    "weak_scaling_share_of_peak", "mfu", "weak_scaling_rate",
+)  # fmt: skip
+
+
+@cache
+def runs() -> tuple[Comparison, ...]:
+    """`modelled`, one number for each run: several rows of the file may say the same run in different units."""
+    kept: dict[object, Comparison] = {}
+    for one in sorted(modelled(), key=lambda found: _PREFERRED.index(found.row.case)):
+        kept.setdefault((MODELLED[one.row.case], *sorted((k, str(v)) for k, v in one.row.inputs.items())), one)
+    return tuple(kept.values())
+
+
 #: Sweeps of one machine, by what the rows call it and its GPUs: its short name.
 SWEEPS: Mapping[tuple[str, int], str] = {
     ("8x A100 NVLink3", 8): "8 × A100",

@@ -12,7 +12,8 @@ import numpy as np
 from wallviz import catalog, units
 from wallviz.answers import Answer
 from wallviz.answers.scaleout import doubt, evidence
-from wallviz.answers.scaleout.choices import WIRES, View
+from wallviz.answers.scaleout.choices import WIRES, View, tokens
+from wallviz.answers.scaleout.curve import chips_said, doubtful
 from wallviz.answers.scaleout.study import Study, study
 from wallviz.case import Case
 from wallviz.errors import InputError
@@ -23,7 +24,9 @@ from wallviz.i18n import N_, _
 from wallviz.scaleout import collectives, frontier, rules
 from wallviz.scaleout.alpha_beta import AlphaBeta
 from wallviz.scaleout.frontier import Dated
+from wallviz.scaleout.phrases import rate
 from wallviz.scaleout.step import Step, step
+from wallviz.units import DAY_S, duration
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "wire": ("megatron_sc21", "zero_2020", "korthikanti_2022"),
@@ -44,12 +47,12 @@ def _answer(show: str, *, sentence: str, drawing: object, rows: Callable[[], tup
 
 #: Ways to split one model over eight chips, from one chip's view.
 _WAYS: tuple[tuple[str, dict[str, object]], ...] = (
-    (N_("Data parallel"), {"zero": 1}),
+    (N_("Data parallel"), {"zero": 0}),
     (N_("Data parallel, weights sharded (ZeRO-3)"), {"zero": 3}),
     (N_("Tensor parallel 8"), {"tensor_parallel": 8}),
     (N_("Pipeline 8"), {"pipeline_parallel": 8}),
-    (N_("Context parallel 8"), {"context_parallel": 8, "zero": 1}),
-    (N_("Expert parallel 8"), {"expert_parallel": 8, "zero": 1}),
+    (N_("Context parallel 8"), {"context_parallel": 8, "zero": 0}),
+    (N_("Expert parallel 8"), {"expert_parallel": 8, "zero": 0}),
 )
 _ALONE = {"tensor_parallel": 1, "pipeline_parallel": 1, "virtual_stages": 1, "context_parallel": 1, "expert_parallel": 1, "sequence_parallel": False}
 
@@ -60,12 +63,14 @@ def wire(case: Case, view: View) -> Answer:
     found = [(_("As you split it"), now.job.step)]
     for name, sets in _WAYS:
         one = _split_like(now, sets)
-        if one is not None:
+        if one is not None and now.gpus > 1:
             found.append((_(name), one))
     rows = [Bar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
     most = max(found, key=lambda pair: float(pair[1].step_s))
     sent = units.si(sum(map(float, now.job.step.bytes_on_wire.values())), "B")
-    if most is found[0]:
+    if len(found) == 1:
+        text = _("A chip sends {sent} a step; no other single way divides over {chips}.").format(sent=sent, chips=chips_said(now.gpus))
+    elif most is found[0]:
         least = min(found, key=lambda pair: float(pair[1].step_s))
         text = _("A chip sends {sent} a step; split another way (“{way}”) a step takes {times} of the time.").format(
             sent=sent, way=least[0], times=f"{float(least[1].step_s / now.job.step.step_s):.0%}"
@@ -79,11 +84,12 @@ def wire(case: Case, view: View) -> Answer:
         )
     return _answer(
         "wire",
+        **doubtful(now.job.runs_out),
         sentence=text,
         drawing=figures.bars(rows, name=_("Bytes that one chip sends per step"), revision="scaleout-wire"),
         rows=partial(_wire_rows, tuple(found)),
-        caption=_("{n} chips, {batch} sequences of {s} tokens a step").format(
-            n=f"{now.gpus:,}", batch=f"{now.job.global_batch:,}", s=f"{case.context:,}"
+        caption=_("{chips}, {batch} sequences of {s} tokens a step").format(
+            chips=chips_said(now.gpus), batch=f"{now.job.global_batch:,}", s=f"{case.context:,}"
         ),
         explain=partial(doubt.why, now),
     )
@@ -98,13 +104,13 @@ def _split_like(now: Study, sets: Mapping[str, object]) -> Step | None:
         return None
     run = replace(run, data_parallel=now.gpus // unit, sequence_parallel=run.tensor_parallel > 1)
     try:
-        return step(now.arch, run, now.chip, job.fabric, overlap=view.overlap, efficiency=job.efficiency, global_batch=view.sequences)
+        return step(now.arch, run, now.chip, job.fabric, overlap=view.overlap, efficiency=job.efficiency, global_batch=job.global_batch)
     except InputError:
         return None
 
 
 def _waits(one: Step) -> str:
-    return _("{time} a step, {share} computing").format(time=units.si(float(one.step_s), "s"), share=f"{float(one.efficiency):.0%}")
+    return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=f"{float(one.efficiency):.0%}")
 
 
 def _wire_rows(found: tuple[tuple[str, Step], ...]) -> tuple[dict[str, object], ...]:
@@ -130,13 +136,13 @@ def against(case: Case, view: View) -> Answer:
     compute = np.broadcast_to(curve.steps.compute_s, curve.chips.shape)
     wire_s = np.broadcast_to(curve.steps.communication_s, curve.chips.shape)
     lines = [
-        Line("compute", _("compute"), chips, compute.tolist(), [units.si(float(v), "s") for v in compute], mode="lines+markers", strong=True),
+        Line("compute", _("compute"), chips, compute.tolist(), [duration(float(v)) for v in compute], mode="lines+markers", strong=True),
     ]
     busy = wire_s > 0
     if busy.any():
         kept = [float(v) for v in wire_s[busy]]
         lines.append(
-            Line("network", _("communication"), curve.chips[busy].tolist(), kept, [units.si(v, "s") for v in kept], mode="lines+markers", strong=True)
+            Line("network", _("communication"), curve.chips[busy].tolist(), kept, [duration(v) for v in kept], mode="lines+markers", strong=True)
         )
     over = np.flatnonzero(wire_s > compute)
     if len(over):
@@ -146,15 +152,16 @@ def against(case: Case, view: View) -> Answer:
     else:
         last = int(curve.chips[-1])
         text = _("Up to {n} chips compute takes longer than the wire: {compute} against {wire} a step.").format(
-            n=f"{last:,}", compute=units.si(float(compute[-1]), "s"), wire=units.si(float(wire_s[-1]), "s")
+            n=f"{last:,}", compute=duration(float(compute[-1])), wire=duration(float(wire_s[-1]))
         )
     return _answer(
         "frontier",
+        **doubtful(now.job.runs_out),
         sentence=text,
         drawing=figures.plane(
             lines,
             across=Axis(_("Chips that share one batch"), lambda n: f"{n:,.0f}", base=2),
-            up=Axis(_("Seconds per step (log scale)"), lambda v: units.si(v, "s")),
+            up=Axis(_("Time per step (log scale)"), duration),
             marks=(Mark(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in chips else (),
             revision="scaleout-frontier",
         ),
@@ -303,7 +310,7 @@ def _why_published() -> str:
 def _shares() -> dict[str, tuple[tuple[float, float, str], ...]]:
     """Published and predicted share of the peak and what to say, by group; a run that several rows tell of stands once."""
     found: dict[str, dict[object, tuple[float, float, str]]] = {}
-    for one in evidence.modelled():
+    for one in evidence.runs():
         i, case = one.row.inputs, one.row.case
         peak = catalog.chips()[one.row.chip].peak("bf16") if one.row.chip else None
         if case not in _PER_GPU or not peak:
@@ -321,32 +328,29 @@ _PER_GPU = ("weak_scaling_rate_per_gpu", "weak_scaling_share_of_peak", "weak_sca
 
 # -- the bill -------------------------------------------------------------------------------------------------------------------------
 
-DAY_S = 86_400.0
-
 
 def bill(case: Case, view: View) -> Answer:
     """Days of a training run over chips, with energy and, at the reader's price, cost."""
     now = study(case, view)
     curve = now.job.strong
-    bills = now.bill(curve.steps)
+    bills = now.bill(curve.tokens_per_s, curve.chips.astype(float))
     days = np.broadcast_to(np.asarray(bills.seconds) / DAY_S, curve.chips.shape)
-    one = now.bill(now.job.step)
+    one = now.bill(float(now.job.step.tokens_per_s), now.gpus)
     words = {
-        "tokens": units.count(view.tokens_bn * 1e9),
-        "n": f"{now.gpus:,}",
-        "days": units.significant(float(one.seconds) / DAY_S),
+        "tokens": units.count(one.tokens),
+        "chips": chips_said(now.gpus),
+        "days": duration(float(one.seconds)),
         "energy": units.si(float(one.energy_j) / 3600.0, "Wh") if one.energy_j is not None else "–",
     }
     if one.cost is not None:
-        text = _("{tokens} tokens on {n} chips: {days} days, {energy} at most, {cost} at your price.").format(
-            **words, cost=units.count(float(one.cost))
-        )
+        text = _("{tokens} tokens on {chips}: {days}, {energy} at most, {cost} at your price.").format(**words, cost=units.count(float(one.cost)))
     else:
-        text = _("{tokens} tokens on {n} chips: {days} days and {energy} at most.").format(**words)
+        text = _("{tokens} tokens on {chips}: {days} and {energy} at most.").format(**words)
     ideal = float(days[0]) * curve.chips[0] / curve.chips
-    hover = [_("{n} chips: {days} days").format(n=f"{int(n):,}", days=units.significant(float(d))) for n, d in zip(curve.chips, days, strict=True)]
+    hover = [f"{int(n):,}: {duration(float(d) * DAY_S)}" for n, d in zip(curve.chips, days, strict=True)]
     return _answer(
         "bill",
+        **doubtful(now.job.runs_out),
         sentence=text,
         drawing=figures.plane(
             [
@@ -365,7 +369,8 @@ def bill(case: Case, view: View) -> Answer:
 
 
 def _bill_rows(now: Study) -> tuple[dict[str, object], ...]:
-    bills, chips = now.bill(now.job.strong.steps), now.job.strong.chips
+    chips = now.job.strong.chips
+    bills = now.bill(now.job.strong.tokens_per_s, chips.astype(float))
     return tuple(
         {
             _("chips"): int(n),
@@ -383,7 +388,7 @@ def _why_bill(now: Study) -> str:
     tdp = "–" if now.chip.tdp_w is None else units.si(now.chip.tdp_w, "W")
     return "\n".join(
         [
-            f"- {_('time')}: T / (tokens/s) = {units.count(now.view.tokens_bn * 1e9)} / {units.significant(float(one.tokens_per_s))}",
+            f"- {_('time')}: T / (tokens/s) = {units.count(tokens(now.case, now.view))} / {rate(float(one.tokens_per_s))}",
             f"- {_('energy')}: n · TDP · PUE · t = {now.gpus:,} · {tdp} · {now.view.pue_percent / 100:g}",
             "- " + _("cost: chip hours times your price; type it under Expert"),
         ]
@@ -402,7 +407,7 @@ def rules_of(case: Case, _view: View) -> Answer:
         _("Chinchilla's fit"): rules.chinchilla_parametric(budgets),
     }
     roles = ("network", "compute", "memory")
-    chip = catalog.chips()[case.chip]
+    chip = catalog.chip(case.chip)
     C = 3.15e23
     kaplan, chinchilla = float(rules.kaplan(C)[0]), float(rules.chinchilla(C)[0])
     text = _("With GPT-3's 3.15·10²³ FLOP Kaplan's rule asks for {a} of weights, 20 tokens a parameter for {b}: no rule counts bytes.").format(
