@@ -194,3 +194,26 @@ def test_the_capacity_stands_on_the_bars_alone() -> None:
     drawing = remedies.answer(Case(), remedies.View()).drawing
     assert drawing is not None
     assert not [shape for shape in drawing.layout["shapes"] if shape.get("yref") == "paper"]
+
+
+def test_what_changes_the_whole_run_can_be_chosen_and_leads_to_its_figure() -> None:
+    """Fewer trials, larger batches and loss scaling are toggles too: they say that they change no step, and open their figure."""
+    case = Case(job="train")
+    assert {"fewer-trials", "larger-batch", "loss-scaling"} <= set(remedies.offered(case, remedies.View(every=True)))
+    found = remedies.answer(case, remedies.View(apply=("fewer-trials", "loss-scaling")))
+    assert len(found.problems) == 2
+    assert [action.sets for action in found.actions[:2]] == [{"figure": "search"}, {"figure": "formats"}]
+
+
+def test_faster_without_loss_comes_first() -> None:
+    """Where a job fits, what is proposed costs no quality that was published; what costs some stands on the cards."""
+    found = remedies.answer(Case(), remedies.View())
+    assert "no quality cost reported" in found.sentence
+    assert any("published quality loss 2.4" in card.costs for card in remedies.cards(Case(), remedies.View()))
+
+
+def test_a_row_without_a_saving_is_cited() -> None:
+    """What was published of a remedy, if neither a saving nor a price, still stands on its card and is not called unpublished."""
+    for remedy in ("offload-optimizer", "experts", "in-network"):
+        assert "→" in remedies._alone(remedy)
+    assert "nothing published" in remedies._alone("fused-kernels")

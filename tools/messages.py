@@ -42,7 +42,7 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
     from wallviz import catalog
     from wallviz.hierarchy.ladder import ladder
     from wallviz.hierarchy.machines import with_chips
-    from wallviz.remedies.published import every
+    from wallviz.remedies.published import alone, every
 
     found: dict[str, list[tuple[str, int]]] = {}
 
@@ -79,6 +79,10 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
     for published in every(catalog.evidence().values()).values():
         for tested in published:
             for text in (tested.setting, tested.metric):
+                add(text if WORD.search(text) else "", "remedies.csv")
+    for remedy, cases in every(catalog.evidence().values()).items():
+        for row in () if cases else alone(remedy, catalog.evidence().values())[:1]:
+            for text in (row.setting, row.metric):
                 add(text if WORD.search(text) else "", "remedies.csv")
     for source in catalog.sources().values():
         for text in (*source.errata, source.notes, source.licence):

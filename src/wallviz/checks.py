@@ -54,9 +54,9 @@ def share(name: str, value: Any, low: float = 1e-6) -> None:
 
 
 def said(value: Any) -> str:
-    """What was given, short enough for a sentence."""
+    """What was given, on one line and short enough for a sentence."""
     try:
-        return str(value)[:40]
+        return " ".join(str(value)[:200].split())[:40]
     except ValueError:  # Python writes no integer of more than 4,300 digits
         return type(value).__name__
 

@@ -13,7 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from wallviz import own_machine
+from wallviz import checks, own_machine
 from wallviz.catalog.cases import Case, HardwareCase, cases, roofline_cases, scaling_cases
 from wallviz.catalog.evidence import Evidence, evidence
 from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config
@@ -556,7 +556,9 @@ def find(name: str, candidates: Mapping[str, T] | Iterable[T], kind: str = "chip
     """
     items = list(candidates.values()) if isinstance(candidates, Mapping) else list(candidates)
     if not isinstance(name, str):
-        raise InputError(N_("a {kind} is named by text, not by {value}: use an id such as {id}"), kind=_(kind), value=repr(name)[:40], id=items[0].id)
+        raise InputError(
+            N_("a {kind} is named by text, not by {value}: use an id such as {id}"), kind=_(kind), value=checks.said(name), id=items[0].id
+        )
     wanted = " ".join(name.casefold().split())
     for matches in (
         [item for item in items if item.id.casefold() == wanted],
@@ -567,15 +569,17 @@ def find(name: str, candidates: Mapping[str, T] | Iterable[T], kind: str = "chip
             return matches[0]
         if matches:
             shown = ", ".join(item.id for item in matches[:12]) + (", ..." if len(matches) > 12 else "")
-            raise InputError(N_("{kind} “{name}” is ambiguous: use one of {candidates}"), kind=_(kind), name=name, candidates=shown)
+            raise InputError(N_("{kind} “{name}” is ambiguous: use one of {candidates}"), kind=_(kind), name=checks.said(name), candidates=shown)
     handles = {handle: item for item in items for handle in sorted(_handles(item))}
     close = dict.fromkeys(handles[handle].id for handle in get_close_matches(wanted, handles, n=5, cutoff=0.5))
     if close:
-        raise InputError(N_("no {kind} is called “{name}”: did you mean {candidates}?"), kind=_(kind), name=name, candidates=", ".join(close))
+        raise InputError(
+            N_("no {kind} is called “{name}”: did you mean {candidates}?"), kind=_(kind), name=checks.said(name), candidates=", ".join(close)
+        )
     raise InputError(
         N_("no {kind} is called “{name}”: {count} are known, such as {candidates}"),
         kind=_(kind),
-        name=name,
+        name=checks.said(name),
         count=len(items),
         candidates=", ".join(item.id for item in items[:5]),
     )

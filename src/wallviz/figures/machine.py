@@ -79,6 +79,7 @@ def staircase(
             margin={"l": 74, "r": 150, "t": 44, "b": 58},
             narrow={
                 "margin.l": 62,
+                "xaxis.title.text": across.partition(":")[0].partition("：")[0],  # the rest of it is in the glossary
                 "xaxis.tickvals": _sizes(low, high, every=8)["tickvals"],
                 "xaxis.ticktext": _sizes(low, high, every=8)["ticktext"],
             },

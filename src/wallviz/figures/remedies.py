@@ -76,7 +76,7 @@ def waterfall(bars: Sequence[Bar], *, name: str, role: str, unit: str, limit: tu
     return style.Drawing(
         data,
         {
-            "height": round(92 + 64 * (high - low)),
+            "height": round(92 + 68 * (high - low)),
             "margin": {"l": 12, "r": 12, "t": 34, "b": 52},
             "showlegend": False,
             "hovermode": "closest",
@@ -93,7 +93,7 @@ def waterfall(bars: Sequence[Bar], *, name: str, role: str, unit: str, limit: tu
             "yaxis": {"range": [low, high], "visible": False, "fixedrange": True, "type": "linear"},
             "shapes": shapes,
             "annotations": annotations,
-            "meta": {"narrow": {"margin.l": 6, "margin.r": 6, "xaxis.nticks": 5}},
+            "meta": {"narrow": {"margin.l": 6, "margin.r": 6, "xaxis.nticks": 5}, "least": 1.0},  # words stand between the bars
         },
     )
 

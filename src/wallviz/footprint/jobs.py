@@ -29,8 +29,9 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 
 def fit(arch: Architecture, job: str, options: Mapping[str, Any], capacity_bytes: float, count: int = 1) -> solve.Fit:
     """Whether a job fits `count` GPUs of `capacity_bytes`. Raises InputError for an unknown job and for an option of another one."""
-    if str(job) not in OPTIONS:  # an array is no word
-        raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
+    checks.single("job", job)
+    if (job := str(job)) not in OPTIONS:  # the word of an array without dimensions
+        raise InputError(N_("no job is called {job}: choose from {choices}"), job=checks.said(job), choices=", ".join(OPTIONS))
     for name in options:
         if name not in OPTIONS[job]:
             jobs = ", ".join(each for each, names in OPTIONS.items() if name in names)

@@ -117,7 +117,7 @@ def _format(name: str) -> Format:
         return grouped(key, bits, group, _input_index if method == "gptq" else _nothing)
     raise InputError(
         N_("“{format}” is no weight format: choose one of {known}, or gguf: with one of {mixes}."),
-        format=str(name)[:40],
+        format=checks.said(name),
         known=", ".join(FORMATS),
         mixes=", ".join(MIXES),
     )

@@ -196,7 +196,7 @@ class Run:
             if not (stage.isascii() and stage.isdigit() and len(stage) < 6 and int(stage) < first):
                 raise InputError(
                     N_("There is no pipeline stage {stage}: choose first, last, worst, or a number from 0 to {last}."),
-                    stage=stage[:40],
+                    stage=checks.said(stage),
                     last=first - 1,
                 )
 
@@ -214,10 +214,8 @@ def whole(name: str, value: ArrayLike, low: int, high: int) -> None:
     except (TypeError, ValueError):
         fine = False
     if not fine:
-        shown = "an array" if isinstance(value, list | tuple) or np.ndim(value) else str(value)
-        raise InputError(
-            N_("{name} cannot be {value}: give a whole number from {low} to {high}."), name=name, value=shown[:40], low=low, high=f"{high:,}"
-        )
+        shown = "an array" if isinstance(value, list | tuple | np.ndarray) else checks.said(value)
+        raise InputError(N_("{name} cannot be {value}: give a whole number from {low} to {high}."), name=name, value=shown, low=low, high=f"{high:,}")
 
 
 def divides(what: str, number: ArrayLike, by: str, parts: ArrayLike) -> None:

@@ -54,6 +54,10 @@ class Row(Protocol):
         """With it."""
 
     @property
+    def unit(self) -> str:
+        """Of both: parameters, bytes, bytes/s, ratio ..."""
+
+    @property
     def setting(self) -> str:
         """Model, device, variant."""
 
@@ -263,6 +267,11 @@ def bits_of(row: Row, whole: Mapping[str, float] | None = None) -> float | None:
     if "2:4" in setting or "4:8" in setting:
         return 9.0 if "2:4" in setting else 10.0
     return 16.0 if format in ("f16", "fp16") or "50%" in setting else None
+
+
+def alone(id: str, rows: Iterable[Row]) -> tuple[Row, ...]:
+    """What was published of a remedy that has no case with a saving or a price: its rows with a value, those with a baseline first."""
+    return tuple(sorted((row for row in of(id, rows) if row.value is not None), key=lambda row: row.baseline is None))
 
 
 def every(rows: Iterable[Row]) -> dict[str, tuple[Published, ...]]:

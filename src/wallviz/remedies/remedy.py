@@ -55,6 +55,8 @@ class Remedy:
     """Where it is on without being asked for."""
     evidence: tuple[str, ...] = ()
     """What the table of evidence calls it: its slug there, and after a bar the format, or a word of the setting."""
+    figure: str = ""
+    """The figure that shows what it does, where it changes no step: ``search``, ``batch``, ``formats`` or ``plane``."""
 
 
 # ---------------------------------------------------------------- what they change
@@ -167,6 +169,8 @@ def _chip(*, memory: float = 1.0, bandwidth: float = 1.0, flop: float = 1.0, lin
 
 # ---------------------------------------------------------------- the list
 
+_MEGATRON_ALONE_OFF = N_("Off by default in Megatron-LM.")
+_AS_STORED = N_("vLLM serves a checkpoint in the format that it is stored in.")
 _MEGATRON_OFF = N_("Off by default in Megatron-LM and in DeepSpeed.")
 
 REMEDIES: dict[str, Remedy] = {
@@ -199,18 +203,19 @@ REMEDIES: dict[str, Remedy] = {
             "selective", N_("Recompute the attention core"), "training", TRAINING, "recomputation", _run(recompute="selective"),
             N_("one more pass of the core"), N_("1 + core/3 of the work, core = scores and values (arXiv 2205.05198, section 5)"),
             N_("With FlashAttention, which keeps nothing of the core to begin with."),
-            default_on=N_("Off by default in Megatron-LM."), evidence=("selective-recomputation", "selective-recomputation-sequence-parallel"),
+            default_on=_MEGATRON_ALONE_OFF, evidence=("selective-recomputation", "selective-recomputation-sequence-parallel"),
         ),
         Remedy(
             "full-recompute", N_("Recompute every layer"), "training", TRAINING, "recomputation", _run(recompute="full"),
             N_("a third more work"), N_("4/3 of the work of the layers (arXiv 2104.04473, equation 3; arXiv 1604.06174)"),
             N_("Where model states, not activations, fill the memory."),
-            default_on=N_("Off by default in Megatron-LM."), evidence=("rematerialization", "rematerialization-checkmate", "full-recomputation"),
+            default_on=_MEGATRON_ALONE_OFF, evidence=("rematerialization", "rematerialization-checkmate", "full-recomputation"),
         ),
         Remedy(
             "sequence-parallel", N_("Sequence parallelism"), "training", TRAINING, "sequence", _sequence_parallel,
             N_("no more traffic"), N_("all-gather and reduce-scatter instead of an all-reduce (arXiv 2205.05198, section 4.2.2)"),
             N_("Without tensor parallelism there is nothing to share."), evidence=("sequence-parallel",),
+            default_on=_MEGATRON_ALONE_OFF,
         ),
         Remedy(
             "flash-attention", N_("FlashAttention"), "training", TRAINING, "kernels", _kernels("flash", ("eager",)),
@@ -239,6 +244,7 @@ REMEDIES: dict[str, Remedy] = {
             N_("scales for every tensor, and care"), N_("twice the 16-bit peak; 8 bytes a parameter here, 6 in FP8-LM (arXiv 2310.18313)"),
             N_("Outliers beyond 448 in E4M3, gradients below 2⁻¹⁶ in E5M2; high learning rates; chips without FP8."),
             toll=0.1, evidence=("fp8-training", "fp8-matmul"),
+            default_on=_MEGATRON_ALONE_OFF,
         ),
         Remedy(
             "adam-8bit", N_("8-bit Adam"), "training", TRAINING, "optimizer", _run(optimizer="adamw-8bit", optimizer_state=None),
@@ -249,11 +255,13 @@ REMEDIES: dict[str, Remedy] = {
             "offload-optimizer", N_("Optimizer state in host memory"), "training", TRAINING, "offload", _run(offload="optimizer"),
             N_("the step waits for PCI Express"), N_("(weights + gradients)·P/n bytes over the slot (arXiv 2101.06840, section 4)"),
             N_("Small batches on fast GPUs: the slot, and Adam on the processor, take longer than the step."), evidence=("zero-offload",), toll=0.2,
+            default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
             "offload-parameters", N_("Optimizer and weights in host memory"), "training", TRAINING, "offload", _run(offload="parameters"),
             N_("the step waits for PCI Express, twice for the weights"), N_("(2·weights + gradients)·P/n bytes over the slot (arXiv 2104.07857)"),
             N_("Every micro-batch reads all weights over the slot."), evidence=("zero-infinity",), toll=0.3,
+            default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
             "smaller-batch", N_("One sequence at a time, more accumulation"), "training", TRAINING, "batch", _smaller_batch,
@@ -279,33 +287,39 @@ REMEDIES: dict[str, Remedy] = {
             "weights-int8", N_("Weights in INT8"), "serving", SERVING, "weights", _served(weights="int8"),
             N_("quality close to 16 bits"), N_("half the bytes a token reads (arXiv 2208.07339)"),
             N_("Outlier activations where those are rounded too."), evidence=("weight-quantization|int8",),
+            default_on=_AS_STORED,
         ),
         Remedy(
             "weights-q8", N_("Weights as GGUF Q8_0"), "serving", SERVING, "weights", _served(weights="gguf:Q8_0"),
             N_("quality close to 16 bits"), N_("8.5 bits a weight"),
             N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",),
+            default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-4bit", N_("Weights in 4 bits (AWQ)"), "serving", SERVING, "weights", _served(weights="awq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
             N_("Large batches: arithmetic stays in 16 bits, so nothing is gained once compute bounds the step; small models lose more."),
             evidence=("weight-quantization|AWQ4",),
+            default_on=_AS_STORED,
         ),
         Remedy(
             "weights-gptq", N_("Weights in 4 bits (GPTQ)"), "serving", SERVING, "weights", _served(weights="gptq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
             N_("As AWQ, and it follows its calibration text more closely: another domain loses more."), evidence=("weight-quantization|GPTQ4",),
+            default_on=_AS_STORED,
         ),
         Remedy(
             "weights-q4km", N_("Weights as GGUF Q4_K_M"), "serving", SERVING, "weights", _served(weights="gguf:Q4_K_M"),
             N_("a small loss of quality"), N_("about 4.9 bits a weight"),
             N_("Llama-3 loses twice what Llama-2 loses at the same bits."), evidence=("weight-quantization|q4_K_M",),
+            default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-q2k", N_("Weights as GGUF Q2_K"), "serving", SERVING, "weights", _served(weights="gguf:Q2_K"),
             N_("a visible loss of quality"), N_("about 3.2 bits a weight"),
             N_("Perplexity ×1.56 on Llama-3-8B, where Llama-2-7B took ×1.11: well-trained small models have no bits to spare."),
             evidence=("weight-quantization|q2_K",),
+            default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "pruning-50", N_("Prune half of the weights"), "serving", SERVING, "pruning", _served(sparsity=0.5),
@@ -332,11 +346,13 @@ REMEDIES: dict[str, Remedy] = {
             "kv-4bit", N_("KV cache in 4 bits"), "serving", SERVING, "cache", _served(kv="q4_0"),
             N_("a loss of quality on long chains of thought"), N_("4.5 bits of each cached value"),
             N_("Reasoning over many steps; models with few KV heads."), toll=0.05,
+            default_on=N_("Off by default in llama.cpp (the cache is kept in 16 bits)."),
         ),
         Remedy(
             "kv-2bit", N_("KV cache in 2 bits"), "serving", SERVING, "cache", None,
             N_("quality on reasoning"), N_("as published: 2.6 times less memory with weights (arXiv 2402.02750)"),
-            N_("GSM8K with chain of thought falls from 54.2 to 30.2 on Llama-3-8B in a later paper."), evidence=("kv-quantization",), toll=0.2,
+            N_("GSM8K with chain of thought falls from 54.2 to 30.2 on Llama-3-8B in a later paper."),
+            evidence=("kv-quantization",), toll=0.2, figure="plane",
         ),
         Remedy(
             "gqa-8", N_("Grouped queries (8 KV heads)"), "model", ANY, "attention", _architecture(rebuild.grouped_queries, 8),
@@ -369,21 +385,30 @@ REMEDIES: dict[str, Remedy] = {
             "offload-weights", N_("Weights in host memory"), "serving", SERVING, "offload", _host_weights,
             N_("every token waits for PCI Express"), N_("all weights over the slot for each step (arXiv 2303.06865)"),
             N_("Whenever somebody waits for the answer: only large batches hide the slot."), toll=0.2,
+            default_on=N_("Off by default in vLLM."),
         ),
         Remedy(
             "split", N_("Split over more GPUs"), "serving", SERVING, "gpus", _more_gpus,
             N_("more GPUs, and traffic between them"), N_("1/t of the weights each, two all-reduces a layer (arXiv 1909.08053)"),
             N_("Over slow links: the starts of the all-reduces add to every token."), toll=0.02,
+            default_on=N_("Off by default in vLLM: one GPU."),
         ),
         Remedy(
             "fewer-trials", N_("Fewer trials"), "run", ANY, "search", None,
             N_("early rounds may rank wrongly"), N_("1 + log_η n full runs instead of n (successive halving; a model of ours)"),
-            N_("When settings that learn slowly win in the end: schedules, regularization."),
+            N_("When settings that learn slowly win in the end: schedules, regularization."), figure="search",
         ),
         Remedy(
             "larger-batch", N_("Batches up to the critical one"), "run", TRAINING, "data", None,
             N_("more tokens to the same loss"), N_("steps D/B·(1 + B/C), each moving the states once (arXiv 1812.06162; traffic is a model of ours)"),
-            N_("Beyond the critical batch tokens grow as fast as steps shrink."),
+            N_("Beyond the critical batch tokens grow as fast as steps shrink."), figure="batch",
+        ),
+        Remedy(
+            "loss-scaling", N_("Loss scaling"), "run", TRAINING, "scaling", None,
+            N_("a scale to watch: too large a one overflows"),
+            N_("gradients × 2ᵏ before they are rounded, ÷ 2ᵏ after (arXiv 1710.03740, section 3.2)"),
+            N_("In FP8 one scale is too few: each tensor needs its own, and outliers beyond 448 are cut off."), figure="formats",
+            default_on=N_("On with fp16 in Megatron-LM and in PyTorch's AMP; bf16 needs none."),
         ),
         Remedy(
             "more-bandwidth", N_("Faster memory on the same chip (H100 to H200)"), "hardware", ANY, "hardware",

@@ -23,7 +23,7 @@ function fit(layout, width) {
   const narrow = width < 480;
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
-  layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * 0.72, layout.height * innerHeight / 900)));
+  layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
 }
 
 // Labels at line ends keep their distance in pixels, which only the browser knows: each is moved by the least that frees it.
@@ -31,7 +31,8 @@ function spread(layout) {
   const labels = (layout.annotations ?? []).filter((label) => label.name === "end").sort((a, b) => b.y - a.y);
   if (!labels.length) return;
   const [low, high] = layout.yaxis.range;
-  const height = layout.height - layout.margin.t - layout.margin.b;
+  const [bottom, top] = layout.yaxis?.domain ?? [0, 1];  // a second figure may stand below
+  const height = (layout.height - layout.margin.t - layout.margin.b) * (top - bottom);
   const line = layout.font.size * 1.3;
   const boxes = labels.map((label) => ({ at: ((high - label.y) / (high - low)) * height, half: (label.text.split("<br>").length * line) / 2 }));
   const wanted = boxes.map((box) => box.at);

@@ -25,6 +25,8 @@ __all__ = ["PARAMS", "RemedyCard", "View", "answer", "cards", "every", "evidence
 
 MOST = 6
 """Remedies that are offered at first."""
+LOSSLESS = 0.0005
+"""The share of quality below which nothing is said to be lost; what makes a job faster without it is proposed first."""
 SOURCES = {
     "train": ("zero_2020", "korthikanti_2022", "chen_2016", "flash_attention_2022", "fp8_lm_2023"),
     "finetune": ("zero_2020", "korthikanti_2022", "chen_2016", "qlora_2023"),
@@ -62,14 +64,21 @@ class Chosen:
 
 def _chosen(found: Plan, view: View) -> Chosen:
     if not view.apply:
-        steps = found.way.steps if found.way is not None else found.ranked[:1]
-        return Chosen(tuple(steps), proposed=True)
+        lossless = [e for e in found.ranked if found.losses.get(e.remedy.id, e.remedy.toll) <= LOSSLESS and not e.remedy.retrains]
+        best = lossless[:1] if found.goal == "faster" and lossless else found.ranked[:1]
+        return Chosen(tuple(found.way.steps if found.way is not None else best), proposed=True)
     remedies, problems = [], []
     for name in view.apply:
         try:
-            remedies.append(find(name))
+            remedy = find(name)
         except InputError as error:
             problems.append(str(error))
+            continue
+        if remedy.figure:
+            why = _("published, not computed: its cases stand in a figure") if remedy.figure == "plane" else _("it changes the whole run, not a step")
+            problems.append(labelled(_(remedy.name), why))
+        else:
+            remedies.append(remedy)
     if view.order != "chosen":
         alone = {e.remedy.id: e for e in found.every}
 
@@ -189,7 +198,7 @@ def _percent(share: float) -> str:
 def _quality(steps: Sequence[Effect], found: Plan) -> str:
     lost = [found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses]
     worst = max(lost, default=0.0)
-    if worst < 0.0005:
+    if worst < LOSSLESS:
         return _("no quality cost reported")
     return _quality_lost(worst)
 
@@ -280,12 +289,26 @@ def _actions(found: Plan, view: View) -> tuple[Action, ...]:
                     enough=True,
                 )
             )
+    for remedy in _with_figures(view):
+        made.append(Action(labelled(_("Its figure"), _(remedy.name)), _(remedy.formula), {"figure": remedy.figure}))
     if view.apply:
         made.append(Action(_("Start again"), _("Takes every remedy off"), {"apply": ()}))
         if len(view.apply) > 1 and view.order == "chosen":
             moved = (*view.apply[1:], view.apply[0])
             made.append(Action(_("Move the first to the end"), _("The order matters: savings do not add"), {"apply": moved}))
     return tuple(made)
+
+
+def _with_figures(view: View) -> list[Remedy]:
+    """The chosen remedies that change no step, but the whole run: a figure shows them."""
+    found = []
+    for name in view.apply:
+        try:
+            remedy = find(name)
+        except InputError:
+            continue
+        found += [remedy] if remedy.figure else []
+    return found
 
 
 # -- what is offered ---------------------------------------------------------------------------------------------------------------
@@ -297,7 +320,7 @@ def offered(case: Case, view: View) -> dict[str, str]:
         found = planned(case, _plain(view))
     except InputError:
         return {}
-    most = [e for e in found.every if e.after is not None] if view.every else list(found.ranked[:MOST])
+    most = [e for e in found.every if e.after is not None or e.remedy.figure] if view.every else list(found.ranked[:MOST])
     chosen = []
     for name in view.apply:
         try:
@@ -341,10 +364,31 @@ def _card(e: Effect, found: Plan, *, on: bool) -> RemedyCard:
     more = [*(said for said, counts in prices if counts and said), _(e.remedy.costs), *([_quality_lost(lost)] if lost else [])]
     costs = reduce(lambda text, next_: _("{text}; {more}").format(text=text, more=next_), more)
     cases = found.evidence.get(e.remedy.id, ())
-    measured = labelled(_(GRADES[cases[0].grade]), _(cases[0].setting)) if cases else _("nothing published in our table: computed")
+    measured = labelled(_(GRADES[cases[0].grade]), _(cases[0].setting)) if cases else _alone(e.remedy.id)
     if e.remedy.default_on:
         measured += f" · {_(e.remedy.default_on)}"
     return RemedyCard(_(e.remedy.name), buys, costs, _(e.remedy.fails), measured, on)
+
+
+def _alone(id: str) -> str:
+    """What was published of a remedy without a case of its own, in words: its metric before and after, and where."""
+    rows = published.alone(id, catalog.evidence().values())
+    if not rows:
+        return _("nothing published in our table: computed")
+    row = rows[0]
+    values = " → ".join(_quantity(value, row.unit) for value in (row.baseline, row.value) if value is not None)
+    said = f"{_(row.metric)} {values}"
+    return labelled(_(GRADES[published.grade(row)]), bracketed(said, _(row.setting)) if row.setting else said)
+
+
+#: How the units of the table are written; a ratio has none.
+_UNITS = {"bytes/s": "B/s", "bytes": "B", "ratio": ""}
+
+
+def _quantity(value: float, unit: str) -> str:
+    if unit == "parameters":
+        return units.count(value)
+    return units.significant(value) if unit in ("ratio", "chips", "tokens/GPU") else units.si(value, _UNITS.get(unit, unit))
 
 
 # -- the drawers -------------------------------------------------------------------------------------------------------------------
