@@ -153,11 +153,17 @@ def titles(ids: tuple[str, ...]) -> str:
 
 
 def _caption(found: Ladder, home: Rung | None, missing: int) -> str:
+    memory = found.main_memory
+    byte = (
+        _("A single byte from {level} arrives after {time}.").format(level=_(memory.name), time=units.si(memory.latency_s, "s"))
+        if memory is not None and memory.latency_s
+        else ""
+    )
     fits = _("It fits first into {level}.").format(level=_(home.name)) if home else _("No level here is known to hold it.")
     pale = _("Pale: too small for it.") if any(rung.holds(found.size_bytes) is False for rung in found.rungs) else ""
     gaps = _("{n} figures are missing in the sources (see How sure).").format(n=missing) if missing else ""
     marks = _("Diamonds: what other sources say.") if any(len(rung.readings) > 1 for rung in found.rungs) else ""
-    return " ".join(text for text in (fits, pale, marks, gaps, _("Links one way.")) if text)
+    return " ".join(text for text in (byte, fits, pale, marks, gaps, _("Links one way.")) if text)
 
 
 def _why(found: Ladder) -> str:
