@@ -208,7 +208,7 @@ def test_what_changes_the_whole_run_can_be_chosen_and_leads_to_its_figure() -> N
 def test_faster_without_loss_comes_first() -> None:
     """Where a job fits, what is proposed costs no quality that was published; what costs some stands on the cards."""
     found = remedies.answer(Case(), remedies.View())
-    assert "no quality cost reported" in found.sentence
+    assert "at hardly any loss" in found.sentence
     assert any("published quality loss 2.4" in card.costs for card in remedies.cards(Case(), remedies.View()))
 
 
@@ -217,3 +217,18 @@ def test_a_row_without_a_saving_is_cited() -> None:
     for remedy in ("offload-optimizer", "experts", "in-network"):
         assert "→" in remedies._alone(remedy)
     assert "nothing published" in remedies._alone("fused-kernels")
+
+
+def test_one_format_takes_the_place_of_another() -> None:
+    """Two formats of the same weights do not stack: the later one counts, and a sentence says so."""
+    found = remedies.answer(Case(), remedies.View(apply=("weights-4bit", "weights-q2k")))
+    alone = remedies.answer(Case(), remedies.View(apply=("weights-q2k",)))
+    assert found.sentence == alone.sentence
+    assert "takes the place of" in found.problems[0]
+
+
+def test_what_fits_within_the_error_alone_may_not_fit() -> None:
+    """A green badge needs room for the error of the estimate."""
+    case = Case(model="qwen3-32b", chip="geforce-rtx-4090")
+    assert remedies.answer(case, remedies.View(apply=("weights-4bit",))).sure == "may not fit"
+    assert remedies.answer(case, remedies.View(apply=("weights-q2k",))).sure == "fits"

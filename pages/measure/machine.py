@@ -50,4 +50,4 @@ if take := page.drawer("take", _("Take it with you: the record, and a command th
         page.table(machine.commands(record))
         if record is not None:
             page.save(_("The record: JSON"), record.as_json, "wallviz-machine.json", "application/json")
-page.next("roofline", _("what this means for a model on one chip"))
+page.next("roofline", _("what this means for a model on one chip"), chip=chip)

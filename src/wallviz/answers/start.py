@@ -64,7 +64,7 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
         if fits or chip.memory_bytes is None
         else (
             _("These weights need {need}; one {chip} holds {have}. Several chips share both the weights and the reading.").format(
-                need=units.si(model.parameters * size, "B"), chip=chip.name, have=units.si(chip.memory_bytes, "B")
+                need=units.si(model.parameters * size, "B", 4), chip=chip.name, have=units.si(chip.memory_bytes, "B", 4)
             ),
         )
     )
@@ -72,9 +72,11 @@ def _answer(case: Case, weights: str, _language: str) -> Answer:
         name="speed",
         sentence=sentence,
         drawing=speed(ceiling),
-        sure=_("a bound: never faster"),
+        sure=_("a rule: bandwidth over weights"),
         trust="green",
-        caption=_("Batch 1, {words} a weight, KV cache left out.").format(words=_(words)),
+        caption=_("Batch 1, {words} a weight, every weight read; embeddings that are only looked up and the KV cache: see the roofline.").format(
+            words=_(words)
+        ),
         explain=partial(_why, chip, ceiling),
         problems=problems,
         rows=partial(_table, ceiling),

@@ -215,7 +215,7 @@ def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, A
     edge = max((line.x[-1] for line in lines), default=0.0)
     beside = [line for line in lines if line.x[-1] == edge or line.mode == "markers"]
     at_edge = [style.End(line.y[-1], line.role, *line.label.split("\n", 1)) for line in beside]
-    found = style.end_labels(at_edge, dict(yaxis), lines=ceil(max((line.label.count("\n") + 1 for line in beside), default=1) / height))
+    found = style.end_labels(at_edge, dict(yaxis), lines=1)  # the browser, which knows the height, keeps them apart
     for line in lines:
         if line not in beside:
             x, y = line.x[line.at], line.y[line.at]

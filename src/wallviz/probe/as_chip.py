@@ -16,6 +16,8 @@ from wallviz.probe.record import Cache, Record
 
 _WITHIN = 0.8
 """Share of a cache that a working set may fill to be in it: the rest belongs to everything else."""
+_SEEN_BYTES = 2 * 2**20
+"""Below it numpy's calls, and not the cache, set the rate (benchmarks/README.md: 0.82 of C from 1 MiB on)."""
 _BEYOND = 2.0
 """A working set of so many last-level caches is in memory."""
 
@@ -58,13 +60,13 @@ def _plain(name: str) -> str:
 def _levels(record: Record, memory_bytes_per_s: float) -> tuple[OwnLevel, ...]:
     """Each cache with the best rate and the median latency of the working sets that fit it and not the one before, then the memory.
 
-    With numpy alone the call hides the first level: it has no rate.
+    With numpy alone a call costs half a microsecond, which hides a cache below two MiB: it has no rate.
     """
     found: list[OwnLevel] = []
     before = 0.0
     for cache in sorted(record.device.caches, key=lambda one: one.level):
         held = reach_bytes(cache, record.sweep_threads)
-        hidden = cache.level == 1 and Flag.NUMPY_ONLY.value in record.flags
+        hidden = held < _SEEN_BYTES and Flag.NUMPY_ONLY.value in record.flags
         rates = [] if hidden else [step.bytes_per_s for step in record.sweep if before < step.bytes <= _WITHIN * held]
         waits = [one.seconds for one in record.latency if one.order == "random" and before < one.bytes <= _WITHIN * held]
         found.append(OwnLevel(f"L{cache.level}", held, max(rates, default=None), _median(waits)))

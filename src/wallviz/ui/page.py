@@ -308,16 +308,15 @@ class Page:
                             for room in rooms:
                                 st.page_link(room.file, label=_(room.title), icon=room.icon, query_params=language_query(), help="")
 
-    def next(self, room: str, why: str) -> None:
-        """The way on, carrying the case and the language; then mirrors the view in the address bar."""
+    def next(self, room: str, why: str, *, chip: str = "") -> None:
+        """The way on, carrying the case (with another `chip`, where there is one) and the language; then mirrors the view in the address bar."""
         self.publish()
         if self.embedded:
             return
         target = ROOMS[room]
         with self._more:
-            st.page_link(
-                target.file, label=labelled(_("Next"), why), icon=target.icon, query_params={**language_query(), **self.link.query(["case"])}
-            )
+            carried = {**language_query(), **self.link.query(["case"]), **({"chip": chip} if chip else {})}
+            st.page_link(target.file, label=labelled(_("Next"), why), icon=target.icon, query_params=carried)
 
     def on(self, rooms: Mapping[str, Mapping[str, str]], title: str, chip: str) -> None:
         """The case with this `chip` in other `rooms`, each with what its address says beside it."""

@@ -144,7 +144,7 @@ def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
     joule, memory = _best(columns, view, "joule"), _best(columns, view, "memory")
     if fastest is None or fastest[0] is own or not (joule and memory):
         return None
-    template = _("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each}; most memory: {large}, {most}.")
+    template = _("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}.")
     return template.format(
         mine=units.significant(own.served.tokens_per_s), fast=short(fastest[0].chip), rate=units.significant(fastest[1]),
         thrifty=short(joule[0].chip), each=units.significant(joule[1], 2), large=short(memory[0].chip), most=units.si(memory[1], "B"), **said,

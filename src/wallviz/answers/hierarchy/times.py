@@ -105,8 +105,10 @@ def answer(case: Case, view: View) -> Answer:
         name="hierarchy",
         sentence=_sentence(found, said, size),
         drawing=drawing if timed else None,
-        sure=_("{n} of {all} rates measured").format(n=measured, all=len(timed)) if view.basis == "measured" else _("data-sheet rates: a bound"),
-        trust="green" if view.basis == "measured" and measured else "orange",
+        sure=_("{n} of {all} rates measured").format(n=measured, all=len(timed))
+        if view.basis == "measured" or measured == len(timed)
+        else _("data-sheet rates: a bound"),
+        trust="green" if measured and (view.basis == "measured" or measured == len(timed)) else "orange",
         caption=_caption(found, home, missing),
         explain=partial(_why, found),
         doubt=partial(_how_sure, found),

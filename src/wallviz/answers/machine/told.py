@@ -66,10 +66,10 @@ def sentence(case: Case, record: Record) -> str:
         "model": catalog.presets()[case.model].name,
     }
     if record.fraction is not None and record.theoretical_bytes_per_s:
-        return _("This machine moves {rate}, {share} % of {peak}: at most {n} tokens/s with {model} in bf16, whatever its FLOP/s.").format(
+        return _("This machine moves {rate}, {share} % of {peak}: about {n} tokens/s at most with {model} in bf16, whatever its FLOP/s.").format(
             share=f"{record.fraction * 100:.0f}", peak=units.si(record.theoretical_bytes_per_s, "B/s"), **values
         )
-    return _("This machine moves {rate}: it cannot write more than {n} tokens/s with {model} in bf16, whatever its FLOP/s.").format(**values)
+    return _("This machine moves {rate}: about {n} tokens/s at most with {model} in bf16, whatever its FLOP/s.").format(**values)
 
 
 def why(case: Case, record: Record | None, promise: str = "") -> str:

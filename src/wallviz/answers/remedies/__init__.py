@@ -67,7 +67,8 @@ def _chosen(found: Plan, view: View) -> Chosen:
         lossless = [e for e in found.ranked if found.losses.get(e.remedy.id, e.remedy.toll) <= LOSSLESS and not e.remedy.retrains]
         best = lossless[:1] if found.goal == "faster" and lossless else found.ranked[:1]
         return Chosen(tuple(found.way.steps if found.way is not None else best), proposed=True)
-    remedies, problems = [], []
+    remedies: list[Remedy] = []
+    problems: list[str] = []
     for name in view.apply:
         try:
             remedy = find(name)
@@ -78,6 +79,9 @@ def _chosen(found: Plan, view: View) -> Chosen:
             why = _("published, not computed: its cases stand in a figure") if remedy.figure == "plane" else _("it changes the whole run, not a step")
             problems.append(labelled(_(remedy.name), why))
         else:
+            for old in [one for one in remedies if one.group == remedy.group]:  # two formats of the same weights, two stages of ZeRO
+                problems.append(_("{new} takes the place of {old}: both change the same thing.").format(new=_(remedy.name), old=_(old.name)))
+                remedies.remove(old)
             remedies.append(remedy)
     if view.order != "chosen":
         alone = {e.remedy.id: e for e in found.every}
@@ -114,6 +118,8 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
         ("gray", _("capacity unknown"))
         if holds is None
         else ("green", _("fits"))
+        if (last or found.now).bytes * (1.0 + (last or found.now).error_band) <= holds
+        else ("orange", _("may not fit"))
         if (last or found.now).bytes <= holds
         else ("red", _("does not fit"))
     )
@@ -160,9 +166,14 @@ def _sentence(found: Plan, chosen: Chosen) -> str:
         holds = _holds(found, chosen)
         end = _("fits") if holds is not None and after.bytes <= holds else _("does not fit") if holds is not None else units.binary(after.bytes)
         return _("{what}: {change}: {end}; {quality}.").format(what=what, change=change, end=end, quality=quality)
+    if found.way is not None and not found.setup.serves and found.setup.gpus > 1:
+        return _("Cheapest way to fit at this split: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
     if found.way is not None:
         return _("Cheapest way to fit: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
     if found.fits or found.capacity_bytes is None:
+        lost = [found.losses.get(s.remedy.id, s.remedy.toll) for s in chosen.steps]
+        if max(lost) <= LOSSLESS:
+            return _("It fits; faster at hardly any loss: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
         return _("It fits; fastest: {what}, {change}; {quality}.").format(what=what, change=change, quality=quality)
     return _("No way to fit was found; the most one remedy does: {what}, {change}.").format(what=what, change=change)
 
@@ -198,13 +209,13 @@ def _percent(share: float) -> str:
 def _quality(steps: Sequence[Effect], found: Plan) -> str:
     lost = [found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses]
     worst = max(lost, default=0.0)
-    if worst < LOSSLESS:
+    if worst == 0.0:
         return _("no quality cost reported")
     return _quality_lost(worst)
 
 
 def _quality_lost(share: float) -> str:
-    return _("published quality loss {share}").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
+    return _("published quality loss {share}, on other models").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
 
 
 def _caption(found: Plan, chosen: Chosen) -> str:
@@ -219,6 +230,8 @@ def _caption(found: Plan, chosen: Chosen) -> str:
         _("times are bounds: what the roofline allows, links and slot not hidden"),
     ]
     said.insert(0, labelled(_("split as it is"), _split(found)))
+    if not found.setup.serves and found.setup.gpus > 1:
+        said.append(_("tensor and pipeline splits are on the scale-out page, and may cost less"))
     if chosen.proposed:
         said.insert(0, _("proposed, nothing applied yet"))
     return " · ".join(said)

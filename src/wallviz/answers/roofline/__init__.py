@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from math import ceil
 
-from wallviz import units
+from wallviz import own_machine, units
 from wallviz.answers import Action, Answer
 from wallviz.answers.footprint.own import read
 from wallviz.answers.roofline import around, doubt
@@ -168,6 +168,8 @@ def _caption(now: Workload) -> str:
 def _badge(now: Workload) -> tuple[str, str]:
     if not fits(now):
         return _("does not fit"), "red"
+    if own_machine.is_own(now.chip.id):
+        return _("as good as the measurement"), "orange"
     if now.view.half_square and now.view.kernels == "fused":
         return _("a bound: never faster"), "green"
     return _("counted as chosen: no strict bound"), "orange"
@@ -182,16 +184,16 @@ def _problems(now: Workload) -> tuple[str, ...]:
     found = [_(note) for note in now.main.notes]
     if now.weights_bytes > held_bytes(now):
         found.append(
-            _("These weights need {need}; {n} × {chip} hold {have}: drawn as if they could.").format(
+            _("These weights need {need}; the memory of {n} × {chip} is {have}: drawn as if they fitted.").format(
                 need=units.si(now.weights_bytes, "B", 4), n=f"{holders(now):,}", chip=now.name, have=units.si(held_bytes(now), "B", 4)
             )
         )
     elif not fits(now):
         most = most_sequences(now)
         template = (
-            _("Beside the weights {n} × {chip} hold the cache of {most} such sequences, not of {batch}: drawn as if they could.")
+            _("Beside the weights {n} × {chip} can hold the cache of {most} such sequences, not of {batch}: drawn as if they could.")
             if most >= 1
-            else _("Beside the weights {n} × {chip} hold not even one such sequence: drawn as if they could.")
+            else _("Beside the weights {n} × {chip} cannot hold even one such sequence: drawn as if they could.")
         )
         found.append(template.format(n=f"{holders(now):,}", chip=now.name, most=f"{int(most):,}", batch=f"{now.case.batch:,}"))
     return tuple(found)

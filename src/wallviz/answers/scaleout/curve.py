@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from wallviz import units
 from wallviz.answers import Action, Answer
-from wallviz.answers.scaleout import doubt
+from wallviz.answers.scaleout import doubt, evidence
 from wallviz.answers.scaleout.choices import View, across_links, words
 from wallviz.answers.scaleout.study import Served, Study, best, study
 from wallviz.case import Case
@@ -138,10 +138,18 @@ def caption(now: Study) -> str:
         )
         + method,
         links(now.job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
-        _("not modelled: stragglers, failures, input pipeline"),
+        _("not modelled: stragglers, failures, input pipeline; half of the published runs took more than {median} longer").format(
+            median=_median_miss()
+        ),
         *([_("writing one answer: as if memory held it")] if now.decoding is not None else []),
     ]
     return " · ".join(parts)
+
+
+@cache
+def _median_miss() -> str:
+    """By how much the median of the published runs exceeds what is predicted for it."""
+    return f"{float(np.median([one.miss for one in evidence.runs()])):.0%}"
 
 
 def links(fabric: Fabric) -> str:

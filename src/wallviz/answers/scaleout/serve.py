@@ -58,6 +58,8 @@ def _badge(now: Served) -> tuple[str, str]:
     share = float(now.job.step.efficiency)
     if now.job.runs_out in VERDICTS:
         return badge(now.job.runs_out, share)
+    if now.gpus > 1 and float(now.job.step.start_s) > 0.5 * float(now.job.step.waiting_s):
+        return _("an estimate: small messages as NCCL's ring sends them"), "orange"
     said = _("{share} reading memory") if _reads(now.job.step) else _("{share} computing")
     return said.format(share=f"{share:.0%}"), badge("no", share)[1]
 
@@ -90,6 +92,11 @@ def sentence(now: Served) -> str:
     said |= {"idle": duration(idle), "step": duration(step), "slow": rate(now.tokens_per_s(start))}
     if now.gpus <= start:
         return _("Doubling pays up to {stop} chips; {n} write {rate} tokens/s, {step} a token.").format(**said)
+    rates, counts = np.atleast_1d(job.curve.tokens_per_s), np.atleast_1d(job.curve.chips)
+    best = int(np.argmax(np.where(job.holding, rates, 0.0)))
+    if float(rates[best]) > 1.02 * float(one.tokens_per_s):
+        said |= {"best": f"{int(counts[best]):,}", "most": rate(float(rates[best]))}
+        return _("{best} chips write most, {most} tokens/s: {n} only {rate}, for {idle} of each {step} token waits on the wire.").format(**said)
     first = _("Doubling pays up to {stop} chips: {slow} tokens/s on {start}, {rate} on {n}; ").format(**said)
     if float(one.bubble_s) > float(one.waiting_s):
         return first + _("{idle} of each {step} token is lost in the pipeline.").format(**said)

@@ -186,7 +186,7 @@ def fabric_of(chip: Accelerator, view: View) -> Fabric:
     """The links that the view says."""
     inside = view.inside_gb * 1e9 if view.inside_gb else inside_bytes_per_s(chip)
     across = view.across_gb * 1e9 if view.across_gb else across_links()[view.across][1]
-    return Fabric(inside, across, view.per_node, view.link_percent / 100)
+    return Fabric(inside, min(across, inside), view.per_node, view.link_percent / 100)  # by its slot a chip leaves its node no faster
 
 
 def _training(case: Case, view: View, arch: Architecture, chip: Accelerator, run: Run) -> Training:
