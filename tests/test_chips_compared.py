@@ -284,3 +284,16 @@ def test_the_api_names_chips() -> None:
     assert replace(Work(), batch=4).batch == 4
     with pytest.raises(InputError):
         wallviz.chip("nope")
+
+
+def test_a_training_case_compares_training() -> None:
+    """70B on 64 H200 is about training: tokens per second of one chip, and the states over all of them; no first token is waited for."""
+    case = Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
+    found = chips.answer(case, chips.View())
+    assert found.sentence.startswith("H200 SXM trains at most")
+    assert len(found.sentence.split()) <= 25
+    rows = {row["id"]: row for row in chips.rows(case, chips.View())}
+    ideal = 989.5e12 / (6 * catalog.presets()["llama-3.1-70b"].parameters)
+    assert 0.7 * ideal < rows["h200-sxm"]["Tokens per second, at most"] < ideal
+    assert rows["h200-sxm"]["First token after, at least"] is None
+    assert "cannot hold" in chips.answer(Case(model="llama-3.1-70b", job="train", chip="h200-sxm"), chips.View()).sentence

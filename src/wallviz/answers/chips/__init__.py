@@ -105,7 +105,7 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
             return _("No source gives this of the chips that you chose.")
         template = _("{name}: {chip} has the most, {value}.") if metric.best else _("{name}: {chip} has the least, {value}.")
         return template.format(name=_(metric.name), chip=short(best[0].chip), value=metric.said(best[1]))
-    if (mine := _mine(case, view, columns)) is not None:
+    if (mine := (_mine if case.job == "infer" else _trains)(case, view, columns)) is not None:
         return mine
     tokens, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if tokens and joule and memory:
@@ -151,11 +151,30 @@ def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
     )  # fmt: skip
 
 
+def _trains(case: Case, view: View, columns: Sequence[Column]) -> str | None:
+    """How fast the reader's chip trains beside the others; None where it is not among them."""
+    own = next((column for column in columns if column.chip.id == case.chip), None)
+    fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
+    if own is None or own.served is None:
+        return None
+    said = {"own": short(own.chip), "model": catalog.presets()[case.model].name, "n": f"{case.chips:,}", "bytes": units.si(own.served.bytes, "B")}
+    if fastest is None:
+        return _("{own} cannot hold {model}: on {n} its states need {bytes} each; none of these can.").format(**said)
+    said |= {"fast": short(fastest[0].chip), "rate": units.significant(fastest[1]), "mine": units.significant(own.served.tokens_per_s)}
+    if own.served.fits is False:
+        return _("{own} cannot hold {model}: on {n} its states need {bytes} each; of these {fast} trains fastest, {rate} tokens/s.").format(**said)
+    if not (joule and memory):
+        return None
+    said |= {"thrifty": short(joule[0].chip), "each": units.significant(joule[1], 2)}
+    said |= {"large": short(memory[0].chip), "most": units.si(memory[1], "B")}
+    template = _("{own} trains at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}.")
+    return template.format(**said)
+
+
 def _of_one_chip(case: Case) -> tuple[str, ...]:
     """What is compared where the case is more than one chip that serves."""
     if case.job != "infer":
-        return (_("Compared is one chip that serves {model}: how many chips train it is on the scale-out page.").format(
-            model=catalog.presets()[case.model].name),)  # fmt: skip
+        return (_("Compared is one chip of {n}, its links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
     if case.chips > 1:
         return (_("Compared is one chip alone; your case has {n}, which share the model.").format(n=f"{case.chips:,}"),)
     return ()
@@ -239,6 +258,11 @@ def _need(case: Case, columns: Sequence[Column]) -> tuple[str, float] | None:
     served = next((column.served for column in columns if column.served), None)
     if served is None:
         return None
+    if case.job != "infer":
+        words = _("states of {model} over {n}: {bytes} each").format(
+            model=catalog.presets()[case.model].name, n=f"{case.chips:,}", bytes=units.si(served.bytes, "B")
+        )
+        return words, served.bytes
     return _("{model} needs {bytes}").format(model=catalog.presets()[case.model].name, bytes=units.si(served.bytes, "B")), served.bytes
 
 
@@ -326,9 +350,11 @@ def _cell(value: float | None, said: Callable[[float], str], single: bool) -> st
 
 
 def _why(case: Case, view: View, columns: Sequence[Column]) -> str:
-    first = next((c for c in columns if c.served and c.dense), None)
+    first = next((c for c in columns if c.served and c.dense and c.asked.job == "infer"), None)
     lines = [
-        _("**tokens/s** is the roofline's bound of one decoding step of your case; **tokens per joule** divides it by the data sheet's power."),
+        _("**tokens/s** is the roofline's bound of one decoding step of your case; **tokens per joule** divides it by the data sheet's power.")
+        if case.job == "infer"
+        else _("**tokens/s** is the roofline's bound of one training step on one chip; **tokens per joule** divides it by the data sheet's power."),
         "",
         _("**Largest dense model**, KV cache left out: the least of M/w, B·TPOT/w, F·TPOT/(2·batch) and F·TTFT/(2·context)."),
         "",

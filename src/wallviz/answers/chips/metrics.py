@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from math import isfinite
 
@@ -78,7 +78,7 @@ class Column:
     @property
     def largest(self) -> tuple[str, Served] | None:
         """The largest model of the catalogue that it serves in time, worked out when it is asked for."""
-        return _largest(self.chip, self.asked) if self.served else None
+        return _largest(self.chip, replace(self.asked, job="infer", chips=1)) if self.served else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ METRICS: dict[str, Metric] = {
     "tokens": Metric(N_("Tokens per second, at most"), _tokens, _plain, "bandwidth", attributes=(BANDWIDTH,)),
     "ttft": Metric(
         N_("First token after, at least"),
-        lambda column, _view: column.served.ttft_s if column.served else None,
+        lambda column, _view: column.served.ttft_s if column.served and column.asked.job == "infer" else None,
         rate("s"), "compute", "time", ("fp16_flop_per_s",), best=False,
     ),
     "joule": Metric(N_("Tokens per joule, at most"), _per_watt(_tokens), _plain, "bandwidth", attributes=(BANDWIDTH, POWER)),
@@ -223,7 +223,7 @@ def _architectures() -> Mapping[str, Architecture]:
 
 def work(case: Case, view: View) -> Work:
     """What has to be served."""
-    return Work(case.batch, case.context, view.weights, "bf16", view.ttft / 1e3, view.tpot / 1e3)
+    return Work(case.batch, case.context, view.weights, "bf16", view.ttft / 1e3, view.tpot / 1e3, case.job, case.chips)
 
 
 def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:

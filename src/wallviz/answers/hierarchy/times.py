@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from wallviz import catalog, units
+from wallviz import catalog, own_machine, units
 from wallviz.answers import Answer
 from wallviz.answers.hierarchy.choices import View, durations, levels, size_bytes, size_said
 from wallviz.answers.hierarchy.choices import machine as machine_called
@@ -128,7 +128,7 @@ def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.Bar:
     holds = rung.holds(found.size_bytes)
     label = _(rung.name) + (f" · {units.binary(rung.capacity_bytes)}" if rung.capacity_bytes else "")
     if time is None:
-        said = _("no bandwidth in the sources")
+        said = _("not measured") if own_machine.is_own(found.machine.id) else _("no bandwidth in the sources")
     else:
         said = _waited(rung, found.size_bytes, units.si(time, "s", digits=2))
         if rung is home:
