@@ -245,11 +245,9 @@ def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decod
     >>> found.step.bound, round(found.step.tokens_per_s), round(found.step.critical_batch)
     ('bandwidth', 208, 295)
     """
-    from wallviz import catalog
-    from wallviz.hardware import Accelerator
     from wallviz.roofline.report import report
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
+    chip = _chip(hardware)
     return report(_read(source), chip, phase=phase, **options)
 
 
@@ -271,11 +269,9 @@ def scaleout(
     >>> round(float(found.step.efficiency), 2), found.global_batch
     (0.86, 64)
     """
-    from wallviz import catalog
-    from wallviz.hardware import Accelerator
     from wallviz.scaleout import job
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
+    chip = _chip(hardware)
     links = {"inside": _giga(link_inside), "across": _giga(link_across)}
     return job.on_chips(_read(source), chip, gpus=gpus, **links, **_run(options))
 
@@ -306,10 +302,9 @@ def remedies(
     """
     from wallviz import catalog
     from wallviz.checks import said
-    from wallviz.hardware import Accelerator
     from wallviz.remedies import plan, published
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
+    chip = _chip(hardware)
     setup = plan.setup_of(_read(source), chip, job, _run(options), count)
     if not isinstance(apply, str | list | tuple):
         raise InputError(N_("apply cannot be {value}: give names of remedies, in a list or separated by commas."), value=said(apply))
@@ -339,12 +334,17 @@ def _run(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: str(value) if name == "stage" else value for name, value in fields.items()}
 
 
-def _memory_bytes(hardware: str | Accelerator) -> float:
-    """Memory of an accelerator, named or given."""
+def _chip(hardware: str | Accelerator) -> Accelerator:
+    """An accelerator, named or given."""
     from wallviz import catalog
     from wallviz.hardware import Accelerator
 
-    chip = hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
+    return hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
+
+
+def _memory_bytes(hardware: str | Accelerator) -> float:
+    """Memory of an accelerator, named or given."""
+    chip = _chip(hardware)
     if chip.memory_bytes is None:
         raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=chip.name)
     return chip.memory_bytes

@@ -58,7 +58,7 @@ def single_source() -> tuple[Mapping[str, object], ...]:
             _("chip"): chip.name,
             _("vendor"): chip.vendor,
             _("values from one source"): ", ".join(sorted(chip.single_source)),
-            _("source"): "; ".join(catalog.sources()[s].title for s in chip.source.split(";") if s),
+            _("source"): catalog.titles(chip.source),
         }
         for chip in catalog.chips().values()
         if chip.single_source

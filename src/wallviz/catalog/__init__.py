@@ -434,6 +434,11 @@ def chips() -> Mapping[str, Accelerator]:
     return MappingProxyType(found)
 
 
+def titles(source: str) -> str:
+    """What the origins are called whose ids `source` holds, separated by ``;``; an id that is no origin is left out."""
+    return "; ".join(sources()[id].title for id in source.split(";") if id in sources())
+
+
 def chip(id: str) -> Accelerator:
     """The chip that `id` means (`find`), or the reader's own machine that the id holds (`wallviz.own_machine`).
 

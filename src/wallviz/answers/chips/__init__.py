@@ -105,7 +105,7 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
             return _("No source gives this of the chips that you chose.")
         template = _("{name}: {chip} has the most, {value}.") if metric.best else _("{name}: {chip} has the least, {value}.")
         return template.format(name=_(metric.name), chip=short(best[0].chip), value=metric.said(best[1]))
-    if (mine := (_mine if case.job == "infer" else _trains)(case, view, columns)) is not None:
+    if (mine := _mine(case, view, columns)) is not None:
         return mine
     tokens, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if tokens and joule and memory:
@@ -129,46 +129,37 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
     return _("No source gives the memory of these chips: choose others.")
 
 
+#: What is said of the reader's chip where no chip holds the model, where it does not, and where it does.
+_SERVES = (
+    N_("{own} cannot hold {model}, which needs {bytes}; none of these can."),
+    N_("{own} cannot hold {model}, which needs {bytes}; of these {fast} writes it fastest, {rate} tokens/s."),
+    N_("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
+)
+_TRAINS = (
+    N_("{own} cannot hold {model}: on {n} its states need {bytes} each; none of these can."),
+    N_("{own} cannot hold {model}: on {n} its states need {bytes} each; of these {fast} trains fastest, {rate} tokens/s."),
+    N_("{own} trains at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
+)
+
+
 def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
-    """What the reader's own chip does beside the others; None where it is not among them, or is the best itself."""
+    """What the reader's own chip does beside the others; None where it is not among them, or serves best itself."""
     own = next((column for column in columns if column.chip.id == case.chip), None)
-    fastest = _best(columns, view, "tokens")
     if own is None or own.served is None:
         return None
-    said = {"own": short(own.chip), "model": catalog.presets()[case.model].name, "bytes": units.si(own.served.bytes, "B")}
-    if own.served.fits is False:
-        if fastest is None:
-            return _("{own} cannot hold {model}, which needs {bytes}; none of these can.").format(**said)
-        said |= {"fast": short(fastest[0].chip), "rate": units.significant(fastest[1])}
-        return _("{own} cannot hold {model}, which needs {bytes}; of these {fast} writes it fastest, {rate} tokens/s.").format(**said)
-    joule, memory = _best(columns, view, "joule"), _best(columns, view, "memory")
-    if fastest is None or fastest[0] is own or not (joule and memory):
-        return None
-    template = _("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}.")
-    return template.format(
-        mine=units.significant(own.served.tokens_per_s), fast=short(fastest[0].chip), rate=units.significant(fastest[1]),
-        thrifty=short(joule[0].chip), each=units.significant(joule[1], 2), large=short(memory[0].chip), most=units.si(memory[1], "B"), **said,
-    )  # fmt: skip
-
-
-def _trains(case: Case, view: View, columns: Sequence[Column]) -> str | None:
-    """How fast the reader's chip trains beside the others; None where it is not among them."""
-    own = next((column for column in columns if column.chip.id == case.chip), None)
-    fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
-    if own is None or own.served is None:
-        return None
+    serves = case.job == "infer"
+    nobody, others, known = _SERVES if serves else _TRAINS
     said = {"own": short(own.chip), "model": catalog.presets()[case.model].name, "n": f"{case.chips:,}", "bytes": units.si(own.served.bytes, "B")}
+    fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if fastest is None:
-        return _("{own} cannot hold {model}: on {n} its states need {bytes} each; none of these can.").format(**said)
-    said |= {"fast": short(fastest[0].chip), "rate": units.significant(fastest[1]), "mine": units.significant(own.served.tokens_per_s)}
+        return None if serves and own.served.fits is not False else _(nobody).format(**said)
+    said |= {"fast": short(fastest[0].chip), "rate": units.significant(fastest[1])}
     if own.served.fits is False:
-        return _("{own} cannot hold {model}: on {n} its states need {bytes} each; of these {fast} trains fastest, {rate} tokens/s.").format(**said)
-    if not (joule and memory):
+        return _(others).format(**said)
+    if not (joule and memory) or (serves and fastest[0] is own):
         return None
-    said |= {"thrifty": short(joule[0].chip), "each": units.significant(joule[1], 2)}
-    said |= {"large": short(memory[0].chip), "most": units.si(memory[1], "B")}
-    template = _("{own} trains at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}.")
-    return template.format(**said)
+    said |= {"mine": units.significant(own.served.tokens_per_s), "thrifty": short(joule[0].chip), "each": units.significant(joule[1], 2)}
+    return _(known).format(**said, large=short(memory[0].chip), most=units.si(memory[1], "B"))
 
 
 def _of_one_chip(case: Case) -> tuple[str, ...]:
@@ -291,7 +282,7 @@ def rows(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
             _("largest model in time"): catalog.presets()[column.largest[0]].name if column.largest else None,
             _("your price"): column.price,
             _("one source alone"): listing(_single(column.chip)),
-            _("source"): "; ".join(catalog.sources()[s].title for s in column.chip.source.split(";") if s in catalog.sources()),
+            _("source"): catalog.titles(column.chip.source),
         }
         for column in columns
     )

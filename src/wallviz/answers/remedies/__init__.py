@@ -26,7 +26,7 @@ __all__ = ["PARAMS", "RemedyCard", "View", "answer", "cards", "every", "evidence
 MOST = 6
 """Remedies that are offered at first."""
 LOSSLESS = 0.0005
-"""The share of quality below which nothing is said to be lost; what makes a job faster without it is proposed first."""
+"""The share of quality up to which hardly any is lost: what makes a job faster at no more than that is proposed first."""
 SOURCES = {
     "train": ("zero_2020", "korthikanti_2022", "chen_2016", "flash_attention_2022", "fp8_lm_2023"),
     "finetune": ("zero_2020", "korthikanti_2022", "chen_2016", "qlora_2023"),

@@ -54,10 +54,6 @@ def _back() -> Action:
     return Action(_("Back to your case"), _("What each remedy does to it, step by step"), {"figure": "waterfall"})
 
 
-def _titles(source: str) -> str:
-    return "; ".join(catalog.sources()[id].title for id in source.split(";") if id in catalog.sources())
-
-
 def _sources(*ids: str) -> tuple[str, ...]:
     return tuple(id for id in ids if id in catalog.sources())
 
@@ -102,7 +98,7 @@ def _plane(case: Case, view: View) -> Answer:
         {
             _("remedy"): _(REMEDIES[p.remedy].name), _("tested on"): _(p.setting), _("saved"): p.saved, _("of what"): _(SAVED[p.saved_what]),
             _("time"): p.time, _("quality lost"): p.quality, _("traffic"): p.traffic,
-            _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): _titles(p.source),
+            _("failed"): p.failed, _("who"): _(GRADES[p.grade]), _("source"): catalog.titles(p.source),
         }
         for p in points
     )  # fmt: skip
@@ -120,7 +116,7 @@ def _spot(point: Published, *, named: bool) -> figures.Spot:
             price=price,
             kind=_(figures.PRICES[point.kind][0]),
         ),
-        f"{_(GRADES[point.grade])} · {_titles(point.source)}",
+        f"{_(GRADES[point.grade])} · {catalog.titles(point.source)}",
     )
     return figures.Spot(_(REMEDIES[point.remedy].name), point.saved or 0.0, point.price, point.kind, failed=point.failed, named=named, hover=lines)
 
@@ -164,7 +160,7 @@ def _quality(case: Case, view: View) -> Answer:
     rows = tuple(
         {
             _("model"): q.model, _("format"): q.format, _("method"): q.method, _("bits a weight"): q.bits, _("perplexity ratio"): q.ratio,
-            _("importance matrix"): q.imatrix, _("source"): _titles(q.source),
+            _("importance matrix"): q.imatrix, _("source"): catalog.titles(q.source),
         }
         for q in board
     )  # fmt: skip

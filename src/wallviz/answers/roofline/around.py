@@ -99,7 +99,7 @@ def kv_share(now: Workload) -> Answer:
 
 def _dot(one: Measurement, x: float | str = 0.0) -> Dot:
     case = predictions()[one.case].case
-    source = "; ".join(catalog.sources()[s].title for s in case.source.split(";") if s in catalog.sources())
+    source = catalog.titles(case.source)
     return Dot(
         x,
         one.fraction,
