@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from wallviz.footprint.peak import train
-from wallviz.transformer import custom
+from wallviz.engine.memory.peak import train
+from wallviz.engine.transformer import custom
 
 
 def main() -> None:

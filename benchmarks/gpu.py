@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from wallviz.probe import cuda, cuda_device, nvml
-from wallviz.probe.cpu import sizes
-from wallviz.probe.cuda_device import Gpu, Launch
-from wallviz.probe.kernels import SCALAR
-from wallviz.probe.reasons import NotMeasured, Reason
+from wallviz.machine.probe import cuda, cuda_device, nvml
+from wallviz.machine.probe.cpu import sizes
+from wallviz.machine.probe.cuda_device import Gpu, Launch
+from wallviz.machine.probe.kernels import SCALAR
+from wallviz.machine.probe.reasons import NotMeasured, Reason
 
 MIB = 2**20
 WORDS = {"copy": 2, "scale": 2, "add": 3, "triad": 3}

@@ -21,7 +21,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from wallviz.probe.isolated import ONE_THREAD, environment
+from wallviz.machine.probe.isolated import ONE_THREAD, environment
 
 if __name__ == "__main__" and any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
     # Threads of OpenMP that wait without spinning do not disturb ours, which run in turns with them.
@@ -29,9 +29,9 @@ if __name__ == "__main__" and any(os.environ.get(name) != value for name, value 
 
 import numpy as np  # after the threads of its libraries are switched off
 
-from wallviz.probe import cpu, limits
-from wallviz.probe.caches import caches
-from wallviz.probe.kernels import KERNELS, SCALAR
+from wallviz.machine.probe import cpu, limits
+from wallviz.machine.probe.caches import caches
+from wallviz.machine.probe.kernels import KERNELS, SCALAR
 
 MIB = 2**20
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from wallviz import i18n
 from wallviz.errors import InputError
-from wallviz.probe.browser import Plan
+from wallviz.machine.probe.browser import Plan
 from wallviz.ui.probe import browser_probe
 
 

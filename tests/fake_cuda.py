@@ -18,7 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from wallviz.probe import cuda_source
+from wallviz.machine.probe import cuda_source
 
 MIB = 2**20
 

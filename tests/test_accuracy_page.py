@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from wallviz import accuracy as domain
 from wallviz import catalog
-from wallviz.answers import accuracy
 from wallviz.figures.accuracy import signed
 from wallviz.i18n import use
+from wallviz.rooms import accuracy
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,7 @@ def test_the_table_of_the_drawer_follows_the_group() -> None:
 @pytest.mark.parametrize("run", accuracy.RUNS)
 def test_every_tool_is_named_with_what_it_leaves_out(run: str) -> None:
     """Beside a measured run stand all calculators, those without an answer too, each with what it leaves out."""
-    from wallviz.footprint.peers import PEERS
+    from wallviz.engine.memory.peers import PEERS
 
     found = accuracy.disagree(run)
     assert found.figure is not None

@@ -72,7 +72,7 @@ def test_domain_and_figures_open_no_file() -> None:
     """The domain, the figures and the answers get values and never read or write a file."""
     offenders = [
         f"{name(path)}:{node.lineno}"
-        for module in [*layer("growth"), "figures", "curves", "answers"]
+        for module in ["engine", "case", "figures", "curves", "rooms"]
         for path in [*PACKAGE.glob(f"{module}.py"), *PACKAGE.glob(f"{module}/**/*.py")]
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in FILE_CALLS
@@ -81,14 +81,14 @@ def test_domain_and_figures_open_no_file() -> None:
 
 
 def test_drivers_are_optional() -> None:
-    """Driver packages are imported by wallviz.probe alone, and inside functions, so that nothing needs them to start."""
+    """Driver packages are imported by wallviz.machine.probe alone, and inside functions, so that nothing needs them to start."""
     offenders = []
     for path in [ROOT / "app.py", *python_files("src", "pages")]:
         if not path.exists():
             continue
         module = tree(path)
         top = {id(node) for node in module.body}
-        in_probe = path.is_relative_to(PACKAGE / "probe") or path == PACKAGE / "probe.py"
+        in_probe = path.is_relative_to(PACKAGE / "machine" / "probe")
         offenders += [f"{name(path)}:{node.lineno}" for package, node in imports(module) if package in DRIVERS and (id(node) in top or not in_probe)]
     assert not offenders
 

@@ -18,9 +18,9 @@ from conftest import Visit, settled
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.sessions import Server
-from wallviz.answers import growth
 from wallviz.curves import FIGURES
 from wallviz.i18n import LANGUAGES
+from wallviz.rooms import growth
 from wallviz.ui.frame import ROOMS
 
 pytestmark = pytest.mark.browser

@@ -13,11 +13,11 @@ from playwright.sync_api import Page, expect
 from benchmarks.sessions import Server, serving
 from tests.conftest import Visit
 from wallviz.errors import InputError
-from wallviz.probe import wgsl
-from wallviz.probe.browser import QUICK, REASONS, Plan, from_browser, request
-from wallviz.probe.kernels import KERNELS
-from wallviz.probe.reasons import Flag, Reason, explained
-from wallviz.probe.record import SCHEMA, Record, read
+from wallviz.machine.probe import wgsl
+from wallviz.machine.probe.browser import QUICK, REASONS, Plan, from_browser, request
+from wallviz.machine.probe.kernels import KERNELS
+from wallviz.machine.probe.reasons import Flag, Reason, explained
+from wallviz.machine.probe.record import SCHEMA, Record, read
 
 ELSEWHERE = "insecure.example"
 CHROMIUM_FLAGS = (

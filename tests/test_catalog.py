@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.growth import fit
 from wallviz.errors import InputError
-from wallviz.growth import fit
 
 
 def test_flagships_at_fixed_precision_grow_slower_than_the_headline() -> None:

@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 import wallviz
-from wallviz import catalog, rating
-from wallviz.answers import chips
-from wallviz.answers.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
+from wallviz import catalog
 from wallviz.case import Case
 from wallviz.cli import app
+from wallviz.engine import rating
+from wallviz.engine.rating import Work
 from wallviz.errors import InputError
-from wallviz.rating import Work
+from wallviz.rooms import chips
+from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
 
 LLAMA = "llama-3.1-8b"
 
@@ -153,7 +154,7 @@ def test_the_readers_chip_that_cannot_hold_the_model_is_said_and_grey() -> None:
 
 def test_what_all_weights_take_is_counted_once_a_layer() -> None:
     """Layers that are alike are counted once and multiplied: the sum is that over every tensor."""
-    from wallviz.footprint import quantization
+    from wallviz.engine.memory import quantization
 
     for id in (LLAMA, "deepseek-v3", "gpt-oss-20b"):
         arch = catalog.architecture(id)

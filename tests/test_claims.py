@@ -13,7 +13,7 @@ import pytest
 
 import wallviz
 from wallviz import catalog
-from wallviz.growth import Point, fit, select
+from wallviz.engine.growth import Point, fit, select
 
 Keep = Callable[[Point], bool]
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 import wallviz
 from wallviz import catalog, cli
 from wallviz.cli import options
-from wallviz.footprint import record
-from wallviz.footprint.run import FIELDS
-from wallviz.transformer import COMPONENTS, architecture
+from wallviz.engine.memory import record
+from wallviz.engine.memory.run import FIELDS
+from wallviz.engine.transformer import COMPONENTS, architecture
 
 LLAMA = {
     "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,

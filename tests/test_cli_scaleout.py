@@ -1,4 +1,4 @@
-"""`wallviz scaleout` and `wallviz.scaleout`: the keys of the contract, parts that add up, one line for whatever is wrong."""
+"""`wallviz scaleout` and `wallviz.engine.scaleout`: the keys of the contract, parts that add up, one line for whatever is wrong."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 import wallviz
 from wallviz import cli
+from wallviz.engine.scaleout.job import Serving, Training
 from wallviz.errors import InputError
-from wallviz.scaleout.job import Serving, Training
 
 KEYS = {"step_s", "compute_s", "communication_s", "bubble_s", "efficiency", "bytes_on_wire", "tokens_per_s"}
 NO_LOCALE = {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "", "COLUMNS": "200"}

@@ -11,10 +11,10 @@ from babel.messages.pofile import read_po
 
 import wallviz
 from wallviz import catalog, glossary, i18n
+from wallviz.engine.memory import explain, quantization
+from wallviz.engine.memory.peak import Training
+from wallviz.engine.memory.terms import Term, worded
 from wallviz.errors import InputError
-from wallviz.footprint import explain, quantization
-from wallviz.footprint.peak import Training
-from wallviz.footprint.terms import Term, worded
 from wallviz.i18n import N_, _, listing, qualified
 from wallviz.ui.frame import ROOMS
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.growth import fit
 from wallviz.errors import DataError
-from wallviz.growth import fit
 
 
 @pytest.fixture

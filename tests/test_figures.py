@@ -10,12 +10,13 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from wallviz import catalog, curves, growth
-from wallviz.answers import growth as answers
-from wallviz.answers import start
+from wallviz import catalog, curves
 from wallviz.case import Case
+from wallviz.engine import growth
 from wallviz.figures import growth as figures
 from wallviz.figures import style
+from wallviz.rooms import growth as answers
+from wallviz.rooms import start
 
 ROOT = Path(__file__).parent.parent
 THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]

@@ -6,12 +6,12 @@ import json
 import pytest
 
 from wallviz import catalog
-from wallviz.answers import footprint
-from wallviz.answers.footprint import View
-from wallviz.answers.footprint.estimate import estimate
 from wallviz.case import JOBS, Case
 from wallviz.figures import footprint as figures
 from wallviz.figures import style
+from wallviz.rooms import footprint
+from wallviz.rooms.footprint import View
+from wallviz.rooms.footprint.estimate import estimate
 
 VIEWS = [(job, View(show=show, across=across)) for job in JOBS for show in ("bar", "timeline", "map") for across in ("work", "layout")]
 

@@ -13,18 +13,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from wallviz import catalog
-from wallviz.answers import case as shared
-from wallviz.answers import footprint
-from wallviz.answers.footprint import View, choices, export, own
-from wallviz.answers.footprint.estimate import estimate, fixes, serving_options, training_run
 from wallviz.case import JOBS, MAX_BATCH, MAX_CONTEXT, Case
 from wallviz.cli import options
+from wallviz.engine.memory import jobs
+from wallviz.engine.memory.run import FIELDS
+from wallviz.engine.memory.serve import infer
+from wallviz.engine.transformer import custom
 from wallviz.errors import InputError
-from wallviz.footprint import jobs
-from wallviz.footprint.run import FIELDS
-from wallviz.footprint.serve import infer
 from wallviz.params import MAX_LENGTH
-from wallviz.transformer import custom
+from wallviz.rooms import case as shared
+from wallviz.rooms import footprint
+from wallviz.rooms.footprint import View, choices, export, own
+from wallviz.rooms.footprint.estimate import estimate, fixes, serving_options, training_run
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from wallviz.errors import InputError
-from wallviz.growth import (
+from wallviz.engine.growth import (
     Claim,
     Moments,
     Point,
@@ -27,6 +26,7 @@ from wallviz.growth import (
     student_t,
     years,
 )
+from wallviz.errors import InputError
 
 # The ten transformers of the 2021 figure: "parameters grow 240x every two years" (Gholami et al. 2021).
 TRANSFORMERS = tuple(

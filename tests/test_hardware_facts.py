@@ -10,7 +10,7 @@ import pytest
 
 from wallviz import catalog
 from wallviz.catalog import HardwareCase
-from wallviz.hardware import Accelerator
+from wallviz.engine.hardware import Accelerator
 
 
 def chip(name: str) -> Accelerator:

@@ -9,18 +9,19 @@ import pytest
 from typer.testing import CliRunner
 
 import wallviz
-from wallviz import catalog, growth
-from wallviz.answers import hierarchy as answers
-from wallviz.answers.hierarchy import View, choices, generations, times
-from wallviz.answers.hierarchy import energy as energy_answers
+from wallviz import catalog
 from wallviz.case import Case
 from wallviz.cli import app
+from wallviz.engine import growth
+from wallviz.engine.hardware import Link, MemoryLevel
+from wallviz.engine.hierarchy import energy, latency, size
+from wallviz.engine.hierarchy.ladder import Machine, half_performance_bytes, ladder, move_s, place
+from wallviz.engine.hierarchy.latency import WULF_MCKEE_1995
+from wallviz.engine.hierarchy.machines import MACHINES, with_chips
 from wallviz.errors import InputError
-from wallviz.hardware import Link, MemoryLevel
-from wallviz.hierarchy import energy, latency, size
-from wallviz.hierarchy.ladder import Machine, half_performance_bytes, ladder, move_s, place
-from wallviz.hierarchy.latency import WULF_MCKEE_1995
-from wallviz.hierarchy.machines import MACHINES, with_chips
+from wallviz.rooms import hierarchy as answers
+from wallviz.rooms.hierarchy import View, choices, generations, times
+from wallviz.rooms.hierarchy import energy as energy_answers
 
 GIB = 2.0**30
 
@@ -322,7 +323,7 @@ def test_impossible_assumptions_are_refused() -> None:
 
 def test_measured_processors_stand_beside_the_curve() -> None:
     """A DRAM access costs about a hundred hits in the first cache on every processor that was timed, not millions."""
-    from wallviz.answers.hierarchy.latency import measured
+    from wallviz.rooms.hierarchy.latency import measured
 
     ratios = [memory.latency_s / cache.latency_s for _name, _year, cache, memory in measured()]  # type: ignore[operator]
     assert len(ratios) >= 3

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import wallviz
+from wallviz.engine.memory import serve
+from wallviz.engine.memory.run import Run
 from wallviz.errors import InputError
-from wallviz.footprint import serve
-from wallviz.footprint.run import Run
 
 BAD: tuple[Any, ...] = (
     [], {}, (1,), set(), object(), b"x", "x", True, -1, float("nan"), float("inf"), np.float64("nan"), np.array(["a", "b"]), np.array([]), 10**400,

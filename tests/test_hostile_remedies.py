@@ -12,11 +12,11 @@ import pytest
 
 import wallviz
 from wallviz import catalog
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.jobs import OPTIONS
+from wallviz.engine.remedies import checks, plan
+from wallviz.engine.remedies.setup import Draft
 from wallviz.errors import InputError
-from wallviz.footprint.jobs import OPTIONS
-from wallviz.hardware import Accelerator
-from wallviz.remedies import checks, plan
-from wallviz.remedies.setup import Draft
 
 LLAMA = "llama-3.1-8b"
 H100 = catalog.chip("h100")

@@ -18,15 +18,16 @@ import typer
 
 import wallviz
 from tests.test_pages import open_page
-from wallviz import catalog, cli, rating
-from wallviz.answers import chips, hierarchy, roofline, scaleout
+from wallviz import catalog, cli
 from wallviz.case import Case
+from wallviz.engine import rating
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.roofline import report, roof
+from wallviz.engine.roofline.step import step
+from wallviz.engine.scaleout import record
+from wallviz.engine.scaleout.budget import budget
 from wallviz.errors import InputError
-from wallviz.hardware import Accelerator
-from wallviz.roofline import report, roof
-from wallviz.roofline.step import step
-from wallviz.scaleout import record
-from wallviz.scaleout.budget import budget
+from wallviz.rooms import chips, hierarchy, roofline, scaleout
 
 LLAMA = "llama-3.1-8b"
 ROOMS: dict[str, ModuleType] = {"roofline": roofline, "hierarchy": hierarchy, "scaleout": scaleout, "chips": chips}
@@ -153,7 +154,7 @@ def _scaleout(name: str, **given: Any) -> Callable[[Any], object]:
 ASKED: dict[str, Callable[[Any], object]] = {
     "chip": wallviz.chip,
     "model": wallviz.model,
-    "hierarchy": wallviz.hierarchy,
+    "hierarchy": wallviz.engine.hierarchy,
     "size": lambda value: wallviz.hierarchy("h100", value),
     "basis": lambda value: wallviz.hierarchy("h100", basis=value),
     "roofline": lambda value: wallviz.roofline(value, "h100"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from wallviz.engine.memory import kv_cache
+from wallviz.engine.memory.kv_cache import bytes_per_token, cached_tokens, concurrency, kv_cache_bytes, paged_tokens, state_bytes, terms
+from wallviz.engine.transformer import Architecture, Attention, LatentAttention, Layer, Recurrent
 from wallviz.errors import InputError
-from wallviz.footprint import kv_cache
-from wallviz.footprint.kv_cache import bytes_per_token, cached_tokens, concurrency, kv_cache_bytes, paged_tokens, state_bytes, terms
-from wallviz.transformer import Architecture, Attention, LatentAttention, Layer, Recurrent
 
 Mixer = Attention | LatentAttention | Recurrent | None
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wallviz.answers.chips.metrics import FIGURES as CHIP_FIGURES
-from wallviz.answers.hierarchy.choices import FIGURES
+from wallviz.rooms.chips.metrics import FIGURES as CHIP_FIGURES
+from wallviz.rooms.hierarchy.choices import FIGURES
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent

@@ -13,16 +13,16 @@ from streamlit.testing.v1 import AppTest
 
 from tests import fake_nvml
 from wallviz import catalog
-from wallviz.answers import machine
-from wallviz.answers.machine import consent, promised, told
-from wallviz.answers.machine.choices import FIGURES, MOST_BESIDE
-from wallviz.answers.machine.others import others
 from wallviz.case import Case
 from wallviz.errors import InputError
-from wallviz.probe import cpu, nvml
-from wallviz.probe.as_chip import reach_bytes
-from wallviz.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
+from wallviz.machine.as_chip import reach_bytes
+from wallviz.machine.probe import cpu, nvml
+from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
+from wallviz.rooms import machine
+from wallviz.rooms.machine import consent, promised, told
+from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
+from wallviz.rooms.machine.others import others
 from wallviz.ui import machine as bench
 from wallviz.ui.frame import ROOMS
 

@@ -14,14 +14,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import wallviz
-from wallviz import catalog, cli, i18n, own_machine
-from wallviz.answers import case as cases
-from wallviz.answers import chips, footprint, growth, hierarchy, roofline, start
-from wallviz.answers.machine.own import chip_id, own, sheet
+from wallviz import catalog, cli, i18n
 from wallviz.case import Case
 from wallviz.errors import InputError
-from wallviz.own_machine import OwnLevel, OwnMachine
-from wallviz.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Step
+from wallviz.machine import own as own_machine
+from wallviz.machine.own import OwnLevel, OwnMachine
+from wallviz.machine.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Step
+from wallviz.rooms import case as cases
+from wallviz.rooms import chips, footprint, growth, hierarchy, roofline, start
+from wallviz.rooms.machine.own import chip_id, own, sheet
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 

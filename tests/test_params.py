@@ -3,8 +3,8 @@
 import pytest
 
 from wallviz import params
-from wallviz.answers import growth
 from wallviz.errors import InputError
+from wallviz.rooms import growth
 
 HOSTILE = [
     "",

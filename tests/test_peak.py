@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.memory import explain
+from wallviz.engine.memory.peak import PARTS, PHASES, train
+from wallviz.engine.memory.run import KERNELS, METHODS, OPTIMIZERS, PRECISIONS, RECOMPUTE, Run
+from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
-from wallviz.footprint import explain
-from wallviz.footprint.peak import PARTS, PHASES, train
-from wallviz.footprint.run import KERNELS, METHODS, OPTIMIZERS, PRECISIONS, RECOMPUTE, Run
-from wallviz.transformer import Architecture, architecture
 
 LLAMA_3_8B = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,

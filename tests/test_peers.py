@@ -8,9 +8,9 @@ import pytest
 
 from wallviz import accuracy, catalog
 from wallviz.accuracy import Prediction
+from wallviz.engine.memory import peers
+from wallviz.engine.memory.peers import PEERS, PeerInputs
 from wallviz.errors import InputError
-from wallviz.footprint import peers
-from wallviz.footprint.peers import PEERS, PeerInputs
 
 PRINTED = {id: found for id, found in accuracy.predictions().items() if found.case.kind == "peer-output"}
 LLAMA_3_70B_SLICE = PeerInputs(

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wallviz.probe import caches, cpu, limits
-from wallviz.probe.cpu import Workers, aligned, fill, latencies, ring, stage, staircase, stands, wrong
-from wallviz.probe.kernels import KERNELS, SCALAR, hashed
-from wallviz.probe.limits import Usage
-from wallviz.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.probe.record import Cache, read
+from wallviz.machine.probe import caches, cpu, limits
+from wallviz.machine.probe.cpu import Workers, aligned, fill, latencies, ring, stage, staircase, stands, wrong
+from wallviz.machine.probe.kernels import KERNELS, SCALAR, hashed
+from wallviz.machine.probe.limits import Usage
+from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.probe.record import Cache, read
 
 MIB = 2**20
 NUMPY = cpu._numpy_passes()

@@ -22,13 +22,13 @@ from benchmarks import gpu as benchmark
 from tests import fake_nvml
 from tests.fake_cuda import MIB, PAIRS, CUresult, Driver, FakeDevice, compiled_here, compiler
 from tests.fake_nvml import FakeGpu
-from wallviz.probe import cuda as path
-from wallviz.probe import cuda_device, cuda_source, limits, nvml
-from wallviz.probe.cuda_device import Gpu, compiled, target
-from wallviz.probe.isolated import Measurement
-from wallviz.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.probe.record import Measured, Record, read
+from wallviz.machine.probe import cuda as path
+from wallviz.machine.probe import cuda_device, cuda_source, limits, nvml
+from wallviz.machine.probe.cuda_device import Gpu, compiled, target
+from wallviz.machine.probe.isolated import Measurement
+from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
+from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.probe.record import Measured, Record, read
 
 SIZE = MIB
 ELEMENTS = SIZE // cuda_source.VECTOR_BYTES

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wallviz.probe import run, wgsl
-from wallviz.probe import wgpu as path
-from wallviz.probe.isolated import Measurement, alone
-from wallviz.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.probe.record import Record, read
+from wallviz.machine.probe import run, wgsl
+from wallviz.machine.probe import wgpu as path
+from wallviz.machine.probe.isolated import Measurement, alone
+from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
+from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.probe.record import Record, read
 
 KIB, MIB = 2**10, 2**20
 SIZE = 256 * KIB

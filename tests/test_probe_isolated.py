@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from wallviz.probe import isolated
-from wallviz.probe.isolated import Measurement, alone, environment
-from wallviz.probe.reasons import NotMeasured, Reason
-from wallviz.probe.record import Record, read
+from wallviz.machine.probe import isolated
+from wallviz.machine.probe.isolated import Measurement, alone, environment
+from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.probe.record import Record, read
 
 MIB = 2**20
 TINY = ("--array-bytes", str(MIB), "--engine", "numpy")
@@ -56,7 +56,7 @@ def long() -> Measurement:
 
 def test_it_prints_its_plan_its_progress_and_the_record_last() -> None:
     """Every line on stdout is JSON: the plan first, then progress that grows, the record last; and nothing is left behind."""
-    command = [sys.executable, "-P", "-m", "wallviz.probe", "--path", "cpu", "--budget", "0.1", *TINY]
+    command = [sys.executable, "-P", "-m", "wallviz.machine.probe", "--path", "cpu", "--budget", "0.1", *TINY]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=True, stdin=subprocess.DEVNULL)
     plan, *progress, record = (json.loads(line) for line in done.stdout.splitlines())
     assert plan["plan"]["array_bytes"] == MIB
@@ -121,7 +121,7 @@ def test_a_process_that_hangs_is_stopped_from_outside(monkeypatch: pytest.Monkey
 def test_it_ends_with_the_one_that_started_it() -> None:
     """When the process that started it is killed, the measurement ends by itself."""
     script = (
-        "from wallviz.probe.isolated import Measurement; import time\n"
+        "from wallviz.machine.probe.isolated import Measurement; import time\n"
         f"found = Measurement(budget_s=100.0, arguments={TINY!r})\n"
         "print(found.pid, flush=True); time.sleep(100)"
     )
@@ -142,7 +142,7 @@ def test_it_takes_no_more_memory_than_it_said() -> None:
     script = (
         "import json, re\n"
         "from pathlib import Path\n"
-        "from wallviz.probe import cpu\n"
+        "from wallviz.machine.probe import cpu\n"
         "record = cpu.measure(budget_s=0.1, array_bytes=32 * 2**20, cap=True)\n"
         "held = int(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]) * 1024\n"
         "print(json.dumps([held, record.memory_limit_bytes]))"
@@ -157,7 +157,7 @@ def test_the_system_refuses_it_more() -> None:
     """Beyond its ceiling the process gets a MemoryError from the system, whatever the code asks for."""
     script = (
         "import numpy as np\n"
-        "from wallviz.probe import limits\n"
+        "from wallviz.machine.probe import limits\n"
         "assert limits.cap_address_space(64 * 2**20)\n"
         "np.empty(2**20)\n"
         "try: np.empty(16 * 2**20)\n"
@@ -224,7 +224,7 @@ def test_without_a_place_for_the_lock_it_measures_all_the_same(tmp_path: Path) -
 @pytest.mark.parametrize("arguments", [["--path", "printer"], ["--budget", "0"], ["--budget", "nan"], ["--array-bytes", "5"], ["--limit", "-1"]])
 def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
     """Arguments that make no sense end with exit code 2 before anything is measured."""
-    command = [sys.executable, "-P", "-m", "wallviz.probe", *arguments]
+    command = [sys.executable, "-P", "-m", "wallviz.machine.probe", *arguments]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -17,10 +17,10 @@ import pytest
 from tests import fake_nvml
 from tests.fake_nvml import FakeGpu, on_a_vgpu
 from wallviz import catalog
-from wallviz.probe import nvml
-from wallviz.probe.nvml import Basis, Missing, Sampler, Throttle
-from wallviz.probe.reasons import NotMeasured, Reason
-from wallviz.probe.record import Device, Record, read
+from wallviz.machine.probe import nvml
+from wallviz.machine.probe.nvml import Basis, Missing, Sampler, Throttle
+from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.probe.record import Device, Record, read
 
 GIB = 2**30
 

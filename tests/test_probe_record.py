@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from wallviz.errors import InputError
-from wallviz.probe.kernels import KERNELS, MEAN_READ, SCALAR, TOLERANCE, hashed
-from wallviz.probe.reasons import Flag, NotMeasured, Reason, explained
-from wallviz.probe.record import Cache, Device, Failure, Latency, Measured, Record, Run, State, Step, blank, compare, plain_text, read
-from wallviz.probe.samples import bimodal, measured
+from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, TOLERANCE, hashed
+from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason, explained
+from wallviz.machine.probe.record import Cache, Device, Failure, Latency, Measured, Record, Run, State, Step, blank, compare, plain_text, read
+from wallviz.machine.probe.samples import bimodal, measured
 
 COPY = Measured(40e9, 38e9, 1e9, 30, valid=True, bus_bytes_per_s=60e9)
 FULL = Record(

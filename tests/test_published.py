@@ -9,8 +9,8 @@ import pytest
 
 from wallviz import accuracy
 from wallviz.accuracy import Prediction
+from wallviz.engine.memory import korthikanti, zero
 from wallviz.errors import InputError
-from wallviz.footprint import korthikanti, zero
 
 #: Megatron-LM's table of models, ZeRO, Korthikanti and others, adapters and optimizers, communication.
 PAPERS = re.compile(r"P-megatron|[ZRLC]-")

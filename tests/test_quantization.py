@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from wallviz.engine.memory import quantization
+from wallviz.engine.memory.quantization import bits_per_weight, gguf_bytes, pruned, stored, weights_bytes
+from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Tensor
 from wallviz.errors import InputError
-from wallviz.footprint import quantization
-from wallviz.footprint.quantization import bits_per_weight, gguf_bytes, pruned, stored, weights_bytes
-from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Tensor
 
 
 def linear(name: str, out: int, into: int, component: str = "attention") -> Tensor:

@@ -10,18 +10,18 @@ import pytest
 
 import wallviz
 from wallviz import catalog
+from wallviz.engine.memory import korthikanti, solve, zero
+from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.serve import infer
+from wallviz.engine.remedies import experts, flash, low_precision, offload, published, recompute, search, speculative, whole_run
+from wallviz.engine.remedies.effect import apply, cheapest, effect, effects, find, of_job, ranked, waterfall
+from wallviz.engine.remedies.plan import plan, record, setup_of, waterfall_record
+from wallviz.engine.remedies.rebuild import grouped_queries, latent_attention, routed
+from wallviz.engine.remedies.remedy import REMEDIES
+from wallviz.engine.remedies.setup import Draft, Setup, outcome
+from wallviz.engine.scaleout.volumes import zero_elements_per_parameter
+from wallviz.engine.transformer import custom
 from wallviz.errors import InputError
-from wallviz.footprint import korthikanti, solve, zero
-from wallviz.footprint.peak import train
-from wallviz.footprint.serve import infer
-from wallviz.remedies import experts, flash, low_precision, offload, published, recompute, search, speculative, whole_run
-from wallviz.remedies.effect import apply, cheapest, effect, effects, find, of_job, ranked, waterfall
-from wallviz.remedies.plan import plan, record, setup_of, waterfall_record
-from wallviz.remedies.rebuild import grouped_queries, latent_attention, routed
-from wallviz.remedies.remedy import REMEDIES
-from wallviz.remedies.setup import Draft, Setup, outcome
-from wallviz.scaleout.volumes import zero_elements_per_parameter
-from wallviz.transformer import custom
 
 H100 = catalog.chips()["h100-sxm5"]
 LLAMA = wallviz.model("llama-3.1-8b")

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from tests.test_pages import open_page, sentences
 from wallviz import catalog
-from wallviz.answers import remedies
-from wallviz.answers.remedies import others, words
 from wallviz.case import JOBS, Case
 from wallviz.cli import app
-from wallviz.remedies.remedy import REMEDIES
+from wallviz.engine.remedies.remedy import REMEDIES
+from wallviz.rooms import remedies
+from wallviz.rooms.remedies import others, words
 
 CASES = (
     Case(),

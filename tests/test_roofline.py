@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.roofline import operations as ops
+from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
+from wallviz.engine.roofline.operations import attended, distinct_experts, matmul, operations
+from wallviz.engine.roofline.roof import own_chip, roof
+from wallviz.engine.roofline.rules import prefill_s, training_s
+from wallviz.engine.roofline.serving import largest_batch, utilization
+from wallviz.engine.roofline.step import step
 from wallviz.errors import InputError
-from wallviz.footprint.kv_cache import kv_cache_bytes
-from wallviz.hardware import Accelerator
-from wallviz.roofline import operations as ops
-from wallviz.roofline.batch import critical_batch, critical_batch_exact
-from wallviz.roofline.operations import attended, distinct_experts, matmul, operations
-from wallviz.roofline.roof import own_chip, roof
-from wallviz.roofline.rules import prefill_s, training_s
-from wallviz.roofline.serving import largest_batch, utilization
-from wallviz.roofline.step import step
 
 H100 = catalog.chips()["h100-sxm5"]
 LLAMA = catalog.architecture("llama-3.1-8b")

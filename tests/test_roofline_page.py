@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 import wallviz
 from wallviz import catalog
-from wallviz.answers import roofline
-from wallviz.answers.roofline import View
-from wallviz.answers.roofline.choices import EVIDENCE, FIGURES, RATIOS
 from wallviz.case import JOBS, Case
 from wallviz.cli import app as command
 from wallviz.errors import InputError
+from wallviz.rooms import roofline
+from wallviz.rooms.roofline import View
+from wallviz.rooms.roofline.choices import EVIDENCE, FIGURES, RATIOS
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
-from wallviz.answers.scaleout import evidence
-from wallviz.answers.scaleout.evidence import Comparison
-from wallviz.scaleout import megatron, rules, volumes
-from wallviz.scaleout.step import EFFICIENCY
+from wallviz.engine.scaleout import megatron, rules, volumes
+from wallviz.engine.scaleout.step import EFFICIENCY
+from wallviz.rooms.scaleout import evidence
+from wallviz.rooms.scaleout.evidence import Comparison
 
 COMPARED = evidence.compared()
 FORMULAS = [one for one in COMPARED if one.row.case not in evidence.MODELLED]

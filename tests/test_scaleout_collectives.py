@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from wallviz.engine.scaleout import collectives
+from wallviz.engine.scaleout.collectives import COLLECTIVES, bus_factor, hierarchical_all_reduce_s
 from wallviz.errors import InputError
-from wallviz.scaleout import collectives
-from wallviz.scaleout.collectives import COLLECTIVES, bus_factor, hierarchical_all_reduce_s
 
 RANKS = (2, 3, 4, 8, 16)
 Array = NDArray[np.float64]

@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from wallviz import catalog, cli
-from wallviz.answers import footprint, scaleout
-from wallviz.answers.scaleout import View
-from wallviz.answers.scaleout.choices import FIGURES, PARAMS, gpu_options
-from wallviz.answers.scaleout.study import study
 from wallviz.case import Case
+from wallviz.rooms import footprint, scaleout
+from wallviz.rooms.scaleout import View
+from wallviz.rooms.scaleout.choices import FIGURES, PARAMS, gpu_options
+from wallviz.rooms.scaleout.study import study
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent

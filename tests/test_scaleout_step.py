@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.memory import lora
+from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.run import Run
+from wallviz.engine.scaleout import critical, layout, rules, scaling, volumes
+from wallviz.engine.scaleout.alpha_beta import fit
+from wallviz.engine.scaleout.budget import budget
+from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_share
+from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
+from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
+from wallviz.engine.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
+from wallviz.engine.scaleout.work import work
 from wallviz.errors import InputError
-from wallviz.footprint import lora
-from wallviz.footprint.kv_cache import kv_cache_bytes
-from wallviz.footprint.peak import train
-from wallviz.footprint.run import Run
-from wallviz.scaleout import critical, layout, rules, scaling, volumes
-from wallviz.scaleout.alpha_beta import fit
-from wallviz.scaleout.budget import budget
-from wallviz.scaleout.collectives import hierarchical_all_reduce_s, ring_share
-from wallviz.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
-from wallviz.scaleout.fabric import Fabric, inside_bytes_per_s
-from wallviz.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
-from wallviz.scaleout.work import work
 
 H100 = catalog.chips()["h100-sxm5"]
 LLAMA = catalog.architecture("llama-3.1-8b")

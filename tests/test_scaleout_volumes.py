@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.test_scaleout_collectives import Wires, all_to_all, ring_all_gather, ring_all_reduce, ring_reduce_scatter
-from wallviz.scaleout import volumes
+from wallviz.engine.scaleout import volumes
 
 random = np.random.default_rng(7)
 

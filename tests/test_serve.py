@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.quantization import weights_bytes
+from wallviz.engine.memory.serve import Serving, infer, layer_elements, pool_bytes, share
+from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 from wallviz.errors import InputError
-from wallviz.footprint.kv_cache import kv_cache_bytes
-from wallviz.footprint.quantization import weights_bytes
-from wallviz.footprint.serve import Serving, infer, layer_elements, pool_bytes, share
-from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 
 
 def linear(name: str, out: int, into: int, component: str = "attention") -> Tensor:

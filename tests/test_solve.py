@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wallviz.engine.memory import solve
+from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.run import Run
+from wallviz.engine.memory.serve import infer
+from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
-from wallviz.footprint import solve
-from wallviz.footprint.peak import train
-from wallviz.footprint.run import Run
-from wallviz.footprint.serve import infer
-from wallviz.transformer import Architecture, architecture
 
 GIB = 2**30
 CONFIG = {

@@ -10,12 +10,12 @@ import pytest
 
 from tests.fake_nvml import FakeGpu, module, on_a_vgpu
 from wallviz import units
-from wallviz.answers import machine  # noqa: F401 - the package before its parts
-from wallviz.answers.machine import telemetry as told
 from wallviz.figures import telemetry as figures
-from wallviz.probe import nvml
-from wallviz.probe.nvml import Missing, Sampler
-from wallviz.probe.reasons import NotMeasured, Reason
+from wallviz.machine.probe import nvml
+from wallviz.machine.probe.nvml import Missing, Sampler
+from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.rooms import machine  # noqa: F401 - the package before its parts
+from wallviz.rooms.machine import telemetry as told
 
 COOL, HOT = 0x0, 0x20
 

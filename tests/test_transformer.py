@@ -16,8 +16,8 @@ import pytest
 
 import wallviz
 from wallviz import catalog
+from wallviz.engine.transformer import COMPONENTS, Architecture, Attention, Dense, Experts, LatentAttention, Recurrent, architecture, custom
 from wallviz.errors import InputError
-from wallviz.transformer import COMPONENTS, Architecture, Attention, Dense, Experts, LatentAttention, Recurrent, architecture, custom
 
 HERE = Path(__file__).parent
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from wallviz import units
-from wallviz.footprint import activations
-from wallviz.footprint.kv_cache import bytes_per_token, kv_cache_bytes
-from wallviz.footprint.overheads import CONTEXT_BYTES, RESERVED_RATIO
-from wallviz.footprint.peak import PARTS, train
-from wallviz.footprint.quantization import bits_per_weight
-from wallviz.footprint.run import Run
-from wallviz.transformer import Architecture, architecture
+from wallviz.engine.memory import activations
+from wallviz.engine.memory.kv_cache import bytes_per_token, kv_cache_bytes
+from wallviz.engine.memory.overheads import CONTEXT_BYTES, RESERVED_RATIO
+from wallviz.engine.memory.peak import PARTS, train
+from wallviz.engine.memory.quantization import bits_per_weight
+from wallviz.engine.memory.run import Run
+from wallviz.engine.transformer import Architecture, architecture
 
 GQA = {
     "model_type": "llama", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 8, "num_attention_heads": 16,

@@ -45,7 +45,7 @@ def built(config: dict[str, Any]) -> Any:
 
 def counts(paths: list[str]) -> None:
     """Parameters, theirs and ours."""
-    from wallviz.transformer import architecture
+    from wallviz.engine.transformer import architecture
 
     for path in paths or sorted(map(str, (ROOT / "data" / "configs").glob("*.json"))):
         config = json.loads(Path(path).read_text("utf-8"))
@@ -59,9 +59,9 @@ def counts(paths: list[str]) -> None:
 
 def saved(kinds: list[str]) -> None:
     """Bytes per token that one more layer saves in bf16 with flash attention, theirs and ours."""
-    from wallviz.footprint import activations
-    from wallviz.footprint.run import Run
-    from wallviz.transformer import architecture
+    from wallviz.engine.memory import activations
+    from wallviz.engine.memory.run import Run
+    from wallviz.engine.transformer import architecture
 
     for kind in kinds or KINDS:
         measured = (_saved(kind, 2) - _saved(kind, 1)) / TOKENS

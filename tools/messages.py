@@ -40,9 +40,9 @@ def data_texts() -> dict[str, list[tuple[str, int]]]:
     were tested on, errata."""
     sys.path.insert(0, str(ROOT / "src"))
     from wallviz import catalog
-    from wallviz.hierarchy.ladder import ladder
-    from wallviz.hierarchy.machines import with_chips
-    from wallviz.remedies.published import alone, every
+    from wallviz.engine.hierarchy.ladder import ladder
+    from wallviz.engine.hierarchy.machines import with_chips
+    from wallviz.engine.remedies.published import alone, every
 
     found: dict[str, list[tuple[str, int]]] = {}
 

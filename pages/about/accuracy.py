@@ -1,8 +1,8 @@
 """How wrong we are: every case predicted and measured, why tools disagree, what was chosen after seeing residuals."""
 
 from wallviz import ui
-from wallviz.answers import Answer, accuracy
 from wallviz.i18n import _
+from wallviz.rooms import Answer, accuracy
 
 page = ui.Page("accuracy", accuracy.PARAMS)
 

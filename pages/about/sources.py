@@ -1,8 +1,8 @@
 """Every dataset with its licence, its errata and what is single-source."""
 
 from wallviz import ui
-from wallviz.answers import sources
 from wallviz.i18n import _
+from wallviz.rooms import sources
 
 page = ui.Page("sources", sources.PARAMS)
 page.show(sources.answer())

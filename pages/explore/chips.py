@@ -3,8 +3,8 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.answers import Answer, chips
 from wallviz.i18n import _
+from wallviz.rooms import Answer, chips
 
 page = ui.Page("chips", chips.PARAMS, case=True)
 

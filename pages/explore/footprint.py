@@ -3,11 +3,11 @@
 import streamlit as st
 
 from wallviz import catalog, ui
-from wallviz.answers import Answer, footprint, names
-from wallviz.answers.case import job_names
-from wallviz.answers.footprint import export, own, words
 from wallviz.case import MAX_BATCH, MAX_CONTEXT
 from wallviz.i18n import _
+from wallviz.rooms import Answer, footprint, names
+from wallviz.rooms.case import job_names
+from wallviz.rooms.footprint import export, own, words
 
 page = ui.Page("footprint", footprint.PARAMS, case=True, asks=("job", "model", "batch", "context"))
 

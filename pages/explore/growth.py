@@ -3,8 +3,8 @@
 import streamlit as st
 
 from wallviz import curves, ui
-from wallviz.answers import Answer, growth
 from wallviz.i18n import _
+from wallviz.rooms import Answer, growth
 
 page = ui.Page("growth", growth.PARAMS, case=True)
 

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.answers import Answer, hierarchy
 from wallviz.i18n import _
+from wallviz.rooms import Answer, hierarchy
 
 page = ui.Page("hierarchy", hierarchy.PARAMS, case=True)
 

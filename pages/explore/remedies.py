@@ -3,9 +3,9 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.answers import Answer, remedies
-from wallviz.answers.remedies import others, words
 from wallviz.i18n import _
+from wallviz.rooms import Answer, remedies
+from wallviz.rooms.remedies import others, words
 from wallviz.ui import cards
 
 page = ui.Page("remedies", remedies.PARAMS, case=True)

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from wallviz import catalog, ui
-from wallviz.answers import Answer, names, roofline
-from wallviz.answers.footprint import own
 from wallviz.case import MAX_BATCH, MAX_CONTEXT
 from wallviz.i18n import _
+from wallviz.rooms import Answer, names, roofline
+from wallviz.rooms.footprint import own
 
 page = ui.Page("roofline", roofline.PARAMS, case=True, asks=("model", "batch", "context"))
 

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.answers import Answer, scaleout
 from wallviz.i18n import _
+from wallviz.rooms import Answer, scaleout
 
 page = ui.Page("scaleout", scaleout.PARAMS, case=True)
 

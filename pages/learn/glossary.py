@@ -1,8 +1,8 @@
 """Every term in English and Chinese, with its unit, one line, and where it is used."""
 
 from wallviz import ui
-from wallviz.answers import glossary
 from wallviz.i18n import _
+from wallviz.rooms import glossary
 
 page = ui.Page("glossary", glossary.PARAMS)
 page.show(glossary.answer())

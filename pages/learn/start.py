@@ -1,8 +1,8 @@
 """The memory wall in one minute: something to play with, the claims, a door to every room."""
 
 from wallviz import catalog, ui
-from wallviz.answers import case, names, start
 from wallviz.i18n import _
+from wallviz.rooms import case, names, start
 
 page = ui.Page("start", start.PARAMS, case=True, question=start.question)
 answer = start.answer(page.case, page.view)

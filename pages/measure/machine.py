@@ -1,8 +1,8 @@
 """How fast this machine moves bytes: measured on a button, in the browser, or read from a record, beside published machines."""
 
 from wallviz import catalog, ui
-from wallviz.answers import Answer, machine
 from wallviz.i18n import _
+from wallviz.rooms import Answer, machine
 from wallviz.ui import machine as bench
 
 page = ui.Page("machine", machine.PARAMS, case=True)

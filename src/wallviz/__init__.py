@@ -11,15 +11,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import wallviz.hierarchy
-import wallviz.probe
-import wallviz.remedies
-import wallviz.roofline
-import wallviz.scaleout  # noqa: F401 - loaded first: a package that is imported later would take the name of its function below
 from wallviz.__about__ import __version__
+from wallviz.engine.growth import Claim, Point, Refit, Trend, divergence, influence, record_setters
+from wallviz.engine.growth import fit as fit_trend
 from wallviz.errors import DataError, InputError, WallvizError
-from wallviz.growth import Claim, Point, Refit, Trend, divergence, influence, record_setters
-from wallviz.growth import fit as fit_trend
 from wallviz.i18n import N_
 
 if TYPE_CHECKING:
@@ -29,18 +24,18 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from wallviz.footprint.peak import Training
-    from wallviz.footprint.serve import Serving
-    from wallviz.footprint.solve import Fit
-    from wallviz.hardware import Accelerator
-    from wallviz.hierarchy.ladder import Ladder
-    from wallviz.probe.record import Record
-    from wallviz.remedies.plan import Plan
-    from wallviz.remedies.setup import Draft
-    from wallviz.roofline.report import Report
-    from wallviz.scaleout.job import Serving as ServingOnChips
-    from wallviz.scaleout.job import Training as TrainingOnChips
-    from wallviz.transformer import Architecture
+    from wallviz.engine.hardware import Accelerator
+    from wallviz.engine.hierarchy.ladder import Ladder
+    from wallviz.engine.memory.peak import Training
+    from wallviz.engine.memory.serve import Serving
+    from wallviz.engine.memory.solve import Fit
+    from wallviz.engine.remedies.plan import Plan
+    from wallviz.engine.remedies.setup import Draft
+    from wallviz.engine.roofline.report import Report
+    from wallviz.engine.scaleout.job import Serving as ServingOnChips
+    from wallviz.engine.scaleout.job import Training as TrainingOnChips
+    from wallviz.engine.transformer import Architecture
+    from wallviz.machine.probe.record import Record
 
     Source: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Architecture
 
@@ -101,7 +96,7 @@ def claim(
     3.03
     """
     from wallviz import catalog
-    from wallviz.growth import refit
+    from wallviz.engine.growth import refit
 
     return refit(catalog.find(name, catalog.claims(), "claim"), exclude=exclude, since=since, until=until, method=method, interval=interval)
 
@@ -110,7 +105,7 @@ def figure(fitted: Refit, *, log: bool = True) -> go.Figure:
     """A refit as a figure: the points kept and taken out, the line, its bands. It shows by itself in a notebook."""
     if not isinstance(fitted, Refit):
         raise InputError(N_("a figure is drawn of what wallviz.claim returns, not of {value}: pass that"), value=repr(fitted)[:40])
-    from wallviz.answers.growth import refit_figure
+    from wallviz.rooms.growth import refit_figure
 
     return refit_figure(fitted, log=log)
 
@@ -126,7 +121,7 @@ def model(source: str | os.PathLike[str] | Mapping[str, Any]) -> Architecture:
     124439808
     """
     from wallviz import catalog
-    from wallviz.transformer import architecture
+    from wallviz.engine.transformer import architecture
 
     if not isinstance(source, str | os.PathLike):
         return architecture(source)
@@ -139,7 +134,7 @@ def model(source: str | os.PathLike[str] | Mapping[str, Any]) -> Architecture:
 
 
 def train(source: Source, **fields: Any) -> Training:
-    """Peak memory of a training step, per GPU. `source` is what `model` takes, or an Architecture; `fields` are those of `footprint.run.Run`.
+    """Peak memory of a training step, per GPU. `source` is what `model` takes, or an Architecture; `fields` are those of `memory.run.Run`.
 
     Numbers may be numpy arrays, for many runs at once. Raises `InputError` for what cannot run.
 
@@ -147,7 +142,7 @@ def train(source: Source, **fields: Any) -> Training:
     >>> round(float(found.peak_allocated_bytes) / 2**30, 1), found.peak_phase
     (76.4, 'loss_backward')
     """
-    from wallviz.footprint import peak
+    from wallviz.engine.memory import peak
 
     return peak.train(_read(source), **_run(fields))
 
@@ -165,12 +160,12 @@ def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training
 
 
 def infer(source: Source, *, context: Any = 4096, hardware: str | Accelerator | None = None, **options: Any) -> Serving:
-    """Memory of serving on one GPU, and how many sequences of `context` tokens fit `hardware`; `options` are those of `footprint.serve.infer`.
+    """Memory of serving on one GPU, and how many sequences of `context` tokens fit `hardware`; `options` are those of `memory.serve.infer`.
 
     >>> infer("llama-3.1-8b", context=8192).kv_cache_bytes / 2**30
     1.0
     """
-    from wallviz.footprint import serve
+    from wallviz.engine.memory import serve
 
     if hardware is not None:
         options["hardware_bytes"] = _memory_bytes(hardware)
@@ -186,7 +181,7 @@ def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str
     >>> found.fits, found.fewest_gpus
     (True, 1)
     """
-    from wallviz.footprint import jobs
+    from wallviz.engine.memory import jobs
 
     return jobs.fit(_read(source), job, _run(options), _memory_bytes(hardware), count)
 
@@ -207,10 +202,10 @@ def chip(name: str | Record) -> Accelerator:
     (3350000000000.0, 37)
     """
     from wallviz import catalog
-    from wallviz.probe.record import Record
+    from wallviz.machine.probe.record import Record
 
     if isinstance(name, Record):
-        from wallviz.answers.machine.own import own
+        from wallviz.rooms.machine.own import own
 
         return own(name).chip
     return catalog.chip(name)
@@ -227,9 +222,9 @@ def hierarchy(machine: str = "h100", size: str | float = "1 GiB", *, basis: str 
     [0.32, 2.39, 17.04]
     """
     from wallviz import catalog
-    from wallviz.hierarchy import size as sizes
-    from wallviz.hierarchy.ladder import ladder
-    from wallviz.hierarchy.machines import with_chips
+    from wallviz.engine.hierarchy import size as sizes
+    from wallviz.engine.hierarchy.ladder import ladder
+    from wallviz.engine.hierarchy.machines import with_chips
 
     found = catalog.find(machine, with_chips(catalog.chips()), N_("machine"))
     return ladder(found, sizes.parse(size), catalog.levels().values(), catalog.links().values(), catalog.chips(), basis=basis)
@@ -245,7 +240,7 @@ def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decod
     >>> found.step.bound, round(found.step.tokens_per_s), round(found.step.critical_batch)
     ('bandwidth', 208, 295)
     """
-    from wallviz.roofline.report import report
+    from wallviz.engine.roofline.report import report
 
     chip = _chip(hardware)
     return report(_read(source), chip, phase=phase, **options)
@@ -263,13 +258,13 @@ def scaleout(
     """What `gpus` of `hardware` do with a training step: compute, communication, waiting, bubble, how it scales, what a run costs.
 
     `link_inside` and `link_across` are GB/s of one direction and GPU; `options` are those of `scaleout.job.on_chips` (overlap, global_batch,
-    tokens, price_per_hour, ...) and the fields of `footprint.run.Run`. With ``job="infer"`` decoding is split over the chips.
+    tokens, price_per_hour, ...) and the fields of `memory.run.Run`. With ``job="infer"`` decoding is split over the chips.
 
     >>> found = scaleout("llama-3.1-8b", "H100", gpus=64, sequence=8192, zero=1, global_batch=64)
     >>> round(float(found.step.efficiency), 2), found.global_batch
     (0.86, 64)
     """
-    from wallviz.scaleout import job
+    from wallviz.engine.scaleout import job
 
     chip = _chip(hardware)
     links = {"inside": _giga(link_inside), "across": _giga(link_across)}
@@ -302,7 +297,7 @@ def remedies(
     """
     from wallviz import catalog
     from wallviz.checks import said
-    from wallviz.remedies import plan, published
+    from wallviz.engine.remedies import plan, published
 
     chip = _chip(hardware)
     setup = plan.setup_of(_read(source), chip, job, _run(options), count)
@@ -318,13 +313,13 @@ def probe(path: str | None = None, **options: Any) -> Record:
     `path` is ``"cpu"`` (the default), ``"wgpu"`` or ``"cuda"``; `options` are those of `probe.run.measure`. A record whose `errors` are not
     empty says why nothing was measured, and what to do.
     """
-    from wallviz.probe.run import measure
+    from wallviz.machine.probe.run import measure
 
     return measure(path, **options)
 
 
 def _read(source: Source) -> Architecture:
-    from wallviz.transformer import Architecture
+    from wallviz.engine.transformer import Architecture
 
     return source if isinstance(source, Architecture) else model(source)
 
@@ -337,7 +332,7 @@ def _run(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _chip(hardware: str | Accelerator) -> Accelerator:
     """An accelerator, named or given."""
     from wallviz import catalog
-    from wallviz.hardware import Accelerator
+    from wallviz.engine.hardware import Accelerator
 
     return hardware if isinstance(hardware, Accelerator) else catalog.chip(hardware)
 

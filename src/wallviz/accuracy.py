@@ -15,7 +15,8 @@ from typing import Any
 
 from wallviz import catalog
 from wallviz.catalog import Case
-from wallviz.footprint import (
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory import (
     activations,
     korthikanti,
     kv_cache,
@@ -29,13 +30,12 @@ from wallviz.footprint import (
     states,
     zero,
 )
-from wallviz.footprint.peers import PeerInputs
-from wallviz.footprint.run import DTYPES, PRECISIONS, Run
-from wallviz.hardware import Accelerator
+from wallviz.engine.memory.peers import PeerInputs
+from wallviz.engine.memory.run import DTYPES, PRECISIONS, Run
+from wallviz.engine.roofline.decode import decode_attention_intensity, decode_ceiling, decode_step_s
+from wallviz.engine.scaleout import collectives, volumes
+from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 from wallviz.i18n import N_
-from wallviz.roofline.decode import decode_attention_intensity, decode_ceiling, decode_step_s
-from wallviz.scaleout import collectives, volumes
-from wallviz.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 
 Inputs = Mapping[str, Any]
 Form = Callable[[Inputs], float | None]

@@ -15,9 +15,9 @@ from datetime import date
 from functools import cache
 
 from wallviz import catalog
+from wallviz.engine.growth import Point
+from wallviz.engine.hardware import Accelerator
 from wallviz.errors import InputError
-from wallviz.growth import Point
-from wallviz.hardware import Accelerator
 from wallviz.i18n import N_
 
 FIGURES = ("gap", "compute", "size", "training")

@@ -13,20 +13,21 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
-from wallviz import checks, own_machine
+from wallviz import checks
 from wallviz.catalog.cases import Case, HardwareCase, cases, roofline_cases, scaling_cases
 from wallviz.catalog.evidence import Evidence, evidence
 from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config
 from wallviz.catalog.read import rows, typed
 from wallviz.catalog.rules import check, extent, write_checksums
 from wallviz.catalog.schema import CASE_KINDS, CLAIM_QUANTITIES, DOMAINS, HARDWARE_CASE_KINDS, KINDS, LEVEL_KINDS, MODEL_DATASETS, SCHEMAS
+from wallviz.engine.growth import Claim, Point
+from wallviz.engine.hardware import PRECISIONS, Accelerator, Link, ListedChip, MemoryLevel, MemoryTechnology
+from wallviz.engine.transformer import Architecture
+from wallviz.engine.transformer import architecture as read_architecture
+from wallviz.engine.transformer.config import parse as parse_config
 from wallviz.errors import DataError, InputError
-from wallviz.growth import Claim, Point
-from wallviz.hardware import PRECISIONS, Accelerator, Link, ListedChip, MemoryLevel, MemoryTechnology
 from wallviz.i18n import N_, _
-from wallviz.transformer import Architecture
-from wallviz.transformer import architecture as read_architecture
-from wallviz.transformer.config import parse as parse_config
+from wallviz.machine import own as own_machine
 
 __all__ = [
     "CASE_KINDS",
@@ -440,7 +441,7 @@ def titles(source: str) -> str:
 
 
 def chip(id: str) -> Accelerator:
-    """The chip that `id` means (`find`), or the reader's own machine that the id holds (`wallviz.own_machine`).
+    """The chip that `id` means (`find`), or the reader's own machine that the id holds (`wallviz.machine.own`).
 
     Raises InputError, one sentence, for neither.
     """

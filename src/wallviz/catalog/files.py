@@ -59,7 +59,7 @@ def load_index(directory: Path) -> Index:
 CONFIGS = "configs"
 """Folder of `DATA` with one ``config.json`` per preset."""
 CONFIG_BYTES = 4_000_000
-"""More than any text that `wallviz.transformer` reads."""
+"""More than any text that `wallviz.engine.transformer` reads."""
 
 
 def read_config(path: Path | str) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 
 from wallviz.catalog.files import CONFIGS, DATA, Row, load_index, parts, read_config, read_table
 from wallviz.catalog.schema import PRINTED_UNITS, SCHEMAS, Column
+from wallviz.engine.transformer import architecture
 from wallviz.errors import DataError, InputError
 from wallviz.i18n import N_, _
-from wallviz.transformer import architecture
 
 
 def _digest(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import wallviz
-from wallviz.hardware import Accelerator
+from wallviz.engine.hardware import Accelerator
 
 
 def chip(name: str) -> Accelerator:

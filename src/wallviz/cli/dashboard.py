@@ -28,7 +28,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Starts the dashboard in place of this process."""
-    from wallviz.answers.machine.consent import LOOPBACK, VARIABLE
+    from wallviz.rooms.machine.consent import LOOPBACK, VARIABLE
 
     if port is not None and not (port.isascii() and port.isdecimal() and len(port) < 6 and 1 <= int(port) <= 65535):
         raise InputError(N_("{option} must lie between {low} and {high}: got {value}"), option="--port", low=1, high=65535, value=port[:40])

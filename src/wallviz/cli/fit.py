@@ -15,9 +15,9 @@ from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, listing, qualified
 
 if TYPE_CHECKING:
-    from wallviz.footprint.solve import Fit
-    from wallviz.hardware import Accelerator
-    from wallviz.transformer import Architecture
+    from wallviz.engine.hardware import Accelerator
+    from wallviz.engine.memory.solve import Fit
+    from wallviz.engine.transformer import Architecture
 
 #: How a job is split, by the field of `Fit.layout`.
 LAYOUT = {
@@ -39,7 +39,7 @@ def answer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = 
     with as_options():
         found = wallviz.fit(arch, hardware=chip, **given)
     if as_json:
-        from wallviz.footprint import record
+        from wallviz.engine.memory import record
 
         say_json(record.fit(found))
     else:
@@ -47,7 +47,7 @@ def answer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = 
 
 
 def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> str:
-    from wallviz.footprint import solve
+    from wallviz.engine.memory import solve
 
     capacity = found.needs_bytes + found.headroom_bytes
     verdict = _("fits, {room} to spare") if found.fits else _("does not fit, {room} are missing")

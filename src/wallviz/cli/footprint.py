@@ -17,10 +17,10 @@ from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, ask_for_one, say,
 from wallviz.i18n import N_, _, qualified
 
 if TYPE_CHECKING:
-    from wallviz.footprint.peak import Training
-    from wallviz.footprint.serve import Serving
-    from wallviz.footprint.terms import Term
-    from wallviz.transformer import Architecture
+    from wallviz.engine.memory.peak import Training
+    from wallviz.engine.memory.serve import Serving
+    from wallviz.engine.memory.terms import Term
+    from wallviz.engine.transformer import Architecture
 
 PHASES = {
     "loss_backward": N_("start of the backward pass"),
@@ -77,7 +77,7 @@ def infer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = N
     with as_options():
         found = wallviz.infer(arch, **given)
     if as_json:
-        from wallviz.footprint import record
+        from wallviz.engine.memory import record
 
         say_json(record.serving(found))
     else:
@@ -97,7 +97,7 @@ def amount(value_bytes: Any) -> str:
 
 def _say_training(arch: Architecture, found: Training, *, as_json: bool) -> None:
     if as_json:
-        from wallviz.footprint import record
+        from wallviz.engine.memory import record
 
         say_json(record.training(found))
     else:
@@ -105,7 +105,7 @@ def _say_training(arch: Architecture, found: Training, *, as_json: bool) -> None
 
 
 def _trained(arch: Architecture, found: Training) -> str:
-    from wallviz.footprint import explain
+    from wallviz.engine.memory import explain
 
     run = found.run
     facts = [
@@ -131,7 +131,7 @@ def _trained(arch: Architecture, found: Training) -> str:
 
 
 def _served(arch: Architecture, found: Serving) -> str:
-    from wallviz.footprint import record
+    from wallviz.engine.memory import record
 
     facts = [
         (_("model"), title(arch)),
@@ -161,7 +161,7 @@ def _parts(what: str, parts: Mapping[str, Any], total: float = 0.0) -> str:
 
 
 def _terms(terms: Iterable[Term]) -> str:
-    from wallviz.footprint.terms import worded
+    from wallviz.engine.memory.terms import worded
 
     columns = ((_("term"), "left"), (_("formula"), "left"), (_("with your numbers"), "left"), ("", "right"), (_("source"), "left"))
     return table(columns, ((_(each.name), worded(each.formula), each.values, units.binary(float(each.bytes)), _(each.source)) for each in terms))

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from wallviz import catalog, growth, units
+from wallviz import catalog, units
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine import growth
+from wallviz.engine.growth import Point, Refit
 from wallviz.errors import InputError
-from wallviz.growth import Point, Refit
 from wallviz.i18n import N_, _, bracketed, labelled, qualified
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 import wallviz
-from wallviz import catalog, rating, units
+from wallviz import catalog, units
 from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine import rating
+from wallviz.engine.hardware import PRECISIONS, Accelerator
+from wallviz.engine.rating import Work
 from wallviz.errors import InputError
-from wallviz.hardware import PRECISIONS, Accelerator
 from wallviz.i18n import N_, _
-from wallviz.rating import Work
 
 PEAKS = tuple(name for name in PRECISIONS if name != "bf16")
 

@@ -9,10 +9,10 @@ import typer
 import wallviz
 from wallviz import catalog, units
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine.hierarchy import size as sizes
+from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder
+from wallviz.engine.hierarchy.machines import MACHINES, with_chips
 from wallviz.errors import InputError
-from wallviz.hierarchy import size as sizes
-from wallviz.hierarchy.ladder import TRANSFERS, Ladder
-from wallviz.hierarchy.machines import MACHINES, with_chips
 from wallviz.i18n import N_, _, labelled
 
 

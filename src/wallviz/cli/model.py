@@ -10,9 +10,9 @@ import typer
 import wallviz
 from wallviz import catalog, units
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.transformer import Architecture, architecture
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=N_("A preset's name, the path of a config.json, or - to read one from stdin."))]
 
@@ -47,7 +47,7 @@ def answer(
         return
     arch = read(source)
     if as_json:
-        from wallviz.footprint import record
+        from wallviz.engine.memory import record
 
         say_json(record.model(arch))
     else:
@@ -93,7 +93,7 @@ def _listing() -> str:
 
 
 def _described(arch: Architecture) -> str:
-    from wallviz.footprint import record
+    from wallviz.engine.memory import record
 
     found = record.model(arch)
     facts = [

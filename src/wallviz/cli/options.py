@@ -15,8 +15,8 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from wallviz.engine.memory import run
 from wallviz.errors import InputError
-from wallviz.footprint import run
 from wallviz.i18n import N_, _
 
 Given: TypeAlias = dict[str, Any]

@@ -13,13 +13,13 @@ from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import HARDWARE, Given, Option, as_options, of_every_job, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine.remedies.setup import Draft
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.remedies.setup import Draft
 
 if TYPE_CHECKING:
-    from wallviz.remedies.effect import Effect
-    from wallviz.remedies.plan import Plan
+    from wallviz.engine.remedies.effect import Effect
+    from wallviz.engine.remedies.plan import Plan
 
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
@@ -44,7 +44,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
     with as_options():
         found = wallviz.remedies(arch, chip, draft=Draft(**draft) if draft else None, **given)
     if as_json:
-        from wallviz.remedies import plan
+        from wallviz.engine.remedies import plan
 
         listed = plan.record(found)
         asked = "apply" in given

@@ -13,14 +13,14 @@ from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import STORED, Given, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.roofline.operations import ACTIVATIONS, KERNELS, PHASES, RECOMPUTE
+from wallviz.engine.roofline.roof import ACCUMULATE
 from wallviz.errors import InputError
-from wallviz.hardware import Accelerator
 from wallviz.i18n import N_, _
-from wallviz.roofline.operations import ACTIVATIONS, KERNELS, PHASES, RECOMPUTE
-from wallviz.roofline.roof import ACCUMULATE
 
 if TYPE_CHECKING:
-    from wallviz.roofline.report import Report
+    from wallviz.engine.roofline.report import Report
 
 OWN = "own"
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, or own with its numbers below."))]
@@ -63,7 +63,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
     with as_options(*_ALL):
         found = wallviz.roofline(arch, hardware=chip, **options)
     if as_json:
-        from wallviz.roofline.report import record
+        from wallviz.engine.roofline.report import record
 
         say_json(record(found))
     else:
@@ -80,7 +80,7 @@ def _chip(name: str, numbers: dict[str, Any]) -> Accelerator:
     for option in CHIP:
         _positive(option, numbers[option.field])
     if name.casefold() == OWN:
-        from wallviz.roofline.roof import own_chip
+        from wallviz.engine.roofline.roof import own_chip
 
         if numbers["flop_per_s"] is None or numbers["bytes_per_s"] is None:
             raise InputError(N_("an own chip needs its numbers: add --flop-per-s and --bytes-per-s"))

@@ -14,13 +14,13 @@ from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
+from wallviz.engine.scaleout import phrases
 from wallviz.i18n import N_, _
-from wallviz.scaleout import phrases
 
 if TYPE_CHECKING:
-    from wallviz.scaleout.budget import Budget
-    from wallviz.scaleout.job import Serving, Training
-    from wallviz.scaleout.layout import Search
+    from wallviz.engine.scaleout.budget import Budget
+    from wallviz.engine.scaleout.job import Serving, Training
+    from wallviz.engine.scaleout.layout import Search
 
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
 
@@ -63,7 +63,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
     with as_options(*CHIPS):
         found = wallviz.scaleout(arch, chip, **given)
         best = found.search() if asked and not _is_serving(found) else None  # type: ignore[union-attr]
-    from wallviz.scaleout import record
+    from wallviz.engine.scaleout import record
 
     if _is_serving(found):
         say_json(record.serving(found)) if as_json else say(_served(found))  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
 
 
 def _is_serving(found: Any) -> bool:
-    from wallviz.scaleout.job import Serving
+    from wallviz.engine.scaleout.job import Serving
 
     return isinstance(found, Serving)
 

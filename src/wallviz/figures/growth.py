@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from wallviz.engine.growth import Point, Trend
 from wallviz.figures import style
-from wallviz.growth import Point, Trend
 from wallviz.i18n import _
 
 SAMPLES = 48  # points along a fitted line: straight on a log axis, smooth enough on a linear one

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wallviz import units
+from wallviz.engine.roofline.decode import DecodeCeiling
 from wallviz.figures import style
 from wallviz.i18n import _
-from wallviz.roofline.decode import DecodeCeiling
 
 
 def speed(ceiling: DecodeCeiling) -> style.Drawing:

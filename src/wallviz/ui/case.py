@@ -7,9 +7,9 @@ from collections.abc import Collection
 import streamlit as st
 
 from wallviz import catalog
-from wallviz.answers.case import PARAMS, chips, jobs
 from wallviz.case import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Case
 from wallviz.i18n import _
+from wallviz.rooms.case import PARAMS, chips, jobs
 from wallviz.ui.link import Link
 
 __all__ = ["PARAMS", "current", "show"]

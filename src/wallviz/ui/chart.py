@@ -12,7 +12,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 import streamlit as st
 
-from wallviz.answers import Answer
+from wallviz.rooms import Answer
 from wallviz.ui import server
 from wallviz.ui.component import component
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import streamlit as st
 
-from wallviz.answers.case import PARAMS as CASE
 from wallviz.errors import InputError
 from wallviz.i18n import N_, TAGS, _, language
 from wallviz.params import Param
+from wallviz.rooms.case import PARAMS as CASE
 from wallviz.ui import server
 from wallviz.ui.component import component
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from wallviz.answers import machine
-from wallviz.answers.machine import consent
-from wallviz.answers.machine.telemetry import telemetry as told_by_the_driver
 from wallviz.errors import InputError
 from wallviz.i18n import _, use
-from wallviz.probe.isolated import Measurement
-from wallviz.probe.reasons import NotMeasured
-from wallviz.probe.record import LONGEST, Record, read
-from wallviz.probe.run import MOST_GPUS, nothing
+from wallviz.machine.probe.isolated import Measurement
+from wallviz.machine.probe.reasons import NotMeasured
+from wallviz.machine.probe.record import LONGEST, Record, read
+from wallviz.machine.probe.run import MOST_GPUS, nothing
+from wallviz.rooms import machine
+from wallviz.rooms.machine import consent
+from wallviz.rooms.machine.telemetry import telemetry as told_by_the_driver
 from wallviz.ui.page import Page, csv_text, plain
 from wallviz.ui.probe import browser_probe
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
+from wallviz.engine.transformer.config import TEXT_LIMIT
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.transformer.config import TEXT_LIMIT
 from wallviz.ui.link import Link
 
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}

@@ -17,11 +17,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from wallviz import __version__, catalog, units
-from wallviz.answers import Action, Answer, Card, Entry, Group, Setting
 from wallviz.case import Case
 from wallviz.figures import style
 from wallviz.i18n import _, labelled, language, use
 from wallviz.params import Param
+from wallviz.rooms import Action, Answer, Card, Entry, Group, Setting
 from wallviz.ui import case as case_bar
 from wallviz.ui import model as own_model
 from wallviz.ui.chart import chart, save_buttons

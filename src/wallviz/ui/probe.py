@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wallviz.i18n import _, labelled
-from wallviz.probe.browser import PARTS, REASONS, Plan, from_browser, request
-from wallviz.probe.reasons import explained
-from wallviz.probe.record import Record
+from wallviz.machine.probe.browser import PARTS, REASONS, Plan, from_browser, request
+from wallviz.machine.probe.reasons import explained
+from wallviz.machine.probe.record import Record
 from wallviz.ui.component import component
 from wallviz.units import binary
 

@@ -145,8 +145,8 @@ def warm_up() -> None:
     from streamlit.runtime.pages_manager import PagesManager
 
     from wallviz import curves, i18n
-    from wallviz.answers import footprint
     from wallviz.case import Case
+    from wallviz.rooms import footprint
 
     # Streamlit learns only from the first st.navigation that pages/ is not the old automatic folder; until then a deep link runs
     # the page without app.py, or answers "page not found". Say it before anyone asks.

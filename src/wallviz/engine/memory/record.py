@@ -1,0 +1,134 @@
+"""Answers as plain dictionaries, the JSON of the command line: bytes as whole numbers whose sums hold, None with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import floor, isfinite
+from typing import Any
+
+from wallviz.engine.memory import explain, solve
+from wallviz.engine.memory.peak import Training
+from wallviz.engine.memory.serve import Serving
+from wallviz.engine.memory.solve import Fit
+from wallviz.engine.memory.terms import Term
+from wallviz.engine.transformer import Architecture, Attention, LatentAttention
+from wallviz.i18n import N_, _
+
+#: Why there is no largest number of sequences.
+UNLIMITED = N_("Nothing is cached: memory does not limit how many sequences run.")
+
+
+def model(arch: Architecture) -> dict[str, Any]:
+    """What a model is made of. Heads are those of the attention that most layers have; MLA's heads are as wide as their queries."""
+    attention = [(count, layer.mixer) for layer, count in arch.groups if isinstance(layer.mixer, Attention | LatentAttention)]
+    mixer = max(attention, key=lambda each: each[0])[1] if attention else None
+    heads = kv_heads = head_dim = None
+    if isinstance(mixer, Attention):
+        heads, kv_heads, head_dim = mixer.heads, mixer.kv_heads, mixer.head_dim
+    elif isinstance(mixer, LatentAttention):
+        heads, kv_heads, head_dim = mixer.heads, mixer.heads, mixer.nope_dim + mixer.rope_dim
+    found = {
+        "name": arch.name,
+        "family": arch.family,
+        "parameters": arch.parameters,
+        "language_model_parameters": arch.language_model_parameters,
+        "active_parameters": arch.active_parameters,
+        "router_bias": arch.router_bias,
+        "components": dict(arch.components),
+        "layers": len(arch.layers),
+        "hidden_size": arch.hidden_size,
+        "heads": heads,
+        "kv_heads": kv_heads,
+        "head_dim": head_dim,
+        "vocab": arch.vocab,
+        "assumptions": list(arch.assumptions),
+    }
+    return found if mixer else found | {"reason": _(N_("No layer has attention heads."))}
+
+
+def training(answer: Training) -> dict[str, Any]:
+    """One training or fine-tuning run, per GPU: `parts` sum to the allocated peak, which with fragmentation is reserved, with the rest total."""
+    allocated = round(float(answer.peak_allocated_bytes))
+    overheads = _rounded(answer.overheads)
+    reserved = allocated + overheads["fragmentation"]
+    return {
+        "peak_allocated_bytes": allocated,
+        "peak_reserved_bytes": reserved,
+        "peak_total_bytes": reserved + overheads["context"] + overheads["communicators"],
+        "peak_phase": answer.peak_phase,
+        "phases": _rounded(answer.phases),
+        "parts": shares(answer.parts, allocated),
+        "overheads": overheads,
+        "host_bytes": round(float(answer.host_bytes)),
+        "checkpoint_bytes": round(float(answer.checkpoint_bytes)),
+        "stage": int(answer.stage),
+        "error_band": answer.error_band,
+        "terms": [term(each) for each in explain.terms(answer)],
+    }
+
+
+def serving(answer: Serving) -> dict[str, Any]:
+    """Serving on one GPU: weights, cache, forward pass and overheads sum to the peak."""
+    held = {
+        "weights_bytes": round(float(answer.weights_bytes)),
+        "kv_cache_bytes": round(float(answer.kv_cache_bytes)),
+        "kv_bytes_per_token": round(float(answer.kv_bytes_per_token)),
+        "activation_bytes": round(float(answer.activation_bytes)),
+    }
+    overheads = _rounded(answer.overheads)
+    concurrency = None if answer.max_concurrency is None else float(answer.max_concurrency)
+    reason = answer.max_concurrency_reason
+    if concurrency is not None and not isfinite(concurrency):
+        concurrency, reason = None, UNLIMITED
+    found = held | {
+        "overheads": overheads,
+        "peak_total_bytes": held["weights_bytes"] + held["kv_cache_bytes"] + held["activation_bytes"] + sum(overheads.values()),
+        "max_concurrency": concurrency,
+        "terms": [term(each) for each in answer.terms],
+    }
+    return found if concurrency is not None else found | {"reason": _(reason or "")}
+
+
+def fit(answer: Fit) -> dict[str, Any]:
+    """Whether a job fits, what would fit, and what would make it fit."""
+    found = {
+        "fits": bool(answer.fits),
+        "headroom_bytes": floor(answer.headroom_bytes),  # below zero as soon as it does not fit
+        "largest_micro_batch": answer.largest_micro_batch,
+        "largest_context": answer.largest_context,
+        "fewest_gpus": answer.fewest_gpus,
+        "layout": None if answer.layout is None else dict(answer.layout),
+        "fixes": [
+            {"change": solve.sentence(each), "saves_bytes": round(each.saves_bytes), "price": _(each.price), "fits": bool(each.fits)}
+            for each in answer.fixes
+        ],
+    }
+    return found if None not in found.values() else found | {"reason": _(answer.reason)}
+
+
+def term(line: Term) -> dict[str, Any]:
+    """One line of a footprint, words in the language in use."""
+    return {
+        "name": _(line.name),
+        "formula": line.formula,
+        "values": line.values,
+        "bytes": round(float(line.bytes)),
+        "source": _(line.source),
+    }
+
+
+def shares(parts: Mapping[str, Any], total: int) -> dict[str, int]:
+    """`parts` as whole numbers that sum to `total`: rounded down, and the bytes left over go to the largest remainders.
+
+    >>> shares({"weights": 1.4, "gradients": 1.4, "loss": 0.2}, 3)
+    {'weights': 2, 'gradients': 1, 'loss': 0}
+    """
+    found = {name: floor(float(value)) for name, value in parts.items()}
+    by_remainder = sorted(found, key=lambda name: found[name] - float(parts[name]))
+    for name in by_remainder[: total - sum(found.values())]:
+        found[name] += 1
+    return found
+
+
+def _rounded(parts: Mapping[str, Any]) -> dict[str, int]:
+    return {name: round(float(value)) for name, value in parts.items()}

@@ -1,0 +1,203 @@
+"""One job and everything that can be done about it: what each remedy does, the cheapest way to fit, and what the chosen ones do in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wallviz.checks import said
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory import solve
+from wallviz.engine.memory.jobs import CONTEXT, OPTIONS, RANKS
+from wallviz.engine.memory.run import Run, whole
+from wallviz.engine.remedies import checks, search
+from wallviz.engine.remedies.effect import Effect, Way, cheapest, effects, find, ranked, waterfall
+from wallviz.engine.remedies.published import GRADES, Published, losses
+from wallviz.engine.remedies.remedy import SECTIONS
+from wallviz.engine.remedies.setup import Draft, Outcome, Setup, outcome
+from wallviz.engine.transformer import Architecture
+from wallviz.errors import InputError
+from wallviz.i18n import N_, _
+
+#: Trials of a search, and the factor of successive halving, where nothing is said.
+TRIALS, ETA = 81, 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What can be done about `setup`."""
+
+    setup: Setup
+    now: Outcome
+    capacity_bytes: float | None
+    ranked: tuple[Effect, ...]
+    """The remedies that matter here, the best first: those that suffice to fit, or, where it fits, those that make it faster."""
+    others: tuple[Effect, ...]
+    """All others of the job: too little to matter, not applicable (with the reason), or hardware."""
+    way: Way | None
+    """The cheapest way to fit; None where it fits, or nothing does."""
+    waterfall: tuple[Effect, ...]
+    """What the chosen remedies do, one after another."""
+    losses: Mapping[str, float]
+    """Published loss of quality by remedy, as a share."""
+    evidence: Mapping[str, tuple[Published, ...]]
+    """Published cases by remedy."""
+
+    @property
+    def fits(self) -> bool:
+        """It fits as it is."""
+        return self.capacity_bytes is not None and self.now.bytes <= self.capacity_bytes
+
+    @property
+    def goal(self) -> str:
+        """``fit`` where it does not; ``faster`` where it does."""
+        return "faster" if self.fits else "fit"
+
+    @property
+    def every(self) -> tuple[Effect, ...]:
+        """All effects, the ranked ones first."""
+        return (*self.ranked, *self.others)
+
+
+def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[str, Any], count: int = 1) -> Setup:
+    """The setup that a job's options describe; `options` are those of `memory.jobs.fit`. Raises InputError for others."""
+    job = said(job)  # an array is no word
+    if job not in OPTIONS:
+        raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
+    if unknown := next((name for name in options if name not in OPTIONS[job]), None):
+        jobs = ", ".join(each for each, names in OPTIONS.items() if unknown in names)
+        if jobs:
+            raise InputError(N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=unknown, jobs=jobs, job=job)
+        raise InputError(N_("no option is called {name}: choose from {choices}"), name=unknown, choices=", ".join(sorted(OPTIONS[job])))
+    checks.chip(chip)
+    given = {name: checks.plain(name, value) for name, value in options.items()}
+    count = checks.whole_number("count", count, 1, solve.MOST_GPUS)
+    if job == "infer":
+        served: dict[str, Any] = {"context": CONTEXT} | given
+        if count > 1 and "tensor_parallel" not in served:
+            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, solve.MOST_GPUS)
+        found = Setup(arch, chip, job).with_options(**served)
+    else:
+        method: dict[str, Any] = {"method": "lora"} if job == "finetune" else {}
+        run = Run(**method | given)
+        for name in RANKS:
+            whole(name, getattr(run, name), 1, solve.MOST_GPUS)
+        run.check(arch)
+        found = Setup(arch, chip, job, solve.on_gpus(run, count))
+    outcome(found)  # what cannot run is told before anything is done about it
+    return found
+
+
+def plan(
+    setup: Setup, *, apply: Iterable[str] = (), published: Mapping[str, tuple[Published, ...]] | None = None, draft: Draft | None = None
+) -> Plan:
+    """Everything about one setup; `apply` names remedies in the order in which they are applied, `published` is what `published.every` made
+    of the table of evidence, `draft` what speculative decoding would use. Raises InputError for remedies that do not exist or do not go."""
+    draft = checks.draft(draft)
+    now = outcome(setup)
+    capacity = setup.chip.memory_bytes
+    known = published or {}
+    lost = losses(known)
+    goal = "faster" if capacity is None or now.bytes <= capacity else "fit"
+    found = effects(setup, draft)
+    first = tuple(e for e in ranked(found, capacity, lost, goal) if e.remedy.section != "hardware")
+    others = tuple(e for e in found if e not in first)
+    way = cheapest(setup, capacity, lost) if goal == "fit" and capacity is not None else None
+    steps = waterfall(setup, [find(name) for name in apply], draft)
+    return Plan(setup, now, capacity, first, others, way, steps, lost, known)
+
+
+# ---------------------------------------------------------------- as plain dictionaries
+
+
+def record(found: Plan) -> list[dict[str, Any]]:
+    """Every remedy of the job as JSON, those that matter first."""
+    return [_effect(e, found) for e in found.every]
+
+
+def waterfall_record(found: Plan) -> dict[str, Any]:
+    """The chosen remedies in their order: what is needed and how long a step takes after each, from what it was before."""
+    last = found.waterfall[-1].after if found.waterfall else found.now
+    holds = found.waterfall[-1].setup.chip.memory_bytes if found.waterfall else found.capacity_bytes
+    return {
+        "before": _outcome(found.now),
+        "steps": [{"remedy": e.remedy.id, **_saved(e), "then": _outcome(e.after or e.before)} for e in found.waterfall],
+        "after": _outcome(last or found.now),
+        "capacity_bytes": None if holds is None else round(holds),
+        "fits": None if holds is None or last is None else last.bytes <= holds,
+    }
+
+
+def way_record(found: Plan) -> dict[str, Any] | None:
+    """The cheapest way to fit, None where none is needed or known."""
+    if found.way is None:
+        return None
+    return {
+        "remedies": [e.remedy.id for e in found.way.steps],
+        "saves_bytes": round(found.way.saves_bytes),
+        "time_factor": found.way.time_factor,
+        "then": _outcome(found.way.after),
+    }
+
+
+def _outcome(of: Outcome) -> dict[str, Any]:
+    return {
+        "bytes": round(of.bytes),
+        "time_s": of.time_s,
+        "tokens_per_s": of.tokens_per_s,
+        "moved_bytes": round(of.moved_bytes),
+        "sent_bytes": round(of.sent_bytes),
+        "slot_bytes": round(of.slot_bytes),
+    }
+
+
+def _saved(e: Effect) -> dict[str, Any]:
+    if e.after is None:
+        return {"saves_bytes": None, "saves_time": None, "time_factor": None, "gpus_factor": None, "moved_factor": None}
+    return {
+        "saves_bytes": round(e.saves_bytes),
+        "saves_time": e.saves_s,
+        "time_factor": e.time_factor,
+        "gpus_factor": e.gpus_factor,
+        "moved_factor": e.moved_factor,
+    }
+
+
+def _effect(e: Effect, found: Plan) -> dict[str, Any]:
+    remedy = e.remedy
+    holds = found.capacity_bytes
+    said: dict[str, Any] = {
+        "remedy": remedy.id,
+        "name": _(remedy.name),
+        "section": _(SECTIONS[remedy.section]),
+        **_saved(e),
+        "price": _(remedy.costs),
+        "formula": _(remedy.formula),
+        "quality": found.losses.get(remedy.id),
+        "evidence": [_published(case) for case in found.evidence.get(remedy.id, ())],
+        "fits": e.fits(holds) if e.after is not None else None,
+        "fails_when": _(remedy.fails),
+        "default_on": _(remedy.default_on) or None,
+        "moves_the_bandwidth_line": not e.same_line,
+    }
+    if remedy.id == "fewer-trials":
+        said["saves_share_of_search"] = float(search.saved_share(TRIALS, ETA))
+    return said if e.after is not None else said | {"reason": e.reason}
+
+
+def _published(case: Published) -> dict[str, Any]:
+    return {
+        "setting": case.setting,
+        "saved": case.saved,
+        "saved_what": case.saved_what,
+        "how_saved": case.how_saved,
+        "time": case.time,
+        "quality": case.quality,
+        "metric": case.metric or None,
+        "traffic": case.traffic,
+        "failed": case.failed,
+        "grade": case.grade,
+        "measured_by": _(GRADES[case.grade]),
+        "source": case.source,
+    }

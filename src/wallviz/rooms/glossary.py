@@ -1,0 +1,32 @@
+"""The glossary: every term in both languages, its unit, one line, and the pages that use it."""
+
+from __future__ import annotations
+
+from wallviz.glossary import terms
+from wallviz.i18n import _, labelled, language
+from wallviz.params import Param, search
+from wallviz.rooms import Answer, Entry
+
+PARAMS: tuple[Param, ...] = (search("find"),)
+
+
+def answer() -> Answer:
+    """How many terms there are."""
+    return Answer("glossary", _("{n} terms in English and Chinese, each with its unit and where it is used.").format(n=len(terms())), None)
+
+
+def entries(find: str = "") -> tuple[Entry, ...]:
+    """The terms whose name, line or synonym holds `find`, in either language; all where it is empty."""
+    found = []
+    for term in terms().values():
+        own, other, line = (term.zh, term.en, term.line_zh) if language() == "zh" else (term.en, term.zh, term.line_en)
+        lines = [line]
+        if term.unit:
+            lines.append(labelled(f"**{_('Unit')}**", term.unit))
+        if term.synonyms:
+            lines.append(labelled(f"**{_('Related')}**", ", ".join(term.synonyms)))
+        hidden = (term.en, term.zh, term.line_en, term.line_zh)
+        entry = Entry(term.id, f"{own} · {other}" if own != other else own, "", tuple(lines), term.used, hidden)
+        if entry.matches(find):
+            found.append(entry)
+    return tuple(sorted(found, key=lambda e: e.title.casefold()) if language() == "en" else found)

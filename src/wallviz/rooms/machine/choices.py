@@ -1,0 +1,54 @@
+"""What the machine page lets a reader choose: the figure, and the machines that stand beside the measured one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wallviz.errors import InputError
+from wallviz.i18n import N_, _
+from wallviz.params import Param, choice, names
+from wallviz.rooms.machine.others import others
+from wallviz.rooms.machine.promised import bytes_per_s
+
+FIGURES = {
+    "staircase": N_("Bandwidth by working set"),
+    "kernels": N_("Bandwidth by kernel"),
+    "share": N_("Share of what is promised"),
+    "latency": N_("Latency by working set"),
+}
+BESIDE = ("h100-sxm5-80gb", "a100-80gb", "mi300x", "amd-epyc-zen-5-2-vcpus")
+"""Machines that stand beside the reader's until others are chosen."""
+MOST_BESIDE = 8
+
+
+def _promise(text: str) -> str:
+    """A promise as an address gives it: checked, and kept as it was typed."""
+    bytes_per_s(text)
+    return text.strip()
+
+
+PARAMS: tuple[Param, ...] = (choice("show", FIGURES, "staircase"), names("beside"), Param("promised", "", _promise, longest=60))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page's choices: `show` is a key of `FIGURES`; `beside` holds ids of `others`, none meaning `BESIDE`; `promised` is what the reader
+    says of a memory whose rate no driver states."""
+
+    show: str = "staircase"
+    beside: tuple[str, ...] = ()
+    promised: str = ""
+
+
+def figure_names() -> dict[str, str]:
+    """The figures by id, in the language in use."""
+    return {id: _(name) for id, name in FIGURES.items()}
+
+
+def beside(view: View) -> tuple[str, ...]:
+    """The machines that stand beside the reader's. Raises `InputError` for one that does not exist, or for too many."""
+    if unknown := [id for id in view.beside if id not in others()]:
+        raise InputError(N_("no published machine is called {name}: choose from the list"), name=unknown[0][:40])
+    if len(view.beside) > MOST_BESIDE:
+        raise InputError(N_("{n} machines are too many for one figure: choose {limit} at most"), n=len(view.beside), limit=MOST_BESIDE)
+    return view.beside or BESIDE

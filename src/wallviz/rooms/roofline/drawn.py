@@ -1,0 +1,290 @@
+"""The case as it is drawn: its steps or its operations under the roofs, measured points on the same axes, and time by operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+import numpy as np
+
+from wallviz import catalog, units
+from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.roofline.roof import roof
+from wallviz.engine.roofline.step import Step
+from wallviz.figures import roofline as figures
+from wallviz.figures.roofline import Line, Spot
+from wallviz.figures.style import Drawing
+from wallviz.i18n import N_, _, labelled, qualified
+from wallviz.rooms.roofline.choices import words
+from wallviz.rooms.roofline.evidence import measurements, predictions
+from wallviz.rooms.roofline.workload import PATH, Workload, elsewhere, path
+
+Rows = Callable[[], tuple[dict[str, object], ...]]
+
+PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
+BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}
+
+
+def drawn(now: Workload) -> tuple[Drawing, Rows]:
+    """The figure of the view, and what makes the rows of its table."""
+    if now.view.show == "time":
+        return _time(now), partial(operations_table, now)
+    spots = [*_spots(now), *(measured(now) if now.view.points else ())]
+    drawing = figures.roofline(
+        roofs(now),
+        spots,
+        _paths(now),
+        name=_("Attainable FLOP/s (log scale: each line is ×10)"),
+        across=_("FLOP per byte moved"),
+        revision=f"roofline-{now.chip.id}-{now.case.job}",
+    )
+    return drawing, partial(_table, now, tuple(spots))
+
+
+def roofs(now: Workload) -> list[Line]:
+    """The main roof, then other precisions, memory levels and chips."""
+    main = now.main.roof
+    found = [Line(_name(now.name, main.precision), main.peak_flop_per_s, main.bytes_per_s)]
+    for precision in now.view.roofs:
+        if precision in words("roofs") and now.chip.peak(precision):
+            top = roof(now.chip, precision, accumulate=now.view.accumulate)
+            found.append(Line(_name(now.name, precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
+    if now.view.levels:
+        found += [Line(_(level), main.peak_flop_per_s, rate, main=False, level=True) for level, rate in levels(now.chip.id).items()]
+    for id in now.view.others:
+        if id in catalog.chips() and id != now.chip.id:
+            other = elsewhere(now, catalog.chips()[id])
+            top = next(iter(other.values())).roof
+            found.append(Line(_name(catalog.chips()[id].name.partition(" (")[0], top.precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
+    return found
+
+
+def levels(chip: str) -> Mapping[str, float]:
+    """Bandwidth of the on-chip levels of a chip, the highest figure of each level, where a source has one."""
+    found: dict[str, float] = {}
+    for level in catalog.levels().values():
+        if level.chip == chip and level.place == "on chip" and level.bytes_per_s:
+            found[level.level] = max(found.get(level.level, 0.0), level.bytes_per_s)
+    return found
+
+
+def _name(chip: str, precision: str) -> str:
+    return _("{chip}, 16 bits").format(chip=chip) if precision in ("bf16", "fp16") else qualified(chip, precision.upper())
+
+
+def _spots(now: Workload) -> list[Spot]:
+    steps = [(phase, now.name, step, True) for phase, step in now.steps.items()]
+    for id in now.view.others:
+        if id in catalog.chips() and id != now.chip.id:
+            chip = catalog.chips()[id]
+            steps += [(phase, chip.name.partition(" (")[0], step, False) for phase, step in elsewhere(now, chip).items()]
+    found = []
+    for phase, owner, step, main in steps:
+        if now.view.drawn == "operations" and main:
+            found += _operation_spots(phase, step)
+        else:
+            found.append(_step_spot(phase, owner, step, main=main))
+    return found
+
+
+def _step_spot(phase: str, chip: str, step: Step, *, main: bool) -> Spot:
+    rate = float(step.flop) / float(step.time_s)
+    return Spot(
+        id=f"{phase}/",
+        label=_(PHASE_NAMES[phase]) if main else qualified(_(PHASE_NAMES[phase]), chip),
+        intensity=float(step.arithmetic_intensity),
+        flop_per_s=rate,
+        role=_role(str(step.bound)),
+        lines=(
+            _("{has} FLOP/B, {rate}").format(has=units.significant(float(step.arithmetic_intensity)), rate=units.si(rate, "FLOP/s")),
+            _("at most {rate} tokens/s, bound by {bound}").format(rate=units.significant(float(step.tokens_per_s)), bound=_(BOUNDS[str(step.bound)])),
+            _("computed: a bound"),
+        ),
+        share=0.3,
+        named=True,
+    )
+
+
+def _operation_spots(phase: str, step: Step) -> list[Spot]:
+    found = []
+    for timed in step.operations:
+        op, share = timed.operation, float(timed.time_s) / float(step.time_s)
+        rate = float(timed.flop_per_s)
+        found.append(
+            Spot(
+                id=f"{phase}/{op.id}",
+                label=labelled(_(PHASE_NAMES[phase]), _(op.name)),
+                intensity=float(op.intensity) if np.isfinite(op.intensity) else 0.0,
+                flop_per_s=rate,
+                role=_role(str(timed.bound)),
+                lines=(
+                    _("{has} FLOP/B, {rate}").format(has=units.significant(float(op.intensity)), rate=units.si(rate, "FLOP/s")),
+                    _("{share} % of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
+                    _("computed: a bound"),
+                ),
+                share=share,
+                named=share > 0.12,
+            )
+        )
+    return found
+
+
+def _role(bound: str) -> str:
+    return "compute" if bound == "compute" else "bandwidth"
+
+
+def _paths(now: Workload) -> list[list[tuple[float, float, str]]]:
+    """Where decoding climbs as the batch doubles."""
+    found = path(now)
+    if found is None or now.view.drawn == "operations":
+        return []
+    rate = np.asarray(found.flop) / np.asarray(found.time_s)
+    places = zip(PATH, np.asarray(found.arithmetic_intensity), rate, strict=True)
+    named = {8, 64, 512, 4096} - {now.case.batch}
+    words = {batch: _("batch {batch}").format(batch=f"{batch:,}") for batch in named}
+    return [[(float(x), float(y), words.get(int(batch), "")) for batch, x, y in places if batch <= 4096]]
+
+
+# ---------------------------------------------------------------- measured on this chip
+
+
+@cache
+def _measured(chip: str) -> tuple[tuple[str, str, float, float, float, str, str], ...]:
+    """(case, label, intensity, FLOP/s, fraction, source, what) of matrix products and decoding that others measured on `chip`."""
+    found = []
+    for one in measurements():
+        case = predictions()[one.case].case
+        if case.chip != chip:
+            continue
+        if one.what == "gemm" and one.intensity and one.ridge and one.peak_flop_per_s:
+            bound = min(one.peak_flop_per_s, one.peak_flop_per_s / one.ridge * one.intensity)
+            found.append((one.case, one.label, one.intensity, bound * one.fraction, one.fraction, one.source, "gemm"))
+        elif one.what == "decode" and case.preset and "weights_bytes" in case.inputs:
+            arch = catalog.architecture(case.preset)
+            cached = float(case.inputs.get("generated_tokens", 0)) / 2.0
+            moved = float(case.inputs["weights_bytes"]) + (float(kv_cache_bytes(arch, context=cached)) if cached else 0.0)
+            flop = 2.0 * arch.active_parameters
+            found.append((one.case, one.label, flop / moved, flop * one.measured, one.fraction, one.source, "decode"))
+    return tuple(found)
+
+
+def measured(now: Workload) -> tuple[Spot, ...]:
+    """What others measured on this chip, on the same axes, each with its miss."""
+    return tuple(
+        Spot(
+            id=case,
+            label=label,
+            intensity=intensity,
+            flop_per_s=rate,
+            role="compute" if what == "gemm" and intensity > now.main.ridge else "bandwidth",
+            lines=(
+                _("{has} FLOP/B, {rate}").format(has=units.significant(intensity), rate=units.si(rate, "FLOP/s")),
+                _("measured: {share} % of its roof, {miss} % below it").format(share=f"{100 * fraction:.0f}", miss=f"{100 * (1 - fraction):.0f}"),
+                _origin(source),
+            ),
+            measured=True,
+        )
+        for case, label, intensity, rate, fraction, source, what in _measured(now.chip.id)
+    )
+
+
+def _origin(source: str) -> str:
+    return "; ".join(catalog.sources()[one].title for one in source.split(";") if one in catalog.sources())
+
+
+def fractions(chip: str) -> list[float]:
+    """How much of its roof each measurement on `chip` reached."""
+    return [fraction for _case, _label, _x, _y, fraction, _source, _what in _measured(chip)]
+
+
+# ---------------------------------------------------------------- bars and tables
+
+
+def _time(now: Workload) -> Drawing:
+    phase = now.view.phase if now.view.phase in now.steps else next(iter(now.steps))
+    step = now.steps[phase]
+    rows = []
+    for timed in step.operations:
+        share = float(timed.time_s) / float(step.time_s)
+        time = units.si(float(timed.time_s), "s")
+        rows.append(
+            figures.Bar(
+                _(timed.operation.name),
+                1e3 * float(timed.time_s),
+                _role(str(timed.bound)),
+                f"{time} · {100 * share:.1f}{units.THIN}%",
+                (
+                    time,
+                    _("{flop} over {bytes}").format(
+                        flop=units.si(float(timed.operation.flop), "FLOP"), bytes=units.si(float(timed.operation.bytes), "B")
+                    ),
+                    _("bound by {bound}").format(bound=_(BOUNDS[str(timed.bound)])),
+                ),
+            )
+        )
+    name = _("{phase}: milliseconds of each operation, at least").format(phase=_(PHASE_NAMES[phase]))
+    return figures.bars(rows, name=name, revision=f"time-{phase}")
+
+
+def operations_said(now: Workload) -> tuple[dict[str, object], ...]:
+    """Every operation of every phase, to read: three digits and a prefix."""
+    return tuple(
+        {
+            _("phase"): _(PHASE_NAMES[phase]),
+            _("operation"): _(timed.operation.name),
+            _("work"): units.si(float(timed.operation.flop), "FLOP"),
+            _("bytes moved"): units.si(float(timed.operation.bytes), "B"),
+            "FLOP/B": units.significant(float(timed.operation.intensity)),
+            _("time"): units.si(float(timed.time_s), "s"),
+            _("share"): f"{100 * float(timed.time_s) / float(step.time_s):.1f}{units.THIN}%",
+            _("bound by"): _(BOUNDS[str(timed.bound)]),
+        }
+        for phase, step in now.steps.items()
+        for timed in step.operations
+    )
+
+
+def operations_table(now: Workload) -> tuple[dict[str, object], ...]:
+    """Every operation of every phase."""
+    return tuple(
+        {
+            _("phase"): _(PHASE_NAMES[phase]),
+            _("operation"): _(timed.operation.name),
+            "FLOP": float(timed.operation.flop),
+            _("bytes"): float(timed.operation.bytes),
+            "FLOP/B": float(timed.operation.intensity),
+            _("seconds"): float(timed.time_s),
+            _("share of the time"): float(timed.time_s) / float(step.time_s),
+            _("bound by"): _(BOUNDS[str(timed.bound)]),
+            _("precision"): timed.operation.precision,
+        }
+        for phase, step in now.steps.items()
+        for timed in step.operations
+    )
+
+
+def _table(now: Workload, spots: tuple[Spot, ...]) -> tuple[dict[str, object], ...]:
+    rows: list[dict[str, object]] = [
+        {
+            _("what"): spot.label,
+            "FLOP/B": spot.intensity,
+            "FLOP/s": spot.flop_per_s,
+            _("how obtained"): _("measured") if spot.measured else _("computed: a bound"),
+            _("remark"): spot.lines[1],
+        }
+        for spot in spots
+    ]
+    climbing = path(now)
+    if climbing is not None and now.view.drawn == "steps":
+        rate = np.asarray(climbing.flop) / np.asarray(climbing.time_s)
+        rows += [
+            {
+                _("what"): _("Decode at batch {batch}").format(batch=f"{int(batch):,}"),
+                "FLOP/B": float(x),
+                "FLOP/s": float(y),
+                _("how obtained"): _("computed: a bound"),
+                _("remark"): _("the dotted path"),
+            }
+            for batch, x, y in zip(PATH, np.asarray(climbing.arithmetic_intensity), rate, strict=True)
+        ]
+    return tuple(rows)

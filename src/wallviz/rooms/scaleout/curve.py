@@ -1,0 +1,297 @@
+"""The first figure: how much of its ideal speed each number of chips keeps, and how one step is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from wallviz import units
+from wallviz.case import Case
+from wallviz.engine.scaleout.decode import Decode
+from wallviz.engine.scaleout.fabric import Fabric
+from wallviz.engine.scaleout.phrases import rate, split
+from wallviz.figures import scaleout as figures
+from wallviz.figures.scaleout import Axis, Line, Mark, Split
+from wallviz.i18n import N_, _
+from wallviz.rooms import Action, Answer
+from wallviz.rooms.scaleout import doubt, evidence
+from wallviz.rooms.scaleout.choices import View, across_links, words
+from wallviz.rooms.scaleout.study import Served, Study, best, study
+from wallviz.units import duration
+
+SOURCES = ("megatron_sc21", "zero_2020", "nccl_tests", "ml_engineering")
+
+
+#: Will it run out of memory: what the badge says then, and its colour.
+VERDICTS = {"yes": (N_("does not fit memory"), "red"), "likely": (N_("may not fit memory"), "orange")}
+
+
+def answer(case: Case, view: View) -> Answer:
+    """Efficiency over chips, for the job, for a batch that grows, for little work per chip, and for decoding."""
+    now = study(case, view)
+    sure, trust = badge(now.job.runs_out, float(now.job.step.efficiency))
+    return Answer(
+        name="scaleout",
+        sentence=sentence(now),
+        drawing=figures.plane(
+            _lines(now),
+            across=Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2),
+            up=share_axis(),
+            marks=_marks(now),
+            split=_split(now),
+            revision=f"scaleout-{case.model}",
+            right=158,
+        ),
+        sure=sure,
+        trust=trust,
+        caption=caption(now),
+        actions=_actions(now),
+        explain=partial(doubt.why, now),
+        doubt=doubt.how_sure,
+        rows=partial(_rows, now),
+        sources=tuple(dict.fromkeys([*SOURCES, *(s for s in now.chip.source.split(";") if s)])),
+    )
+
+
+def badge(runs_out: str, share: float) -> tuple[str, str]:
+    """What the badge says and its colour: first of all whether it fits, then the share of the step in which a chip works."""
+    if runs_out in VERDICTS:
+        said, trust = VERDICTS[runs_out]
+        return _(said), trust
+    return _("{share} computing").format(share=f"{share:.0%}"), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
+
+
+def doubtful(runs_out: str) -> dict[str, str]:
+    """Badge and colour of a figure whose job does not fit; nothing where it does."""
+    return dict(zip(("sure", "trust"), badge(runs_out, 1.0), strict=True)) if runs_out in VERDICTS else {}
+
+
+def chips_said(n: int) -> str:
+    """So many chips, one of them in words."""
+    return _("one chip") if n == 1 else _("{n} chips").format(n=f"{n:,}")
+
+
+def share_axis() -> Axis:
+    """Speed per chip over that of a chip which never waits; the seed's point in its name."""
+    name = _("Share of the ideal speed per chip · near 100 % where each byte sent brings much arithmetic")
+    return Axis(name, lambda v: f"{v:.0%}", log=False, low=0.0, high=1.1)
+
+
+def memory(runs_out: str, need: float, now: Study | Served) -> dict[str, str]:
+    """The words of a sentence about memory: what is needed, the chip, what it holds."""
+    holds = now.chip.memory_bytes
+    return {
+        "need": units.binary(need),
+        "chip": now.chip.name.partition(" (")[0],
+        "holds": "–" if holds is None else units.binary(holds),
+        "fits": _("may not fit") if runs_out == "likely" else _("does not fit"),
+    }
+
+
+def sentence(now: Study) -> str:
+    """Up to how many chips doubling pays, and what this number brings and waits for; first of all whether it fits."""
+    one, gpus, start = now.job.step, now.gpus, now.start
+    idle = float(one.waiting_s + one.bubble_s)
+    said = {
+        "n": f"{gpus:,}",
+        "chips": chips_said(gpus),
+        "idle": duration(idle),
+        "step": duration(float(one.step_s)),
+        "stop": f"{now.job.pays_up_to:,}",
+    }
+    if now.job.runs_out in VERDICTS:
+        said |= memory(now.job.runs_out, now.job.peak_bytes, now)
+        if (other := now.fitting) is None:
+            return _("{need} per chip {fits} {chip} ({holds}), and no split over {chips} does: take more of them.").format(**said)
+        said |= {"split": split(other.step.run), "stop": f"{other.pays_up_to:,}"}
+        return _("{need} per chip {fits} {chip} ({holds}); split {split} fits, and doubling pays up to {stop} chips.").format(**said)
+    if start == gpus:
+        if gpus > 1:
+            return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step waits.").format(**said)
+        return _("One chip waits for nobody: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
+    gain = now.job.strong.speedup(gpus, start)
+    said |= {"start": f"{start:,}", "gain": f"{gain:.3g}", "ideal": f"{gpus / start:.3g}"}
+    first = _("Doubling pays up to {stop} chips: {start} to {n} chips gives {gain}× of {ideal}×; ").format(**said)
+    if idle < 0.005 * float(one.step_s):
+        return first + _("compute hides the wire.")
+    if float(one.bubble_s) > float(one.waiting_s):
+        return first + _("{idle} of each {step} step is lost in the pipeline.").format(**said)
+    return first + _("{idle} of each {step} step waits on the wire.").format(**said)
+
+
+def caption(now: Study) -> str:
+    """How the job is split and what was assumed, in one line."""
+    run, chip = now.job.step.run, now.chip
+    name, _rate = across_links()[now.view.across]
+    holds = _("{need} per chip").format(need=units.binary(now.job.peak_bytes))
+    if chip.memory_bytes is not None:
+        holds = _("{need} of {holds} per chip").format(need=units.binary(now.job.peak_bytes), holds=units.binary(chip.memory_bytes))
+    method = "" if run.trains_all else f" ({words('method')[run.method]})"
+    parts = [
+        _("split {split}, recomputed: {recompute}").format(split=split(run), recompute=words("recompute")[run.recompute]),
+        holds,
+        _("{batch} sequences of {s} tokens a step, {b} at once on a chip").format(
+            batch=f"{now.job.global_batch:,}", s=f"{int(run.sequence):,}", b=f"{int(run.micro_batch):,}"
+        )
+        + method,
+        links(now.job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
+        _("not modelled: stragglers, failures, input pipeline; half of the published runs took more than {median} longer").format(
+            median=_median_miss()
+        ),
+        *([_("writing one answer: as if memory held it")] if now.decoding is not None else []),
+    ]
+    return " · ".join(parts)
+
+
+@cache
+def _median_miss() -> str:
+    """By how much the median of the published runs exceeds what is predicted for it."""
+    return f"{float(np.median([one.miss for one in evidence.runs()])):.0%}"
+
+
+def links(fabric: Fabric) -> str:
+    """Both rates."""
+    return _("{inside} inside a node, {across} per chip across").format(
+        inside=units.si(float(fabric.inside_bytes_per_s), "B/s"), across=units.si(float(fabric.across_bytes_per_s), "B/s")
+    )
+
+
+def _per_byte(value: float | None) -> str:
+    """FLOP for each byte sent, as the second part of a label."""
+    return "" if value is None else _(":\n{flop} per byte").format(flop=units.si(value, "FLOP"))
+
+
+def _lines(now: Study) -> list[Line]:
+    strong, weak, small = now.job.reach, now.weak, now.small
+    shown = strong.chips <= weak.chips[-1]
+    chips, share = strong.chips[shown], strong.efficiency[shown]
+    unheld = now.job.runs_out in VERDICTS
+    name = _("this job, were\nthere memory") if unheld else _("this job") + _per_byte(now.flop_per_byte)
+    lines = [
+        Line(
+            "network",
+            _("{n} tokens a chip").format(n=f"{now.tokens_per_chip:,.0f}") + _per_byte(now.small_flop_per_byte),
+            small.chips.tolist(),
+            small.efficiency.tolist(),
+            hover(small.chips, small.efficiency, small.tokens_per_s),
+            dash="dash",
+        ),
+    ]
+    if not unheld:  # else the split that fits is drawn, and the batch may grow with that
+        said = hover(weak.chips, weak.efficiency, weak.tokens_per_s)
+        lines.insert(0, Line("compute", _("batch grows\nwith the chips"), weak.chips.tolist(), weak.efficiency.tolist(), said, dash="dash"))
+    if now.decoding is not None and np.size(now.decoding.chips) > 1:
+        lines.append(served_line(now.decoding, _("writing one answer:\nwaits twice a layer"), dash="dash"))
+    lines.append(
+        Line("compute", name, chips.tolist(), share.tolist(), hover(chips, share, strong.tokens_per_s[shown]), dash="dot" if unheld else "solid",
+             strong=not unheld)
+    )  # fmt: skip
+    if unheld and (other := now.fitting) is not None:
+        kept = other.reach.chips <= chips[-1]
+        n, fit = other.reach.chips[kept], other.reach.efficiency[kept]
+        label = _("split to fit:\n{split}").format(split=split(other.step.run).replace(_(", "), _(", ").strip() + "\n"))
+        lines.append(Line("compute", label, n.tolist(), fit.tolist(), hover(n, fit, other.reach.tokens_per_s[kept]), strong=True))
+    at = strong.at(now.gpus)
+    if at >= 0:
+        here = [float(strong.efficiency[at])]
+        lines.append(Line("compute", name, [now.gpus], here, hover([now.gpus], here, [strong.tokens_per_s[at]]), mode="markers", named=False))
+    return lines
+
+
+def served_line(found: Decode, label: str, kept: np.ndarray | None = None, **style: Any) -> Line:
+    """A decoding curve as the share that each chip keeps of the speed of the first; where `kept` says so."""
+    chips, speed = np.asarray(found.chips), np.asarray(found.tokens_per_s)
+    share = speed / chips / (speed / chips)[0]
+    at = np.ones(chips.shape, bool) if kept is None else kept
+    beside = int(np.argmin(np.abs(share[at] - 0.6)))  # where it falls steeply and other lines are far
+    return Line("bandwidth", label, chips[at].tolist(), share[at].tolist(), hover(chips[at], share[at], speed[at]), at=beside, **style)
+
+
+def hover(chips: Sequence[int] | np.ndarray, share: Sequence[float] | np.ndarray, tokens_per_s: Sequence[float] | np.ndarray) -> list[str]:
+    """What each point says."""
+    said = _("{n} chips: {share} of the ideal speed\n{rate} tokens/s, {each} per chip")
+    return [
+        said.format(n=f"{int(n):,}", share=f"{float(s):.1%}", rate=rate(float(r)), each=rate(float(r) / float(n)))
+        for n, s, r in zip(chips, share, tokens_per_s, strict=True)
+    ]
+
+
+def _marks(now: Study) -> list[Mark]:
+    """The ideal, the edge of a node, and where doubling stops paying."""
+    found = [Mark(1.0, _("ideal"), vertical=False)]
+    first, last = int(now.weak.chips[0]), int(now.weak.chips[-1])
+    if first <= now.view.per_node < last:
+        found.append(Mark(now.view.per_node, _("one node")))
+    stop = now.job.stops_paying
+    if stop is not None and stop != now.view.per_node:
+        found.append(Mark(stop, _("doubling stops paying"), raised=True))
+    return found
+
+
+def _split(now: Study) -> Split:
+    one = now.job.step
+    title = _("One step of {step} on {chips}: {split}").format(step=duration(float(one.step_s)), chips=chips_said(now.gpus), split=split(one.run))
+    parts = {"compute": float(one.compute_s), "waiting": float(one.waiting_s), "bubble": float(one.bubble_s)}
+    return Split(title, {part: (seconds, duration(seconds)) for part, seconds in parts.items()})
+
+
+def _actions(now: Study) -> tuple[Action, ...]:
+    found = []
+    if (other := now.fitting) is not None:
+        run = other.step.run
+        names = ("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "zero")
+        sets = {name: getattr(run, name) for name in names} | {"recompute": run.recompute, "batch": int(run.micro_batch)}
+        text = _("Split to fit: {split}, {step} a step").format(split=split(run), step=duration(float(other.step.step_s)))
+        why = _("{need} per chip; the simplest within 2 % of the fastest of {n} splits").format(
+            need=units.binary(other.peak_bytes), n=f"{best(now.case, now.view).asked:,}"
+        )
+        found.append(Action(text, why, sets, enough=True))
+    if now.view.overlap == "none":
+        found.append(
+            Action(_("Hide gradients behind compute"), _("What frameworks do: send them while the backward pass goes on"), {"overlap": "partial"})
+        )
+    slow = "ethernet/10-gbe"
+    if now.view.across != slow and not now.view.across_gb:
+        found.append(
+            Action(_("Break it: links of 10 Gbit/s"), _("The same chips in a room without a fast network"), {"across": slow, "show": "curve"})
+        )
+    return tuple(found)
+
+
+def _rows(now: Study) -> tuple[dict[str, object], ...]:
+    rows: list[dict[str, object]] = []
+    curves = [
+        (_("this job"), now.job.reach),
+        (_("batch grows with the chips"), now.weak),
+        (_("{n} tokens a chip and step").format(n=f"{now.tokens_per_chip:,.0f}"), now.small),
+    ]
+    if now.fitting is not None:
+        curves.append((_("split to fit: {split}").format(split=split(now.fitting.step.run)), now.fitting.reach))
+    for name, curve in curves:
+        one = curve.steps
+        rows += table(
+            name, curve.chips, one.step_s, one.compute_s, one.waiting_s, one.bubble_s, one.communication_s, one.tokens_per_s, curve.efficiency
+        )
+    if now.decoding is not None:
+        rows += served_rows(_("writing one answer"), now.decoding)
+    return tuple(rows)
+
+
+def served_rows(name: str, found: Decode) -> list[dict[str, object]]:
+    """The rows of a decoding curve."""
+    each = np.asarray(found.tokens_per_s / found.chips)
+    times = (found.step_s, found.busy_s, found.waiting_s, found.bubble_s, found.waiting_s)
+    return table(name, found.chips, *times, found.tokens_per_s, each / each[0])
+
+
+def table(name: str, chips: Any, *columns: Any) -> list[dict[str, object]]:
+    """Rows of one line: its name, chips, and the columns in the order of the titles below."""
+    titles = (_("step (s)"), _("compute (s)"), _("waiting (s)"), _("bubble (s)"), _("on the wire (s)"), _("tokens/s"), _("share of the ideal"))
+    full = [np.broadcast_to(np.asarray(column, float), np.shape(chips)) for column in columns]
+    return [
+        {_("what"): name, _("chips"): int(n)} | {title: float(column[i]) for title, column in zip(titles, full, strict=True)}
+        for i, n in enumerate(np.atleast_1d(chips))
+    ]

@@ -1,0 +1,308 @@
+"""One case and one view as numbers: training on so many chips beside three other jobs and the split that fits, or serving over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from wallviz import catalog
+from wallviz.case import Case
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.run import Run
+from wallviz.engine.memory.terms import Quantity
+from wallviz.engine.scaleout import job, scaling
+from wallviz.engine.scaleout.budget import Budget, budget
+from wallviz.engine.scaleout.decode import Decode, decode
+from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
+from wallviz.engine.scaleout.job import Serving, Training, copied
+from wallviz.engine.scaleout.layout import Layout, Search
+from wallviz.engine.scaleout.scaling import Curve
+from wallviz.engine.transformer import Architecture
+from wallviz.errors import InputError
+from wallviz.rooms.scaleout.choices import View, across_links, chips, sequences, tokens
+
+#: How much shorter the sequences of the small job are: the same chips with little work each.
+SMALL = 16
+#: Sequences at once of the busy server that is drawn beside one with fewer.
+BUSY = 64
+
+
+@dataclass(frozen=True)
+class Study:
+    """A training job on so many chips, and what the same chips do with other work."""
+
+    case: Case
+    view: View
+    job: Training
+    weak: Curve
+    """The same batch per copy, as far as the figure goes: four times the chips, and to where doubling no longer pays."""
+    small: Curve
+    """One sequence on each copy at a time and a step, `SMALL` times shorter."""
+    decoding: Decode | None
+    """One sequence, split over up to as many chips as there are heads; None where the model has none."""
+
+    @property
+    def arch(self) -> Architecture:
+        """The model."""
+        return self.job.arch
+
+    @property
+    def chip(self) -> Accelerator:
+        """The chip."""
+        return self.job.chip
+
+    @property
+    def gpus(self) -> int:
+        """How many chips."""
+        return int(self.job.step.gpus)
+
+    @property
+    def start(self) -> int:
+        """Chips to compare with: a node where there are more, else one copy of the model."""
+        counts = [int(n) for n in self.job.strong.chips if n < self.gpus]
+        node = [n for n in counts if n <= self.view.per_node]
+        return node[-1] if node and self.gpus > self.view.per_node else counts[0] if counts else self.gpus
+
+    @property
+    def tokens_per_chip(self) -> float:
+        """Of one step of the small job."""
+        run = self.small.steps.run
+        return float(run.sequence) / scaling.unit(run)
+
+    @property
+    def flop_per_byte(self) -> float | None:
+        """FLOP of a chip for each byte that it sends; None where it sends nothing."""
+        return flop_per_byte(self.job, float(self.job.step.compute_s), sum(map(float, self.job.step.bytes_on_wire.values())))
+
+    @property
+    def small_flop_per_byte(self) -> float | None:
+        """The same of the small job."""
+        at, one = self.small.at(self.gpus), self.small.steps
+        if at < 0:
+            return None
+        sent, compute = (np.broadcast_to(value, self.small.chips.shape)[at] for value in (sum(one.bytes_on_wire.values()), one.compute_s))
+        return flop_per_byte(self.job, float(compute), float(sent))
+
+    @cached_property
+    def fitting(self) -> Training | None:
+        """The same job by the simplest of the fastest splits that fit; None where it fits as it is, or no split does."""
+        if self.job.runs_out not in ("yes", "likely"):
+            return None
+        found = best(self.case, self.view).chosen
+        return None if found is None else _training(self.case, self.view, self.arch, self.chip, found.run)
+
+    def bill(self, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
+        """What the run's tokens take at such a speed."""
+        return bill(self.case, self.view, self.chip, tokens_per_s, gpus)
+
+
+@dataclass(frozen=True)
+class Served:
+    """Serving over so many chips, beside a busier server and training on the same chips."""
+
+    case: Case
+    view: View
+    job: Serving
+    busy: Serving | None
+    """`job` with `BUSY` sequences at once; None where the case has as many, or hardly any number of chips holds so many."""
+    training: Curve | None
+    """The same model in training, on the same chips; None where it cannot run."""
+
+    @property
+    def arch(self) -> Architecture:
+        """The model."""
+        return self.job.arch
+
+    @property
+    def chip(self) -> Accelerator:
+        """The chip."""
+        return self.job.chip
+
+    @property
+    def gpus(self) -> int:
+        """How many chips."""
+        return int(self.job.step.chips)
+
+    @property
+    def start(self) -> int:
+        """Chips to compare with: the fewest that hold it, or those of one tensor parallel rank."""
+        return self.job.fewest or int(np.atleast_1d(self.job.curve.chips)[0])
+
+    @cached_property
+    def fitting(self) -> Served | None:
+        """The same requests by the split of as many chips that fits and writes the most; None where none does."""
+        same = (way for way in ways(self.case, self.view) if way.holds and way.job.layout["replicas"] == self.job.layout["replicas"])
+        if (found := next(same, None)) is None:
+            return None
+        sets: dict[str, Any] = {name: found.job.layout[name] for name in ("pipeline_parallel", "expert_parallel", "replicas")}
+        return served(self.case, replace(self.view, gpus=self.gpus, **sets))
+
+    def tokens_per_s(self, n: int) -> float:
+        """On `n` chips of the curve."""
+        at = np.flatnonzero(np.atleast_1d(self.job.curve.chips) == n)[0]
+        return float(np.atleast_1d(self.job.curve.tokens_per_s)[at])
+
+    def bill(self, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
+        """What the run's tokens take at such a speed."""
+        return bill(self.case, self.view, self.chip, tokens_per_s, gpus)
+
+
+def flop_per_byte(of: Training, compute_s: float, sent: float) -> float | None:
+    """FLOP that a chip does in `compute_s` for each byte that it sends."""
+    return compute_s * of.step.peak_flop_per_s * of.efficiency / sent if sent else None
+
+
+def bill(case: Case, view: View, chip: Accelerator, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
+    """What the run's tokens take at such a speed on so many chips."""
+    return budget(tokens(case, view), tokens_per_s, gpus, **_prices(view), tdp_w=chip.tdp_w)
+
+
+def _prices(view: View) -> dict[str, Any]:
+    return {"pue": view.pue_percent / 100, "price_per_hour": view.price_cents / 100 if view.price_cents else None}
+
+
+def run_of(case: Case, view: View) -> Run:
+    """One copy of the job, with what the footprint page assumes where the view says nothing."""
+    return Run(
+        micro_batch=case.batch,
+        sequence=case.context,
+        precision=view.precision,
+        zero=view.zero,
+        tensor_parallel=view.tensor_parallel,
+        sequence_parallel=view.sequence_parallel,
+        pipeline_parallel=view.pipeline_parallel,
+        virtual_stages=view.virtual_stages,
+        context_parallel=view.context_parallel,
+        expert_parallel=view.expert_parallel,
+        recompute=view.recompute,
+        method=view.method if case.job == "finetune" else "full",
+    )
+
+
+def fabric_of(chip: Accelerator, view: View) -> Fabric:
+    """The links that the view says."""
+    inside = view.inside_gb * 1e9 if view.inside_gb else inside_bytes_per_s(chip)
+    across = view.across_gb * 1e9 if view.across_gb else across_links()[view.across][1]
+    return Fabric(inside, min(across, inside), view.per_node, view.link_percent / 100)  # by its slot a chip leaves its node no faster
+
+
+def _training(case: Case, view: View, arch: Architecture, chip: Accelerator, run: Run) -> Training:
+    options: dict[str, Any] = {"overlap": view.overlap, "efficiency": view.gemm_percent / 100, "global_batch": sequences(case, view)}
+    return job.training(arch, chip, fabric_of(chip, view), run, tokens=tokens(case, view), **options, **_prices(view))
+
+
+@lru_cache(maxsize=256)
+def study(case: Case, view: View) -> Study:
+    """Training or fine-tuning as `view` says; raises InputError, one sentence, for what cannot run."""
+    arch, chip = catalog.architecture(case.model), catalog.chip(case.chip)
+    found = _training(case, view, arch, chip, copied(run_of(case, view), chips(case, view)))
+    run = found.step.run
+    short = max(int(run.context_parallel), case.context // SMALL // int(run.context_parallel) * int(run.context_parallel))
+    few = replace(run, sequence=short, accumulation=1, micro_batch=1)
+    options: dict[str, Any] = {"overlap": view.overlap, "efficiency": found.efficiency}
+    most = max(4 * int(found.step.gpus), min(2 * found.pays_up_to, int(found.reach.chips[-1])))
+    shown = scaling.counts(run, min(most, job.MOST_GPUS), int(found.step.gpus))
+    weak, small = (scaling.weak(arch, one, chip, found.fabric, shown, **options) for one in (run, few))
+    return Study(case, view, found, weak, small, _decoding(found, case))
+
+
+def _decoding(found: Training, case: Case) -> Decode | None:
+    """Serving one sequence on up to as many chips; None where the model writes nothing, or the chip's bandwidth is not known."""
+    heads = min((getattr(block.mixer, "heads", 0) for block, _n in found.arch.groups), default=0)
+    most = int(found.strong.chips[-1])
+    counts = np.array([2**i for i in range(20) if 2**i <= min(most, max(heads, 1)) and heads % 2**i == 0])
+    if not heads or found.chip.memory_bytes_per_s is None or all(layer.encoder for layer in found.arch.layers):
+        return None
+    return decode(found.arch, found.chip, found.fabric, tensor_parallel=counts, batch=1, context=case.context)
+
+
+@lru_cache(maxsize=256)
+def served(case: Case, view: View) -> Served:
+    """Serving as `view` says; raises InputError, one sentence, for what cannot run."""
+    arch, chip = catalog.architecture(case.model), catalog.chip(case.chip)
+    fabric, gpus = fabric_of(chip, view), chips(case, view)
+    options: dict[str, Any] = {"context": case.context, "weights": view.format, "kv": view.kv, "replicas": view.replicas or None}
+    options |= {"pipeline_parallel": view.pipeline_parallel, "expert_parallel": view.expert_parallel}
+    found = job.serving(arch, chip, fabric, gpus, batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
+    busy = None if case.batch >= BUSY else job.serving(arch, chip, fabric, gpus, batch=BUSY, **options)
+    held = busy if busy is not None and busy.holding.sum() > 1 else None
+    return Served(case, view, found, held, _trained(case, view, int(np.atleast_1d(found.curve.chips)[-1])))
+
+
+def _trained(case: Case, view: View, most: int) -> Curve | None:
+    """Training the same model, a copy on each chip, 256 sequences a step; None where that cannot run."""
+    plain = View(across=view.across, inside_gb=view.inside_gb, across_gb=view.across_gb, per_node=view.per_node, link_percent=view.link_percent)
+    try:
+        found = study(replace(case, job="train", batch=1), replace(plain, gpus=min(most, 256))).job.strong
+    except InputError:
+        return None
+    kept = found.chips <= most
+    return found if kept.all() else replace(found, chips=found.chips[kept], steps=_some(found, kept))
+
+
+def _some(curve: Curve, kept: np.ndarray[Any, Any]) -> Any:
+    """The steps of a curve at some of its chips."""
+    one, shape = curve.steps, curve.chips.shape
+
+    def cut(value: Any) -> Any:
+        return np.broadcast_to(value, shape)[kept]
+
+    return replace(
+        one,
+        gpus=cut(one.gpus),
+        tokens=cut(one.tokens),
+        model_flop=cut(one.model_flop),
+        compute_s=cut(one.compute_s),
+        wire_s={kind: cut(value) for kind, value in one.wire_s.items()},
+        bytes_on_wire={kind: cut(value) for kind, value in one.bytes_on_wire.items()},
+        waiting_s=cut(one.waiting_s),
+        bubble_s=cut(one.bubble_s),
+    )
+
+
+@lru_cache(maxsize=64)
+def best(case: Case, view: View) -> Search:
+    """The fastest layouts of a training job that fit."""
+    return study(case, view).job.search()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to serve over the chips."""
+
+    job: Serving
+
+    @property
+    def holds(self) -> bool:
+        """It fits, the error band included."""
+        return self.job.runs_out in ("no", "unknown")
+
+
+@lru_cache(maxsize=64)
+def ways(case: Case, view: View) -> tuple[Way, ...]:
+    """Every split of the chips in powers of two over tensor (within a node), pipeline and expert ranks and copies.
+
+    Those that fit come first, of these the most tokens per second.
+    """
+    now = served(case, view)
+    found = []
+    stored: dict[str, Any] = {"context": case.context, "weights": view.format, "kv": view.kv}
+    powers = [2**i for i in range(18) if now.gpus % 2**i == 0]
+    for p in (n for n in powers if n <= min(len(now.arch.layers), 16)):
+        for e in (n for n in powers if now.gpus % (n * p) == 0):
+            for t in (n for n in powers if n <= view.per_node and now.gpus % (n * p * e) == 0):
+                options: dict[str, Any] = {"pipeline_parallel": p, "expert_parallel": e, "replicas": now.gpus // (t * p * e)}
+                try:
+                    one = job.serving(now.arch, now.chip, now.job.fabric, now.gpus, batch=case.batch, **stored, **options, beyond=False)
+                except InputError:
+                    continue
+                found.append(Way(one))
+    return tuple(sorted(found, key=lambda way: (not way.holds, -float(way.job.step.tokens_per_s))))
+
+
+def layouts(found: Search) -> tuple[Layout, ...]:
+    """The split to choose before the fastest ones."""
+    return () if found.chosen is None else (found.chosen, *(one for one in found.best if one != found.chosen))
