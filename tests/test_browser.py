@@ -358,8 +358,8 @@ def test_point_is_taken_out_by_name(visit: Visit) -> None:
     expect(takeaway(page)).not_to_have_text(whole)
     page.keyboard.press("Escape")
     expect(page.get_by_role("listbox")).to_have_count(0)  # it fades for a while over the controls, and takes the click on them
-    choose(page, "growth_method", 1)
-    page.wait_for_url(has(without=taken_out, method="bootstrap"))
+    choose(page, "growth_fit", 1)
+    page.wait_for_url(has(without=taken_out, fit="bootstrap"))
     expect(page.get_by_test_id("stAlert")).to_have_count(0)
 
 
@@ -373,7 +373,7 @@ def test_chart_is_changed_in_place(visit: Visit) -> None:
     assert page.evaluate(RANGES)["x"] == years
     open_drawer(page, "expert")
     drawn = page.evaluate(DRAWN)
-    choose(page, "growth_method", 2)
+    choose(page, "growth_fit", 2)
     page.wait_for_function(f"(before) => {DRAWN} !== before", arg=drawn)
     assert page.evaluate(RANGES)["x"] == years
     assert is_marked(page)
@@ -452,7 +452,7 @@ def test_embedded_page_is_bare(visit: Visit) -> None:
     page = visit("/growth?embed=true")
     for kept in (takeaway(page), chart(page), page.locator(".st-key-growth_controls")):
         expect(kept).to_be_visible()
-    for dropped in ("[data-testid=stSidebar]", "h1", "details", "nav", ".st-key-growth_menu", ".st-key-case_bar"):
+    for dropped in ("[data-testid=stSidebar]", "h1", "details", "nav", ".st-key-growth_menu", ".st-key-job_bar"):
         expect(page.locator(dropped)).to_have_count(0)
     choose(page, "growth_scale", 1)
     page.wait_for_url(has(embed="true", scale="linear"))
@@ -469,7 +469,7 @@ def test_keyboard_reaches_everything(visit: Visit) -> None:
         if key and key not in reached:
             reached.append(key)
     controls = ["figure", "data", "hold", "scale", "menu", "drawer_why", "drawer_sure", "drawer_expert"]
-    wanted = ["language", "case_bar", *(f"growth_{name}" for name in controls)]
+    wanted = ["language", "job_bar", *(f"growth_{name}" for name in controls)]
     assert [key for key in reached if key in wanted] == wanted
 
     option(page, "growth_scale", 0).focus()

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 import wallviz
 from wallviz import catalog
-from wallviz.case import Case
 from wallviz.cli import app
 from wallviz.engine import rating
 from wallviz.engine.rating import Work
 from wallviz.errors import InputError
+from wallviz.job import Job
 from wallviz.rooms import chips
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
 
@@ -88,7 +88,7 @@ def test_impossible_targets_are_refused(seconds: float) -> None:
 
 def test_per_watt_and_per_money() -> None:
     """Every ratio is the figure over watts or over the price, and missing where either is."""
-    columns, problems = compared(Case(), View(prices="H100 25000"))
+    columns, problems = compared(Job(), View(prices="H100 25000"))
     assert not problems
     h100 = next(c for c in columns if c.chip.id == "h100-sxm5")
     view = View()
@@ -102,10 +102,10 @@ def test_per_watt_and_per_money() -> None:
 
 def test_no_price_is_shipped() -> None:
     """Without a price of the reader's nothing is compared per unit of money, and the sentence asks for one."""
-    found = chips.answer(Case(), View(show="memory_price"))
+    found = chips.answer(Job(), View(show="memory_price"))
     assert found.drawing is None
     assert "pay" in found.sentence
-    assert all(column.price is None for column in compared(Case(), View())[0])
+    assert all(column.price is None for column in compared(Job(), View())[0])
 
 
 @pytest.mark.parametrize("text", ["x y z", "H100", "H100 -5", "H100 0", "nope 5", "<b> 5", "H100 nan", ";;;", "1" * 500])
@@ -114,7 +114,7 @@ def test_bad_prices_get_a_sentence(text: str) -> None:
     found, problems = prices(text)
     assert not found
     assert bool(problems) == (text != ";;;")
-    assert chips.answer(Case(), View(prices=text)).drawing is not None
+    assert chips.answer(Job(), View(prices=text)).drawing is not None
 
 
 def test_prices_are_read_as_typed() -> None:
@@ -128,7 +128,7 @@ def test_export_limited_parts_and_ascend_are_there() -> None:
     assert {"h20", "h800-sxm5", "ascend-910b", "ascend-910c"} <= set(ids)
     assert round(wallviz.chip("H20").ridge("bf16")) == 37  # type: ignore[arg-type]
     assert wallviz.chip("H800").interconnect_bytes_per_s == 200e9
-    assert chips.answer(Case(), View(compare=ids)).figure is not None
+    assert chips.answer(Job(), View(compare=ids)).figure is not None
 
 
 def test_the_export_parts_of_the_a100_and_the_mi300x_are_there() -> None:
@@ -137,14 +137,14 @@ def test_the_export_parts_of_the_a100_and_the_mi300x_are_there() -> None:
     assert wallviz.chip("A800").peak("fp16") == wallviz.chip("A100").peak("fp16")
     mi308x = wallviz.chip("MI308X")
     assert (mi308x.memory_bytes_per_s, mi308x.peak("fp16")) == (5.3e12, None)
-    found = chips.answer(Case(), View(compare=("a800-sxm4-80gb", "instinct-mi308x")))
+    found = chips.answer(Job(), View(compare=("a800-sxm4-80gb", "instinct-mi308x")))
     assert found.figure is not None
     assert len(found.table) == 2
 
 
 def test_the_readers_chip_that_cannot_hold_the_model_is_said_and_grey() -> None:
     """A 32B model does not fit an RTX 4090: the sentence begins with it, and its circle is grey."""
-    found = chips.answer(Case(model="qwen3-32b", chip="geforce-rtx-4090"), View())
+    found = chips.answer(Job(model="qwen3-32b", chip="geforce-rtx-4090"), View())
     assert found.sentence.startswith("RTX 4090 cannot hold Qwen3 32B")
     assert found.figure is not None
     (trace,) = [t for t in found.figure.data if t.mode == "markers+text"]
@@ -164,18 +164,18 @@ def test_what_all_weights_take_is_counted_once_a_layer() -> None:
 
 def test_a_figure_of_one_source_is_drawn_open() -> None:
     """The H20, known from one source, is an open circle; the H100 is filled; the table stars the same cells."""
-    figure = chips.answer(Case(), View()).figure
+    figure = chips.answer(Job(), View()).figure
     assert figure is not None
     (trace,) = [t for t in figure.data if t.mode == "markers+text"]
     shapes = dict(zip([row[0] for row in trace.customdata], trace.marker.symbol, strict=True))
     assert (shapes["h100-sxm5"], shapes["h20"]) == ("circle", "circle-open")
-    memory = next(row for row in chips.side_by_side(Case(), View()) if row[" "] == "Memory")
+    memory = next(row for row in chips.side_by_side(Job(), View()) if row[" "] == "Memory")
     assert (memory["H100 SXM5"], memory["H20"]) == ("80.0\u2009GB", "96.0\u2009GB *")
 
 
 def test_a_model_that_does_not_fit_writes_nothing() -> None:
     """A 70B model in 16 bits does not fit an H100: it has no tokens per second there."""
-    (column,) = compared(Case(model="llama-3.1-70b"), View(compare=("h100-sxm5",)))[0]
+    (column,) = compared(Job(model="llama-3.1-70b"), View(compare=("h100-sxm5",)))[0]
     assert column.served is not None
     assert column.served.fits is False
     assert METRICS["tokens"].value(column, View()) is None
@@ -186,7 +186,7 @@ def test_a_model_that_does_not_fit_writes_nothing() -> None:
 def test_every_comparison_answers(show: str, shortlist: str) -> None:
     """Whatever is compared by whatever figure, there is a sentence of at most 25 words, its explanation and a full table."""
     view = View(show=show, compare=SHORTLISTS[shortlist][2], prices="H100 25000; RTX 4090 1600")
-    found = chips.answer(Case(), view)
+    found = chips.answer(Job(), view)
     assert len(found.sentence.split()) <= 25
     assert found.why
     assert found.how_sure
@@ -197,10 +197,10 @@ def test_every_comparison_answers(show: str, shortlist: str) -> None:
 
 def test_unknown_chips_of_a_link_are_said() -> None:
     """A chip that does not exist costs nothing else."""
-    found = chips.answer(Case(), View(compare=("h20", "no-such-chip")))
+    found = chips.answer(Job(), View(compare=("h20", "no-such-chip")))
     assert len(found.table) == 1
     assert any("no-such-chip" in problem for problem in found.problems)
-    assert chips.answer(Case(), View(compare=("no-such-chip",))).drawing is None
+    assert chips.answer(Job(), View(compare=("no-such-chip",))).drawing is None
 
 
 def test_every_id_of_the_lists_exists() -> None:
@@ -212,20 +212,20 @@ def test_every_id_of_the_lists_exists() -> None:
 def test_every_metric_stands_in_the_table() -> None:
     """The table has a line for each metric, those of money once a price is typed."""
     assert set(chips.READING_ORDER) == METRICS.keys()
-    bare, priced = (len(chips.side_by_side(Case(), View(prices=text))) for text in ("", "H100 25000"))
+    bare, priced = (len(chips.side_by_side(Job(), View(prices=text))) for text in ("", "H100 25000"))
     assert priced - bare == sum(metric.priced for metric in METRICS.values())
 
 
 def test_only_dense_rates_are_compared() -> None:
     """The numbers of the sheets for sparse matrices are nowhere: an H100 has 989 and 1,979 TFLOP/s, a B200 2,250."""
-    row = next(row for row in chips.rows(Case(), View()) if row["id"] == "h100-sxm5")
+    row = next(row for row in chips.rows(Job(), View()) if row["id"] == "h100-sxm5")
     assert row["fp16 (FLOP/s)"] == pytest.approx(989.4e12, rel=1e-3)
     assert row["fp8 (FLOP/s)"] == pytest.approx(1979e12, rel=1e-3)
 
 
 def test_the_document_is_json() -> None:
     """The page's numbers are one JSON document in base units."""
-    found = json.loads(chips.document(Case(), View()))
+    found = json.loads(chips.document(Job(), View()))
     assert found["chips"][0]["memory (B)"] == 80e9
 
 
@@ -289,7 +289,7 @@ def test_the_api_names_chips() -> None:
 
 def test_a_training_case_compares_training() -> None:
     """70B on 64 H200 is about training: tokens per second of one chip, and the states over all of them; no first token is waited for."""
-    case = Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
+    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
     found = chips.answer(case, chips.View())
     assert found.sentence.startswith("H200 SXM trains at most")
     assert len(found.sentence.split()) <= 25
@@ -297,4 +297,4 @@ def test_a_training_case_compares_training() -> None:
     ideal = 989.5e12 / (6 * catalog.presets()["llama-3.1-70b"].parameters)
     assert 0.7 * ideal < rows["h200-sxm"]["Tokens per second, at most"] < ideal
     assert rows["h200-sxm"]["First token after, at least"] is None
-    assert "cannot hold" in chips.answer(Case(model="llama-3.1-70b", job="train", chip="h200-sxm"), chips.View()).sentence
+    assert "cannot hold" in chips.answer(Job(model="llama-3.1-70b", job="train", chip="h200-sxm"), chips.View()).sentence

@@ -398,8 +398,8 @@ def test_what_cannot_run_is_an_input_error() -> None:
 
 
 def test_every_field_of_a_run_has_its_option() -> None:
-    """Every field of a run can be given on the command line, but for the number of chunks of a loss."""
-    assert {option.field for option in options.FINETUNING} == set(FIELDS) - {"loss_chunks"}
+    """Every field of a run can be given on the command line."""
+    assert {option.field for option in options.FINETUNING} == set(FIELDS)
 
 
 @pytest.mark.parametrize(

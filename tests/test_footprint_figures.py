@@ -6,9 +6,9 @@ import json
 import pytest
 
 from wallviz import catalog
-from wallviz.case import JOBS, Case
 from wallviz.figures import footprint as figures
 from wallviz.figures import style
+from wallviz.job import JOBS, Job
 from wallviz.rooms import footprint
 from wallviz.rooms.footprint import View
 from wallviz.rooms.footprint.estimate import estimate
@@ -19,7 +19,7 @@ VIEWS = [(job, View(show=show, across=across)) for job in JOBS for show in ("bar
 @pytest.mark.parametrize(("job", "view"), VIEWS, ids=lambda v: v if isinstance(v, str) else f"{v.show}-{v.across}")
 def test_a_figure_is_valid_and_keeps_the_grammar(job: str, view: View) -> None:
     """Every figure passes plotly's validation; no title, no legend, linear; its hover ends where ours do, and its table is not empty."""
-    answer = footprint.answer(Case(job=job), view)
+    answer = footprint.answer(Job(job=job), view)
     assert answer.figure is not None
     spec = json.loads(answer.spec)
     assert spec["layout"]["showlegend"] is False
@@ -36,16 +36,16 @@ def test_a_figure_is_valid_and_keeps_the_grammar(job: str, view: View) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_the_first_bar_is_as_long_as_the_takeaway_says(job: str) -> None:
     """The segments of the first bar sum to what one GPU needs, in GiB."""
-    now = estimate(Case(job=job), View())
-    spec = json.loads(footprint.answer(Case(job=job), View()).spec)
+    now = estimate(Job(job=job))
+    spec = json.loads(footprint.answer(Job(job=job), View()).spec)
     assert sum(t["x"][0] for t in spec["data"] if t["type"] == "bar") == pytest.approx(now.total_bytes / 2**30)
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_part_is_named_once(job: str) -> None:
     """Each part of the first bar is named beside it or in it, on a laptop and on a phone."""
-    now = estimate(Case(job=job), View())
-    layout = json.loads(footprint.answer(Case(job=job), View()).spec)["layout"]
+    now = estimate(Job(job=job))
+    layout = json.loads(footprint.answer(Job(job=job), View()).spec)["layout"]
     phone = [layout["meta"]["narrow"].get(f"annotations.{i}.text", a["text"]) for i, a in enumerate(layout["annotations"])]
     for texts in ([a["text"] for a in layout["annotations"]], phone):
         for part, size in now.parts.items():
@@ -56,7 +56,7 @@ def test_every_part_is_named_once(job: str) -> None:
 
 def test_the_capacity_of_the_chip_is_drawn_and_named() -> None:
     """A line stands at the chip's capacity across every bar, and says the chip and its GiB."""
-    layout = json.loads(footprint.answer(Case(job="train", chip="b200-sxm"), View()).spec)["layout"]
+    layout = json.loads(footprint.answer(Job(job="train", chip="b200-sxm"), View()).spec)["layout"]
     chip = catalog.chips()["b200-sxm"]
     assert chip.memory_bytes is not None
     assert {shape["x0"] for shape in layout["shapes"]} == {chip.memory_bytes / 2**30}

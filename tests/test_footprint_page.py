@@ -6,30 +6,30 @@ import re
 from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wallviz import catalog
-from wallviz.case import JOBS, MAX_BATCH, MAX_CONTEXT, Case
+from wallviz import catalog, settings
 from wallviz.cli import options
 from wallviz.engine.memory import jobs
 from wallviz.engine.memory.run import FIELDS
 from wallviz.engine.memory.serve import infer
 from wallviz.engine.transformer import custom
 from wallviz.errors import InputError
-from wallviz.params import MAX_LENGTH
-from wallviz.rooms import case as shared
-from wallviz.rooms import footprint
-from wallviz.rooms.footprint import View, choices, export, own
-from wallviz.rooms.footprint.estimate import estimate, fixes, serving_options, training_run
+from wallviz.job import JOBS, MAX_BATCH, MAX_CONTEXT, SETTINGS, Job, pack, serving_options, training_run
+from wallviz.rooms import footprint, own_model
+from wallviz.rooms.footprint import View, export
+from wallviz.rooms.footprint.estimate import estimate, fixes
+from wallviz.rooms.job import groups, unpack
+from wallviz.settings import MAX_LENGTH
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
-TRAIN = Case(job="train")
+TRAIN = Job(job="train")
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "vocab_size": 99}
+FIGURES = settings.of(View)["show"].words
 DRAWERS = ("why", "sure", "figure", "compare", "expert", "own", "export")
 
 
@@ -56,7 +56,7 @@ def gib(sentence: str) -> float:
     return float(number.replace(",", "")) * (1024 if unit == "T" else 1)
 
 
-@pytest.mark.parametrize("show", choices.FIGURES)
+@pytest.mark.parametrize("show", FIGURES)
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_opens_in_every_figure_with_every_drawer(job: str, show: str) -> None:
     """Each job draws one figure over its drawers, all open, without an exception."""
@@ -80,7 +80,7 @@ def test_a_control_of_the_case_changes_the_answer() -> None:
     """Twice the context needs more memory, and the address carries it."""
     app = open_page(job="train")
     before = gib(takeaway(app))
-    app.number_input(key="case_context").set_value(16_384).run()
+    app.number_input(key="footprint_context").set_value(16_384).run()
     assert gib(takeaway(app)) > before
     assert app.query_params["context"] in ("16384", ["16384"])
 
@@ -128,7 +128,7 @@ def test_a_pasted_config_is_answered_and_stands_in_the_link() -> None:
 def test_a_hostile_paste_gets_a_sentence(text: str) -> None:
     """Whatever is pasted, one sentence says what is wrong; nothing else happens."""
     with pytest.raises(InputError) as caught:
-        own.pack(text)
+        own_model.pack(text)
     assert 10 < len(str(caught.value)) < 400
 
 
@@ -175,12 +175,12 @@ def test_the_latest_of_paste_and_file_is_used() -> None:
 
 
 def test_an_own_model_cannot_write_markup() -> None:
-    """A name, a class or a value from a pasted file is shown as text: no image, no link, no HTML of its own."""
+    """A name, a class or a value from a pasted file is shown as text: no image, no link, no HTML of its own_model."""
     evil = "![x](http://example.org/x.png) <img src=x> [y](http://example.org)"
     config = dict(catalog.config("llama-3.1-8b")) | {"_name_or_path": evil, "architectures": [evil + "ForCausalLM"], "vision_config": {"a": 1}}
-    packed = own.pack(json.dumps(config))
+    packed = own_model.pack(json.dumps(config))
     app = open_page(*DRAWERS, config=packed, against="job=train")
-    broken = open_page(config=own._packed({"config": {"model_type": "llama", "hidden_size": evil}}))
+    broken = open_page(config=own_model._packed({"config": {"model_type": "llama", "hidden_size": evil}}))
     assert not app.exception
     for page in (app, broken):
         shown = (
@@ -210,7 +210,7 @@ def test_the_page_keeps_the_rest_after_a_bad_paste() -> None:
         {"job": "train", "expert_parallel": "2"},
         {"job": "train", "stage": "9", "pipeline_parallel": "4"},
         {"job": "train", "stage": "middle"},
-        {"model": "gpt2-xl", "chips": "8"},
+        {"model": "gpt2-xl", "chips": "8", "tensor_parallel": "8"},
         {"config": "not-a-model"},
         {"config": "eJw="},
         {"against": "zero=9"},
@@ -233,12 +233,12 @@ def test_a_bad_link_gets_a_sentence(query: dict[str, str]) -> None:
     sentence = takeaway(app)
     said = [e.value for e in (*app.warning, *app.info)]
     assert said or not re.search(r"per GPU", sentence)
-    assert app.number_input(key="case_batch") is not None
+    assert app.number_input(key="footprint_batch") is not None
 
 
 def test_what_cannot_run_offers_a_way_out() -> None:
-    """Eight chips cannot share 25 heads: one button sets a number of chips that can."""
-    app = open_page(model="gpt2-xl", chips="8")
+    """Eight chips asked to share each layer cannot share 25 heads: one button sets a split that can."""
+    app = open_page(model="gpt2-xl", chips="8", tensor_parallel="8")
     assert "25 % 8" in takeaway(app)
     app.button(key="footprint_action_0").click().run()
     assert " fits " in takeaway(app)
@@ -250,28 +250,19 @@ def test_one_pipeline_stage_can_be_asked_about() -> None:
     assert first > second
 
 
-def test_every_choice_is_in_the_link() -> None:
-    """Each field of the view has a parameter of its name and default, and what is not the default comes back from its text."""
-    defaults = View()
-    by_name = {p.name: p for p in footprint.PARAMS}
-    assert by_name.keys() == {f.name for f in fields(View)}
-    for name, param in by_name.items():
-        assert param.default == getattr(defaults, name)
-        if param.default is not None:
-            assert param.parse(param.format(param.default)) == param.default
-
-
 def test_a_kept_configuration_comes_back_from_its_text() -> None:
     """What is kept to compare holds every setting that decides a number."""
-    case = Case("gpt2-xl", "finetune", 3, 2048, "b200-sxm", 4)
-    view = View(zero=2, kv="fp8", dropout=True, sequence_parallel=True, optimizer="lion", weights="fp32")
-    assert choices.unpack(choices.pack(case, view)) == (case, view)
-    assert choices.unpack(choices.pack(Case(), View())) == (Case(), View())
+    case = Job(
+        model="gpt2-xl", job="finetune", batch=3, context=2048, chip="b200-sxm", chips=4,
+        zero=2, kv="fp8", dropout=True, sequence_parallel=True, optimizer="lion", weights="fp32",
+    )  # fmt: skip
+    assert unpack(pack(case)) == case
+    assert unpack(pack(Job())) == Job()
 
 
 def test_two_configurations_stand_side_by_side() -> None:
     """The comparison lists the settings that differ, and the parts of both."""
-    rows = footprint.compared(replace(TRAIN, chips=8), View(zero=3, against=choices.pack(TRAIN, View())))
+    rows = footprint.compared(replace(TRAIN, chips=8, zero=3), View(against=pack(TRAIN)))
     told = {row["what"]: (row["kept"], row["now"]) for row in rows}
     assert told["ZeRO sharding"] == ("none", "3: and weights")
     assert told["How many chips"] == ("1", "8")
@@ -283,18 +274,14 @@ def test_two_configurations_stand_side_by_side() -> None:
 SAME = {"micro_batch": "batch", "sequence": "context", "data_parallel": "chips", "hardware": "chip", "hardware_bytes": "chip", "count": "chips"}
 SERVED = SAME | {"weights": "format", "tensor_parallel": "chips", "arch": "model"}
 #: Settings that others bring to light.
-REVEALING = (
-    View(optimizer="galore", loss="chunked"),
-    View(format="gguf:Q4_K_M"),
-)
+REVEALING = {"optimizer": "galore", "loss": "chunked", "format": "gguf:Q4_K_M"}
 #: What the page asks outside the expert's drawer.
 ASKED = {"model", "job", "batch", "context", "chip", "chips"}
 
 
 def settings_of(job: str) -> set[str]:
     """Every setting that the page offers for a job."""
-    groups = [group for view in REVEALING for group in choices.groups(Case(job=job), view)]
-    return ASKED | {setting.name for group in groups for setting in group.settings}
+    return ASKED | {setting.name for group in groups(Job(job=job, **REVEALING)) for setting in group.settings}
 
 
 @pytest.mark.parametrize(
@@ -310,28 +297,28 @@ def test_every_option_of_a_run_is_on_the_page_and_in_its_link(job: str, wanted: 
     """Whatever the functions and the command line take, the page takes: a control in its drawer, a parameter in its link."""
     needed = {names.get(name, name) for name in wanted}
     assert needed - settings_of(job) == set()
-    assert needed - {p.name for p in (*footprint.PARAMS, *shared.PARAMS)} == set()
+    assert needed - {*SETTINGS, *settings.of(View)} == set()
 
 
 def test_every_option_reaches_the_formulas() -> None:
     """What the page hands on is every argument of the engine and every field of a run, as chosen."""
-    view = View(replicas=2, pipeline_parallel=2, prompt=512, prefix=64, encoder_context=1500, sparsity="0.3", imatrix=True, utilization=87.5)
-    handed = serving_options(Case(chips=8), view)
+    asked = {"pipeline_parallel": 2, "prompt": 512, "prefix": 64, "encoder_context": 1500, "sparsity": "0.3", "imatrix": True, "utilization": 87.5}
+    handed = serving_options(Job(chips=8, replicas=2, format="gguf:Q4_K_M", **asked), catalog.architecture("llama-3.1-8b"))
     assert handed.keys() == signature(infer).parameters.keys() - {"arch", "hardware_bytes"}
     expected = {"tensor_parallel": 2, "prompt": 512, "encoder_context": 1500, "sparsity": "0.3", "imatrix": True, "utilization": 0.875}
     assert {name: handed[name] for name in expected} == expected
-    run = training_run(Case(job="finetune", batch=3, context=2048, chips=4), View(galore_rank=7, loss_chunks=3, stage="first", rank=5))
+    run = training_run(Job(job="finetune", batch=3, context=2048, chips=4, galore_rank=7, loss_chunks=3, stage="first", rank=5))
     assert (run.micro_batch, run.sequence, run.data_parallel, run.galore_rank, run.loss_chunks, run.stage, run.rank) == (3, 2048, 4, 7, 3, "first", 5)
-    assert set(FIELDS) - {SAME.get(f.name, f.name) for f in fields(View)} == {"micro_batch", "sequence", "data_parallel"}
+    assert set(FIELDS) - {SAME.get(f.name, f.name) for f in fields(Job)} == {"micro_batch", "sequence", "data_parallel"}
 
 
 def test_every_number_of_a_model_can_be_entered() -> None:
     """The form asks for whatever describes a model without a config.json, and a link carries it."""
-    assert own.labels().keys() == signature(custom).parameters.keys()
+    assert own_model.labels().keys() == signature(custom).parameters.keys()
     sizes = {"layers": 2, "hidden_size": 64, "heads": 4, "ffn": 128, "vocab": 99}
-    wide = own.read(own.pack_numbers(**sizes, kv_heads=2, head_dim=32, name="mine"))
+    wide = own_model.read(own_model.pack_numbers(**sizes, kv_heads=2, head_dim=32, name="mine"))
     assert (wide, wide.name) == (custom(**sizes, kv_heads=2, head_dim=32, name="mine"), "mine")
-    assert own.read(own.pack_numbers(**sizes, head_dim=None, name="")) == custom(**sizes)
+    assert own_model.read(own_model.pack_numbers(**sizes, head_dim=None, name="")) == custom(**sizes)
 
 
 def test_numbers_typed_into_the_form_become_the_model() -> None:
@@ -359,12 +346,9 @@ def test_any_fraction_can_be_pruned(sparsity: str) -> None:
     app = open_page("expert", sparsity=sparsity, utilization="87.5")
     assert not app.exception
     assert not app.warning
-    parsed = choices._sparsity(sparsity)
+    parsed = SETTINGS["sparsity"].parse(sparsity)
     assert app.selectbox(key="footprint_sparsity").value == parsed
-    assert (
-        estimate(Case(), View(sparsity=parsed)).total_bytes
-        == infer(catalog.architecture("llama-3.1-8b"), context=8192, sparsity=sparsity).peak_total_bytes
-    )
+    assert estimate(Job(sparsity=parsed)).total_bytes == infer(catalog.architecture("llama-3.1-8b"), context=8192, sparsity=sparsity).peak_total_bytes
 
 
 @pytest.mark.parametrize("query", [{"sparsity": "1"}, {"sparsity": "0"}, {"sparsity": "1e-3"}, {"utilization": "101"}, {"utilization": "nan"}])
@@ -378,20 +362,21 @@ def test_a_share_that_cannot_be_gets_a_sentence(query: dict[str, str]) -> None:
 @pytest.mark.parametrize("show", ["timeline", "map"])
 def test_a_prompt_shorter_than_the_context_has_every_figure(show: str) -> None:
     """A short prompt needs no more than the whole context at once, in figures over other contexts too."""
-    case, whole, short = Case(context=8192), View(engine="hf", show=show), View(engine="hf", show=show, prompt=2048, prefix=100)
-    assert estimate(case, short).total_bytes < estimate(case, whole).total_bytes
-    assert footprint.answer(case, short).drawing is not None
-    assert footprint.answer(case, short).table
+    whole = Job(context=8192, engine="hf")
+    short = replace(whole, prompt=2048, prefix=100)
+    assert estimate(short).total_bytes < estimate(whole).total_bytes
+    assert footprint.answer(short, View(show=show)).drawing is not None
+    assert footprint.answer(short, View(show=show)).table
 
 
 def test_chips_beyond_the_split_serve_as_replicas() -> None:
     """Two replicas on eight chips are two engines of four: each needs what one on four chips needs, and the page says so."""
-    both, one = estimate(Case(chips=8), View(replicas=2)), estimate(Case(chips=4), View())
+    both, one = estimate(Job(chips=8, replicas=2)), estimate(Job(chips=4))
     assert both.total_bytes == one.total_bytes
     assert (both.gpus, one.gpus) == (8, 4)
-    assert "2 replicas of 4 GPUs" in footprint.answer(Case(chips=8), View(replicas=2)).caption
-    assert "--data-parallel-size 2" in export.fragment(Case(chips=8), View(replicas=2))
-    assert {fix.sets["chips"] for fix in fixes(Case(chips=2, model="llama-3.1-70b"), View(replicas=2)) if "chips" in fix.sets} <= {4, 8, 16}
+    assert "2 replicas of 4 GPUs" in footprint.answer(Job(chips=8, replicas=2), View()).caption
+    assert "--data-parallel-size 2" in export.fragment(Job(chips=8, replicas=2), View())
+    assert {fix.sets["chips"] for fix in fixes(Job(chips=2, model="llama-3.1-70b", replicas=2)) if "chips" in fix.sets} <= {4, 8, 16}
 
 
 def numbers(found: object) -> set[float]:
@@ -407,7 +392,7 @@ def numbers(found: object) -> set[float]:
 @pytest.mark.parametrize("show", ["bar", "timeline", "map"])
 def test_every_number_of_the_page_is_in_the_json(job: str, show: str) -> None:
     """What stands in the figure, its table and the terms is in the document, to the byte."""
-    case, view = Case(job=job), View(show=show, reported=70_000)
+    case, view = Job(job=job), View(show=show, reported=70_000)
     found = json.loads(export.document(case, view, footprint.answer(case, view).sentence))
     known = {round(n) for n in numbers(found)}
     shown = {round(float(row["bytes"])) for row in footprint.answer(case, view).table}  # type: ignore[arg-type]
@@ -435,8 +420,8 @@ def sizes(text: str) -> list[tuple[float, float]]:
 @pytest.mark.parametrize("job", JOBS)
 def test_every_size_in_words_is_a_number_of_the_json(job: str, model: str) -> None:
     """Each size of the sentence, the caption, the buttons, both drawers, the comparison and the miss is a number there, to its last digit."""
-    case = Case(job=job, model=model, chips=8)
-    view = View(reported=70_000, offload="optimizer", zero=2, against=choices.pack(Case(job=job), View(zero=1)))
+    case = Job(job=job, model=model, chips=8, offload="optimizer", zero=2)
+    view = View(reported=70_000, against=pack(Job(job=job, zero=1)))
     page = footprint.answer(case, view)
     document = json.loads(export.document(case, view, page.sentence))
     known = numbers(document)
@@ -454,7 +439,7 @@ def test_every_size_in_words_is_a_number_of_the_json(job: str, model: str) -> No
 @pytest.mark.parametrize("show", ["bar", "timeline", "map"])
 def test_amounts_beyond_64_bits_are_exported(job: str, show: str) -> None:
     """The largest batch of the longest context that a link may ask for is a document like any other."""
-    case, view = Case(model="llama-3.1-405b", job=job, batch=MAX_BATCH, context=MAX_CONTEXT), View(show=show)
+    case, view = Job(model="llama-3.1-405b", job=job, batch=MAX_BATCH, context=MAX_CONTEXT), View(show=show)
     document = json.loads(export.document(case, view, footprint.answer(case, view).sentence))
     assert document["case"]["batch"] == MAX_BATCH
     assert max(numbers(document)) > 2**64
@@ -463,17 +448,17 @@ def test_amounts_beyond_64_bits_are_exported(job: str, show: str) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_amounts_stand_in_both_units(job: str) -> None:
     """The JSON says each amount of the case, and each term, by 2^30 and by 10^9."""
-    document = json.loads(export.document(Case(job=job), View(), ""))
+    document = json.loads(export.document(Job(job=job), View(), ""))
     amounts = [amount for amount in document["in_both_units"].values() if amount]
-    assert document["in_both_units"]["in_all"]["bytes"] == estimate(Case(job=job), View()).total_bytes
+    assert document["in_both_units"]["in_all"]["bytes"] == estimate(Job(job=job)).total_bytes
     assert all(a["GiB"] * 2**30 == pytest.approx(a["bytes"]) and a["GB"] * 1e9 == pytest.approx(a["bytes"]) for a in amounts)
     assert sum(row["GiB"] for row in document["terms"]) == pytest.approx(document["in_both_units"]["in_all"]["GiB"])
 
 
-@pytest.mark.parametrize("show", choices.FIGURES)
+@pytest.mark.parametrize("show", FIGURES)
 def test_the_rows_of_the_figure_are_in_the_json(show: str) -> None:
     """Whatever the figure shows, the article's table too, its rows are in the document."""
-    case, view = Case(job="train"), View(show=show)
+    case, view = Job(job="train"), View(show=show)
     rows = footprint.answer(case, view).table
     assert rows
     assert len(json.loads(export.document(case, view, ""))["figure"]["rows"]) == len(rows)
@@ -482,20 +467,20 @@ def test_the_rows_of_the_figure_are_in_the_json(show: str) -> None:
 def test_terms_sum_to_the_takeaway() -> None:
     """The table of terms adds up to what the sentence says, for every job."""
     for job in JOBS:
-        case = Case(job=job)
-        assert sum(float(row["GiB"]) for row in footprint.terms(case, View())) == pytest.approx(estimate(case, View()).total_bytes / 2**30, rel=1e-6)  # type: ignore[arg-type]
+        case = Job(job=job)
+        assert sum(float(row["GiB"]) for row in footprint.terms(case, View())) == pytest.approx(estimate(case).total_bytes / 2**30, rel=1e-6)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("capacity", "verdict"), [(1.04, "no"), (1.02, "likely"), (0.98, "likely"), (0.96, "yes")])
 def test_the_error_band_decides_between_no_likely_and_yes(capacity: float, verdict: str) -> None:
     """Within the band of 3 % nobody can say; outside it the answer is no or yes."""
-    now = estimate(TRAIN, View())
+    now = estimate(TRAIN)
     assert replace(now, capacity_bytes=now.total_bytes * capacity).verdict == verdict
 
 
 def test_a_reported_peak_is_answered_with_the_miss() -> None:
     """A run that reported 5 % less than predicted is told so, with its sign."""
-    now = estimate(TRAIN, View())
+    now = estimate(TRAIN)
     reported = round(float(now.result.peak_allocated_bytes) / 1.05 / 2**20)  # type: ignore[union-attr]
     assert "+5.0 %" in footprint.miss(TRAIN, View(reported=reported))
     assert not footprint.miss(TRAIN, View())
@@ -505,41 +490,43 @@ def test_a_reported_peak_is_answered_with_the_miss() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_a_fix_delivers_what_it_promises(model: str, job: str) -> None:
     """Applying a fix needs the bytes that its button names."""
-    case, view = Case(model=model, job=job, batch=2), View()
-    for fix in fixes(case, view):
-        changed: dict[str, Any] = dict(fix.sets)
-        of_case = {name: changed.pop(name) for name in list(changed) if hasattr(case, name)}
-        assert estimate(replace(case, **of_case), replace(view, **changed)).total_bytes == pytest.approx(fix.bytes, rel=1e-9)
+    case = Job(model=model, job=job, batch=2)
+    for fix in fixes(case):
+        assert estimate(replace(case, **fix.sets)).total_bytes == pytest.approx(fix.bytes, rel=1e-9)
 
 
 def test_the_takeaway_keeps_its_budget() -> None:
     """At most 25 words, whatever the model, the job and the chip."""
     for model in catalog.presets():
         for job in JOBS:
-            assert len(footprint.answer(Case(model=model, job=job), View()).sentence.split()) <= 25
+            assert len(footprint.answer(Job(model=model, job=job), View()).sentence.split()) <= 25
 
 
 @pytest.mark.parametrize(
-    ("job", "view", "expected"),
+    ("case", "view", "expected"),
     [
-        ("train", View(zero=3, offload="optimizer", accumulation=4), ['"stage": 3', '"gradient_accumulation_steps": 4', "offload_optimizer"]),
-        ("train", View(zero=3, recompute="full", fragment="fsdp"), ["FULL_SHARD", "fsdp_activation_checkpointing: true"]),
-        ("infer", View(kv="fp8", utilization=80), ["--max-model-len 8192", "--kv-cache-dtype fp8", "--gpu-memory-utilization 0.8"]),
+        (
+            replace(TRAIN, zero=3, offload="optimizer", accumulation=4),
+            View(),
+            ['"stage": 3', '"gradient_accumulation_steps": 4', "offload_optimizer"],
+        ),
+        (replace(TRAIN, zero=3, recompute="full"), View(fragment="fsdp"), ["FULL_SHARD", "fsdp_activation_checkpointing: true"]),
+        (Job(kv="fp8", utilization=80), View(), ["--max-model-len 8192", "--kv-cache-dtype fp8", "--gpu-memory-utilization 0.8"]),
     ],
 )
-def test_a_configuration_says_what_was_chosen(job: str, view: View, expected: list[str]) -> None:
+def test_a_configuration_says_what_was_chosen(case: Job, view: View, expected: list[str]) -> None:
     """The configuration file starts with the reader's own settings."""
-    text = export.fragment(Case(job=job), view)
+    text = export.fragment(case, view)
     assert [line for line in expected if line not in text] == []
 
 
 def test_an_own_model_too_large_for_a_link_is_said() -> None:
     """What a link cannot carry stays out of the address, and the page says so."""
-    packed = own.pack(
+    packed = own_model.pack(
         json.dumps(
             {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "vocab_size": 99}
         )
     )
-    assert own.fits_link(packed)
-    assert not own.fits_link(packed + "A" * MAX_LENGTH)
+    assert own_model.fits_link(packed)
+    assert not own_model.fits_link(packed + "A" * MAX_LENGTH)
     assert parse_qs(urlencode({"config": packed}))["config"] == [packed], "its alphabet needs no escapes"

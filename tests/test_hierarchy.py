@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 import wallviz
 from wallviz import catalog
-from wallviz.case import Case
 from wallviz.cli import app
 from wallviz.engine import growth
 from wallviz.engine.hardware import Link, MemoryLevel
@@ -19,6 +18,7 @@ from wallviz.engine.hierarchy.ladder import Machine, half_performance_bytes, lad
 from wallviz.engine.hierarchy.latency import WULF_MCKEE_1995
 from wallviz.engine.hierarchy.machines import MACHINES, with_chips
 from wallviz.errors import InputError
+from wallviz.job import Job
 from wallviz.rooms import hierarchy as answers
 from wallviz.rooms.hierarchy import View, choices, generations, times
 from wallviz.rooms.hierarchy import energy as energy_answers
@@ -37,15 +37,15 @@ def run(*arguments: str) -> tuple[int, str, str]:
 
 def test_the_pages_own_sentence_holds() -> None:
     """1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink, 17 ms over PCIe 5."""
-    found = answers.answer(Case(), View(size="1 GiB"))
+    found = answers.answer(Job(), View(size="1 GiB"))
     assert found.sentence.replace("\u2009", " ") == "1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink 4, 17 ms over PCIe 5."
 
 
 def test_the_first_size_is_the_cases_own() -> None:
     """What is asked about is what one token of the case reads, so that the levels answer for the reader's own model."""
-    said = answers.answer(Case(), View()).sentence.replace("\u2009", " ")
+    said = answers.answer(Job(), View()).sentence.replace("\u2009", " ")
     assert said == "16.1 GB (one token of Llama 3.1 8B) takes 4.8 ms from HBM3, 36 ms over NVLink 4, 255 ms over PCIe 5."
-    assert "one pass over" in answers.answer(Case(job="train"), View()).sentence
+    assert "one pass over" in answers.answer(Job(job="train"), View()).sentence
 
 
 @pytest.mark.parametrize("size", ["token", "model", "kv"])
@@ -53,12 +53,12 @@ def test_no_name_makes_the_sentence_too_long(size: str) -> None:
     """The model with the longest name on every machine: at most 25 words."""
     longest = max(catalog.presets(), key=lambda id: len(catalog.presets()[id].name.split()))
     for machine in MACHINES:
-        assert len(answers.answer(Case(model=longest), View(machine=machine, size=size)).sentence.split()) <= 25
+        assert len(answers.answer(Job(model=longest), View(machine=machine, size=size)).sentence.split()) <= 25
 
 
 def test_a_token_reads_weights_and_cache() -> None:
     """What one token reads is what the roofline's decoding step moves: weights, and a KV cache that grows with the context."""
-    short, long = (choices.size_bytes(Case(context=context), "token") for context in (8192, 131_072))
+    short, long = (choices.size_bytes(Job(context=context), "token") for context in (8192, 131_072))
     assert 15e9 < short < 17e9
     assert long - short == pytest.approx((131_072 - 8192) * 131_072, rel=0.01)
 
@@ -216,7 +216,7 @@ def test_what_is_no_size_gets_a_sentence(text: str) -> None:
     """Bits, nothing, nonsense and too much are refused with a sentence that says what to write."""
     with pytest.raises(InputError):
         size.parse(text)
-    found = answers.answer(Case(), View(size=text))
+    found = answers.answer(Job(), View(size=text))
     assert found.drawing is None
     assert found.sentence
 
@@ -229,8 +229,8 @@ def test_a_written_size_reads_back(value: float) -> None:
 
 def test_the_cases_own_sizes() -> None:
     """The weights of an 8B model in 16 bits are 16.06 GB, its cache of 8,192 tokens one GiB."""
-    assert choices.size_bytes(Case(), "model") == pytest.approx(16.06e9, rel=1e-3)
-    assert choices.size_bytes(Case(), "kv") == GIB
+    assert choices.size_bytes(Job(), "model") == pytest.approx(16.06e9, rel=1e-3)
+    assert choices.size_bytes(Job(), "kv") == GIB
 
 
 # -- energy ------------------------------------------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_the_share_of_movement() -> None:
 
 def test_decoding_moves_and_training_computes() -> None:
     """Decoding at batch 1 spends nearly all of its energy on bytes; a large batch and training spend less."""
-    one, many, train = (energy_answers.budget(case).moved for case in (Case(), Case(batch=256, context=1024), Case(job="train", batch=4)))
+    one, many, train = (energy_answers.budget(case).moved for case in (Job(), Job(batch=256, context=1024), Job(job="train", batch=4)))
     assert one > 0.97
     assert train < many < one
 
@@ -337,7 +337,7 @@ def test_measured_processors_stand_beside_the_curve() -> None:
 @pytest.mark.parametrize("scale", choices.SCALES)
 def test_every_figure_draws(show: str, scale: str) -> None:
     """Each figure is one that plotly accepts, with its sentence in 25 words, its explanation, its rows and its sources."""
-    found = answers.answer(Case(), View(show=show, scale=scale))
+    found = answers.answer(Job(), View(show=show, scale=scale))
     assert found.figure is not None
     assert len(found.sentence.split()) <= 25
     assert found.why
@@ -352,14 +352,14 @@ def test_every_figure_draws(show: str, scale: str) -> None:
 def test_every_machine_answers(machine: str, show: str) -> None:
     """Whatever the machine and a size from a byte to a petabyte, there is a sentence and a figure."""
     for text in ("1 B", "1 GiB", "1 PB"):
-        found = answers.answer(Case(), View(machine=machine, show=show, size=text))
+        found = answers.answer(Job(), View(machine=machine, show=show, size=text))
         assert found.figure is not None
         assert len(found.sentence.split()) <= 25
 
 
 def test_a_time_without_its_latency_says_so() -> None:
     """Where nobody published a link's latency, a short transfer is never shown as if it took no time."""
-    assert "+ latency over NVLink" in answers.answer(Case(), View(size="64 B")).sentence
+    assert "+ latency over NVLink" in answers.answer(Job(), View(size="64 B")).sentence
 
 
 def test_the_table_has_what_no_source_says_as_empty_cells() -> None:

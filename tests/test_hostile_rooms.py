@@ -19,7 +19,6 @@ import typer
 import wallviz
 from tests.test_pages import open_page
 from wallviz import catalog, cli
-from wallviz.case import Case
 from wallviz.engine import rating
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline import report, roof
@@ -27,7 +26,10 @@ from wallviz.engine.roofline.step import step
 from wallviz.engine.scaleout import record
 from wallviz.engine.scaleout.budget import budget
 from wallviz.errors import InputError
+from wallviz.job import SETTINGS, WHO, Job
 from wallviz.rooms import chips, hierarchy, roofline, scaleout
+from wallviz.rooms import job as shared
+from wallviz.settings import Setting, of
 
 LLAMA = "llama-3.1-8b"
 ROOMS: dict[str, ModuleType] = {"roofline": roofline, "hierarchy": hierarchy, "scaleout": scaleout, "chips": chips}
@@ -154,7 +156,7 @@ def _scaleout(name: str, **given: Any) -> Callable[[Any], object]:
 ASKED: dict[str, Callable[[Any], object]] = {
     "chip": wallviz.chip,
     "model": wallviz.model,
-    "hierarchy": wallviz.engine.hierarchy,
+    "hierarchy": wallviz.hierarchy,
     "size": lambda value: wallviz.hierarchy("h100", value),
     "basis": lambda value: wallviz.hierarchy("h100", basis=value),
     "roofline": lambda value: wallviz.roofline(value, "h100"),
@@ -237,7 +239,7 @@ def test_every_corner_is_finite_or_a_sentence() -> None:
 HOSTILE = ("", "NaN", "-1", "1e99", "空", "x" * 10_000, "<script>alert(1)</script>", "1 GiBB", "{x}", "\x00", "a,b,c", "9" * 18)
 
 
-def _told(room: str, case: Case, view: Any) -> None:
+def _told(room: str, case: Job, view: Any) -> None:
     """Asks for everything that the page shows and saves."""
     answer = ROOMS[room].answer(case, view)
     assert answer.sentence
@@ -253,69 +255,78 @@ def _told(room: str, case: Case, view: Any) -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_choice_has_its_place_in_the_link(room: str) -> None:
     """What a reader can choose and what an address can say are the same."""
-    assert {param.name for param in ROOMS[room].PARAMS} == {field.name for field in fields(ROOMS[room].View)}
+    assert list(of(ROOMS[room].View)) == [field.name for field in fields(ROOMS[room].View)]
 
 
-@pytest.mark.parametrize(("room", "name"), [(room, param.name) for room, module in ROOMS.items() for param in module.PARAMS])
+@pytest.mark.parametrize(("room", "name"), [(room, name) for room, module in ROOMS.items() for name in (*shared.SETTINGS, *of(module.View))])
 def test_every_parameter_survives_every_text(room: str, name: str) -> None:
-    """Any text for any parameter is read, or refused with a sentence; what was read is answered."""
-    (param,) = [param for param in ROOMS[room].PARAMS if param.name == name]
+    """Any text for any setting of the room or of the job is read, or refused with a sentence; what was read is answered."""
+    own = of(ROOMS[room].View)
+    setting = own.get(name) or shared.SETTINGS[name]
     for text in HOSTILE:
         try:
-            if len(text) > param.longest:
+            if len(text) > setting.longest:
                 continue
-            value = param.parse(text)
+            value = setting.parse(text)
         except InputError as refused:
             said = str(refused)
         else:
             said = ""
-            _told(room, Case(), replace(ROOMS[room].View(), **{name: value}))
+            case, view = Job(), ROOMS[room].View()
+            _told(room, *((case, replace(view, **{name: value})) if name in own else (replace(case, **{name: value}), view)))
         assert len(said) < 700
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_choices_combine(room: str) -> None:
-    """Any case with any two of the choices of a page has an answer, a table and a document."""
+    """Any case with any two of its further choices and any two of those of a page has an answer, a table and a document."""
     draw = random.Random(3)
     presets, every, module = list(catalog.presets()), list(catalog.chips()), ROOMS[room]
-    options = {param.name: [value for value in map(str, (0, 1, 2, 64)) if _read(param, value) is not None] for param in module.PARAMS}
-    options |= {
-        name: list(module.words(name)) for name in ("show", "scale", "basis", "format", "kv", "recompute", "precision") if name in _worded(module)
-    }
+    further = [setting for name, setting in SETTINGS.items() if name not in WHO]
     for _turn in range(4 if room == "chips" else 40):
-        params = [param for param in draw.sample(module.PARAMS, 2) if options[param.name]]
-        view = module.View()
-        for param in params:
-            value = param.parse(draw.choice(options[param.name]))
-            assert param.parse(param.format(value)) == value
-            view = replace(view, **{param.name: value})
         jobs, batches, contexts = ("infer", "train", "finetune"), (1, 65_536), (1, 8192, 16_777_216)
-        case = Case(draw.choice(presets), draw.choice(jobs), draw.choice(batches), draw.choice(contexts), draw.choice(every), draw.choice((1, 3, 8)))
-        _told(room, case, view)
+        case = Job(
+            model=draw.choice(presets),
+            job=draw.choice(jobs),
+            batch=draw.choice(batches),
+            context=draw.choice(contexts),
+            chip=draw.choice(every),
+            chips=draw.choice((1, 3, 8)),
+        )
+        view = replace(module.View(), **_drawn(draw, list(of(module.View).values())))
+        _told(room, replace(case, **_drawn(draw, further)), view)
 
 
-def _read(param: Any, text: str) -> Any:
+def _drawn(draw: random.Random, settings: list[Setting]) -> dict[str, Any]:
+    """Two of the settings, each with a number that it takes or one of its words, as an address spells it."""
+    found = {}
+    for setting in draw.sample(settings, 2):
+        texts = [*map(setting.format, setting.words)] or [text for text in ("0", "1", "2", "64") if _reads(setting, text)]
+        if texts:
+            found[setting.name] = value = setting.parse(draw.choice(texts))
+            assert setting.parse(setting.format(value)) == value
+    return found
+
+
+def _reads(setting: Setting, text: str) -> bool:
     try:
-        return param.parse(text)
+        setting.parse(text)
     except InputError:
-        return None
-
-
-def _worded(module: ModuleType) -> set[str]:
-    return {param.name for param in module.PARAMS} & set(module.words.__globals__["WORDS"]) if "WORDS" in module.words.__globals__ else {"show"}
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
     ("room", "case", "view"),
     [
-        ("hierarchy", Case(), hierarchy.View(size="1e24")),
-        ("hierarchy", Case(model="vit-base"), hierarchy.View(size="kv")),
-        ("roofline", Case(job="train", batch=65_536, context=16_777_216), roofline.View(kernels="eager")),
-        ("roofline", Case(model="bert-base"), roofline.View()),
-        ("chips", Case(model="bert-base"), chips.View(compare=("nope",), prices="H100 NaN; 空 5")),
+        ("hierarchy", Job(), hierarchy.View(size="1e24")),
+        ("hierarchy", Job(model="vit-base"), hierarchy.View(size="kv")),
+        ("roofline", Job(job="train", batch=65_536, context=16_777_216, kernels="eager"), roofline.View()),
+        ("roofline", Job(model="bert-base"), roofline.View()),
+        ("chips", Job(model="bert-base"), chips.View(compare=("nope",), prices="H100 NaN; 空 5")),
     ],
 )  # fmt: skip
-def test_what_is_saved_is_json(room: str, case: Case, view: Any) -> None:
+def test_what_is_saved_is_json(room: str, case: Job, view: Any) -> None:
     """Numbers beyond 64 bits, a cache that a model does not keep, encoders: the document is written, with the reason where a number is absent."""
     document = strict(ROOMS[room].document(case, view))
     assert document["view"] == json.loads(json.dumps(asdict(view)))
@@ -326,12 +337,12 @@ def test_what_is_saved_is_json(room: str, case: Case, view: Any) -> None:
 
 def test_one_own_number_stands_in_for_the_chips() -> None:
     """A peak or a bandwidth typed alone changes the roof, and the answer names it."""
-    default = strict(roofline.document(Case(), roofline.View()))["steps"]["decode"]
-    slower = strict(roofline.document(Case(), roofline.View(bandwidth=1000)))["steps"]["decode"]
+    default = strict(roofline.document(Job(), roofline.View()))["steps"]["decode"]
+    slower = strict(roofline.document(Job(), roofline.View(bandwidth=1000)))["steps"]["decode"]
     assert slower["bandwidth_bytes_per_s"] == 1e12
     assert slower["peak_flop_per_s"] == default["peak_flop_per_s"]
     assert "1,000" in slower["hardware"]
-    geforce = strict(roofline.document(Case(chip="geforce-rtx-4090"), roofline.View(peak=100)))["steps"]["decode"]
+    geforce = strict(roofline.document(Job(chip="geforce-rtx-4090"), roofline.View(peak=100)))["steps"]["decode"]
     assert geforce["peak_flop_per_s"] == 1e14
     code, out, _err = call("roofline", LLAMA, "geforce-rtx-4090", "--flop-per-s", "1e14", "--json")
     assert (code, strict(out)["peak_flop_per_s"]) == (0, 1e14)
@@ -339,7 +350,7 @@ def test_one_own_number_stands_in_for_the_chips() -> None:
 
 def test_a_document_says_how_long_the_prompt_is() -> None:
     """The prompt of the link, not the case's context, stands beside its time."""
-    steps = strict(roofline.document(Case(context=8192), roofline.View(prompt=512)))["steps"]
+    steps = strict(roofline.document(Job(context=8192, prompt=512), roofline.View()))["steps"]
     assert (steps["prefill"]["context"], steps["decode"]["context"]) == (512, 8192)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wallviz.rooms.chips.metrics import FIGURES as CHIP_FIGURES
-from wallviz.rooms.hierarchy.choices import FIGURES
+from wallviz.rooms import chips, hierarchy
+from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
+FIGURES, CHIP_FIGURES = (of(room.View)["show"].words for room in (hierarchy, chips))
 DRAWERS = {"hierarchy": ("figure", "why", "sure", "table", "expert"), "chips": ("table", "price", "why", "sure")}
 
 

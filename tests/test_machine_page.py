@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests import fake_nvml
 from wallviz import catalog
-from wallviz.case import Case
 from wallviz.errors import InputError
+from wallviz.job import Job
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.probe import cpu, nvml
 from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.machine.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
-from wallviz.rooms import machine
+from wallviz.rooms import machine, roofline
 from wallviz.rooms.machine import consent, promised, told
 from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
 from wallviz.rooms.machine.others import others
@@ -137,7 +137,7 @@ def said(app: AppTest) -> str:
 
 
 def sentence(record: Record | None, show: str = "staircase", **case: Any) -> str:
-    return machine.answer(Case(**case), machine.View(show=show), record).sentence.replace("\u2009", " ")
+    return machine.answer(Job(**case), machine.View(show=show), record).sentence.replace("\u2009", " ")
 
 
 # -- what is said -------------------------------------------------------------------------------------------------------------
@@ -145,23 +145,24 @@ def sentence(record: Record | None, show: str = "staircase", **case: Any) -> str
 
 def test_the_sentence_says_the_rate_and_what_it_means() -> None:
     """68 GB/s cannot write more than 4.2 tokens/s of an 8B model; 418 of 448 GB/s are 93 % and 26 tokens/s."""
-    assert sentence(CPU) == "This machine moves 68.0 GB/s: about 4.2 tokens/s at most with Llama 3.1 8B in bf16, whatever its FLOP/s."
-    assert sentence(GPU) == "This machine moves 418 GB/s, 93 % of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B in bf16, whatever its FLOP/s."
+    assert sentence(CPU) == "This machine moves 68.0 GB/s: about 4.2 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
+    assert sentence(GPU) == "This machine moves 418 GB/s, 93 % of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
 
 
 def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
     """Decoding reads weights: a machine that reads faster than it copies may write more tokens."""
     fast = replace(CPU, kernels=CPU.kernels | {"read": rates(80.3e9)})
     assert "5.0 tokens/s" in sentence(fast)
-    assert "80.3 GB/s" in told.why(Case(), fast).replace("\u2009", " ")
-    assert told.tokens_per_s(Case(), 80.3e9) == pytest.approx(80.3e9 / (2 * catalog.presets()["llama-3.1-8b"].active_parameters))
+    assert "80.3 GB/s" in told.why(Job(), fast).replace("\u2009", " ")
+    step = roofline.workload(Job(), roofline.View()).main
+    assert told.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
 
 
 @pytest.mark.parametrize("record", [None, CPU, GPU], ids=["none", "cpu", "gpu"])
 @pytest.mark.parametrize("show", FIGURES)
 def test_every_figure_has_its_answer(show: str, record: Record | None) -> None:
     """With a record and without, every figure draws under a sentence of at most 25 words, with rows and words behind it."""
-    found = machine.answer(Case(), machine.View(show=show), record, CPU if record is GPU else None)
+    found = machine.answer(Job(), machine.View(show=show), record, CPU if record is GPU else None)
     assert found.figure is not None
     assert 0 < len(found.sentence.split()) <= 25
     assert found.table
@@ -172,15 +173,15 @@ def test_every_figure_has_its_answer(show: str, record: Record | None) -> None:
 
 def test_the_formula_shows_the_readers_numbers() -> None:
     """Why: bandwidth over weights, and clock times width where that is what the memory promises."""
-    why = told.why(Case(), GPU).replace("\u2009", " ")
+    why = told.why(Job(), GPU).replace("\u2009", " ")
     assert "418 GB/s / 16.1 GB = 26.0 tokens/s" in why
     assert "2 × 7,001 MHz × 256 bits / 8 = 448 GB/s" in why
-    assert "MHz" not in told.why(Case(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
+    assert "MHz" not in told.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
 
 
 def test_levels_stand_beside_the_staircase() -> None:
     """The lines of H100, A100, MI300X and an EPYC fall at their capacities to their published bandwidth; caches of the machine are marked."""
-    drawn = machine.answer(Case(), machine.View(), CPU).drawing
+    drawn = machine.answer(Job(), machine.View(), CPU).drawing
     assert drawn is not None
     names = [trace["customdata"][0][1] for trace in drawn.data]
     assert names == ["this machine", "H100 SXM5 80GB", "A100 80GB", "MI300X", "AMD EPYC Zen 5", "add, 2 threads"]
@@ -206,7 +207,7 @@ def test_shares_are_measured_over_promised() -> None:
 
 def test_kernels_stand_against_the_promise_and_other_machines() -> None:
     """Bars of the device's memory carry an open mark at its promise, transfers over PCIe do not; the range of published machines is shaded."""
-    drawn = machine.answer(Case(), machine.View(show="kernels"), GPU).drawing
+    drawn = machine.answer(Job(), machine.View(show="kernels"), GPU).drawing
     assert drawn is not None
     bars, marks = drawn.data
     assert [row[1] for row in bars["customdata"]] == ["copy", "triad", "copy engine", "host to device, pinned"]
@@ -219,7 +220,7 @@ def test_kernels_stand_against_the_promise_and_other_machines() -> None:
 def test_a_software_adapter_stands_among_no_gpus() -> None:
     """A GPU that a program imitates is said to be one, beside processors alone."""
     soft = replace(GPU, path="wgpu", device=Device("llvmpipe", kind="software"), theoretical_bytes_per_s=None, flags=(Flag.SOFTWARE.value,))
-    found = machine.answer(Case(), machine.View(), soft)
+    found = machine.answer(Job(), machine.View(), soft)
     assert found.drawing is not None
     assert not [trace for trace in found.drawing.data if "H100" in trace["customdata"][0][1]]
     assert any("imitated" in line for line in found.problems)
@@ -239,7 +240,7 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
     )
     bare = Record("browser", Device("", kind="software"), kernels={"copy": rates(1e9)})
     for record in (wild, bare, replace(bare, kernels={"read": rates(1e9)}, errors=())):
-        found = machine.answer(Case(), machine.View(show=show, beside=("h100-sxm5-80gb",)), read(record.as_json()), bare, opened=True)
+        found = machine.answer(Job(), machine.View(show=show, beside=("h100-sxm5-80gb",)), read(record.as_json()), bare, opened=True)
         assert found.figure is not None
         assert found.problems
         assert told.samples(record)
@@ -248,18 +249,18 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
 
 def test_numpys_limits_are_stated_at_the_chart() -> None:
     """A record of numpy alone says under its figure what numpy hides."""
-    assert "numpy" in machine.answer(Case(), machine.View(), replace(CPU, flags=(Flag.NUMPY_ONLY.value,))).caption
+    assert "numpy" in machine.answer(Job(), machine.View(), replace(CPU, flags=(Flag.NUMPY_ONLY.value,))).caption
 
 
 def test_what_does_not_fit_is_said() -> None:
     """An 8B model in bf16 needs 16 GB, which an 8 GiB card does not have."""
-    assert any("does not fit" in line for line in machine.answer(Case(), machine.View(), GPU).problems)
-    assert not machine.answer(Case(), machine.View(), CPU).problems
+    assert any("does not fit" in line for line in machine.answer(Job(), machine.View(), GPU).problems)
+    assert not machine.answer(Job(), machine.View(), CPU).problems
 
 
 def test_a_record_without_figures_is_a_reason() -> None:
     """A measurement that failed leaves the published machines, and says why."""
-    found = machine.answer(Case(), machine.View(), blank("cpu", Reason.TIMEOUT))
+    found = machine.answer(Job(), machine.View(), blank("cpu", Reason.TIMEOUT))
     assert found.drawing is not None
     assert "time limit" in found.problems[0]
 
@@ -268,7 +269,7 @@ def test_a_record_without_figures_is_a_reason() -> None:
 def test_machines_that_do_not_exist_are_a_sentence(beside: tuple[str, ...]) -> None:
     """Names that nobody published, and more than one figure can hold, are answered with a sentence."""
     assert len(others()) > MOST_BESIDE
-    found = machine.answer(Case(), machine.View(beside=beside), CPU)
+    found = machine.answer(Job(), machine.View(beside=beside), CPU)
     assert found.drawing is None
     assert found.sentence
 
@@ -459,7 +460,7 @@ def test_a_records_words_are_shown_as_they_are() -> None:
     app = open_page(drawers=("sure", "compare", "take"), mine=record, opened=(GPU,))
     assert not app.exception
     assert not [element.value for element in app.markdown if "![x](" in element.value or "](http://example" in element.value]
-    drawn = machine.answer(Case(), machine.View(), record).drawing
+    drawn = machine.answer(Job(), machine.View(), record).drawing
     assert drawn is not None
     assert "example.org" not in drawn.spec
 
@@ -591,13 +592,13 @@ def test_another_promise_is_one_sentence_and_nothing_is_lost(text: str) -> None:
     """What promises nothing is said over the figure, which stays."""
     with pytest.raises(InputError, match="promises no bandwidth"):
         promised.bytes_per_s(text)
-    found = machine.answer(Case(), machine.View(promised=text), CPU)
+    found = machine.answer(Job(), machine.View(promised=text), CPU)
     assert "promises no bandwidth" in found.problems[0]
     assert found.drawing is not None
 
 
 def test_with_a_promise_the_sentence_has_the_share() -> None:
     """The reader's modules give the share of what is promised, and how it comes about."""
-    found = machine.answer(Case(), machine.View(promised="2 x DDR5-5600"), CPU)
+    found = machine.answer(Job(), machine.View(promised="2 x DDR5-5600"), CPU)
     assert "% of" in found.sentence
     assert "2 channels × 5600 MT/s × 8 bytes" in found.why

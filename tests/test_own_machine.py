@@ -15,13 +15,13 @@ from typer.testing import CliRunner, Result
 
 import wallviz
 from wallviz import catalog, cli, i18n
-from wallviz.case import Case
 from wallviz.errors import InputError
+from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.machine.own import OwnLevel, OwnMachine
 from wallviz.machine.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Step
-from wallviz.rooms import case as cases
 from wallviz.rooms import chips, footprint, growth, hierarchy, roofline, start
+from wallviz.rooms import job as shared
 from wallviz.rooms.machine.own import chip_id, own, sheet
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -107,8 +107,7 @@ def test_the_link_holds_the_machine() -> None:
     assert own_machine.read(text).id == text
     assert own_machine.read(text) == own(CPU)
     assert catalog.chip(text).memory_bytes_per_s == 50e9
-    param = next(param for param in cases.PARAMS if param.name == "chip")
-    assert param.parse(text) == text
+    assert shared.SETTINGS["chip"].parse(text) == text
     assert wallviz.roofline("llama-3.1-8b", text).step.bound == "bandwidth"
 
 
@@ -123,7 +122,7 @@ def language(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.usefixtures("language")
 def test_every_room_answers_for_it() -> None:
     """Roofline, memory levels, footprint, growth, chips and the start page show the machine, in both languages."""
-    case = Case(chip=chip_id(CPU))
+    case = Job(chip=chip_id(CPU))
     for answer in (roofline.answer(case, roofline.View()), hierarchy.answer(case, hierarchy.View()), footprint.answer(case, footprint.View())):
         assert answer.drawing is not None
     assert "Ryzen 7 7700" in roofline.answer(case, roofline.View()).sentence
@@ -132,8 +131,8 @@ def test_every_room_answers_for_it() -> None:
     assert "Ryzen 7 7700" in shown.spec
     assert not shown.problems
     assert growth.answer(growth.View(), chip=case.chip).problems
-    assert start.answer(case, {"weights": "16"}).drawing is not None
-    assert "Ryzen 7 7700" in cases.chips(case)[case.chip]
+    assert start.answer(case).drawing is not None
+    assert "Ryzen 7 7700" in shared.chips(case)[case.chip]
 
 
 def test_the_published_points_stay_as_they_are() -> None:

@@ -5,11 +5,14 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from wallviz import glossary
+from wallviz.job import SETTINGS, Job, pack
+from wallviz.rooms.job import unpack
 from wallviz.ui import server
 from wallviz.ui.frame import ROOMS
 
@@ -154,14 +157,14 @@ def test_a_bad_parameter_costs_nothing_else() -> None:
 
 def test_what_a_page_does_not_know_is_named() -> None:
     """Parameters that do not exist are named in one sentence and cost nothing else; those that trackers add are let through."""
-    app = open_page("growth", figure="size", data="2021", fgure="gap", lang="en", utm_source="x", fbclid="y", chip="h100-sxm", zero="3")
+    app = open_page("growth", figure="size", data="2021", fgure="gap", lang="en", utm_source="x", fbclid="y", chip="h100-sxm", zero="3", zeros="3")
     (warning,) = app.warning
-    assert "“fgure”, “zero”" in warning.value.replace("\\", "")
+    assert "“fgure”, “zeros”," in warning.value.replace("\\", "")
     assert "Models grew 241×" in sentences(app)[0]
     many = open_page("growth", **{f"no{i}{'x' * 300}": "1" for i in range(50)})
     assert len(many.warning) == 1
     assert len(many.warning[0].value) < 500
-    assert not open_page("sources", chip="h100-sxm", batch="4", lang="zh").warning
+    assert not open_page("sources", chip="h100-sxm", batch="4", zero="3", gpus="8", lang="zh").warning
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -232,6 +235,73 @@ def test_a_prefix_is_no_page(asked: str, location: str | None, monkeypatch: pyte
     monkeypatch.setattr(server.config, "get_option", {"server.baseUrlPath": "/wall/"}.get)
     (start, *_rest) = through(asked, "", HTML)
     assert dict(start["headers"]).get(b"location", b"").decode() == (location or "")
+
+
+OLD_LINKS = [
+    ("growth", {"data": "today", "precision": "fp8"}, {"data": "today", "peaks": "fp8"}),
+    ("growth", {"method": "theil-sen"}, {"fit": "theil-sen"}),
+    ("chips", {"precision": "fp64", "weights": "fp8"}, {"peaks": "fp64", "format": "fp8"}),
+    ("start", {"weights": "16", "chip": "b200-sxm"}, {"chip": "b200-sxm"}),
+    ("start", {"weights": "8"}, {"format": "fp8"}),
+    ("start", {"weights": "4"}, {"format": "awq-4"}),
+    ("scaleout", {"gpus": "48"}, {"chips": "48"}),
+    ("scaleout", {"gpus": "48", "chips": "8"}, {"chips": "8"}),
+    ("roofline", {"kernels": "flash"}, {"elementwise": "1"}),
+    ("roofline", {"kernels": "eager", "job": "train"}, {"kernels": "eager", "job": "train"}),
+]
+
+
+@pytest.mark.parametrize(("room", "old", "new"), OLD_LINKS, ids=[f"{room}-{'-'.join(old)}" for room, old, _new in OLD_LINKS])
+def test_an_old_link_opens_what_it_did(room: str, old: dict[str, str], new: dict[str, str]) -> None:
+    """Names and values of older addresses stand for today's, without a word; with the new name beside it the new one counts."""
+    app = open_page(room, **old)
+    assert not app.exception
+    assert not app.warning
+    assert {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items()} == new
+
+
+JOB_ROOMS = ("start", "growth", "footprint", "roofline", "hierarchy", "scaleout", "remedies", "chips", "machine")
+JOBS = (
+    Job(model="gpt2-xl", batch=2, context=512, chip="b200-sxm", chips=4, format="fp8", kv="fp8", sparsity="0.3", utilization=87.5, prompt=100),
+    Job(job="train", chips=8, zero=3, precision="fp32", kernels="fused", recompute="full", sequences=16, weights="fp32"),
+    Job(job="train", weights="fp8", kernels="eager", pipeline_parallel=2, chips=2, stage="last"),
+    Job(job="finetune", method="qlora", rank=8, chips=2, tensor_parallel=2),
+)
+
+
+@pytest.mark.parametrize("job", JOBS, ids=pack)
+@pytest.mark.parametrize("room", JOB_ROOMS)
+def test_a_job_is_the_same_in_every_room(room: str, job: Job) -> None:
+    """The link that a room writes of a job is that job in every other room, old names or not, and what it writes again."""
+    app = open_page(room, **dict(parse_qsl(pack(job))))
+    assert not app.exception
+    assert not app.warning
+    assert Job(**app.session_state["_chosen"]["job"]) == job
+    again = {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items() if name in SETTINGS}
+    assert unpack(urlencode(again)) == job
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"config": "not-a-model"},
+        {"job": "train", "chips": "7", "tensor_parallel": "2"},
+        {"job": "train", "chips": "512", "sequences": "256"},
+        {"chips": "8", "replicas": "3"},
+        {"prompt": "100", "context": "50"},
+        {"model": "vit-base", "chip": "groqchip-1"},
+    ],
+    ids=urlencode,
+)
+@pytest.mark.parametrize("room", JOB_ROOMS)
+def test_a_job_that_cannot_run_is_a_sentence_in_every_room(room: str, query: dict[str, str]) -> None:
+    """Whatever cannot run, no room fails over it, with all of its drawers open."""
+    app = open_page(room, **query)
+    for name in re.findall(r'page\.drawer\("(\w+)"', (ROOT / ROOMS[room].file).read_text(encoding="utf-8")):
+        app.session_state[f"{room}_drawer_{name}"] = True
+    app.run()
+    assert not app.exception
+    assert len(sentences(app)) == 1
 
 
 def test_the_case_travels_through_the_address() -> None:

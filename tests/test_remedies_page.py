@@ -10,19 +10,21 @@ from typer.testing import CliRunner
 
 from tests.test_pages import open_page, sentences
 from wallviz import catalog
-from wallviz.case import JOBS, Case
 from wallviz.cli import app
 from wallviz.engine.remedies.remedy import REMEDIES
+from wallviz.job import JOBS, Job
 from wallviz.rooms import remedies
-from wallviz.rooms.remedies import others, words
+from wallviz.rooms.remedies import others
+from wallviz.settings import of
 
+FIGURES = of(remedies.View)["figure"].words
 CASES = (
-    Case(),
-    Case(job="train", chips=8),
-    Case(job="train"),
-    Case(job="finetune", batch=4),
-    Case(model="llama-3.1-70b"),
-    Case(model="mixtral-8x7b", job="train", chips=64),
+    Job(),
+    Job(job="train", chips=8),
+    Job(job="train"),
+    Job(job="finetune", batch=4),
+    Job(model="llama-3.1-70b"),
+    Job(model="mixtral-8x7b", job="train", chips=64),
 )
 
 
@@ -35,7 +37,7 @@ def run(*arguments: str) -> Any:
 @pytest.mark.parametrize(
     "view", [remedies.View(), remedies.View(show="time"), remedies.View(apply=("weights-4bit", "zero-2", "full-recompute", "adam-8bit"))]
 )
-def test_an_answer_is_short_and_its_figure_valid(case: Case, view: remedies.View) -> None:
+def test_an_answer_is_short_and_its_figure_valid(case: Job, view: remedies.View) -> None:
     """Any case gets a sentence of at most 25 words, a figure that plotly accepts, a table, and finite numbers."""
     answer = remedies.answer(case, view)
     assert len(answer.sentence.split()) <= 25
@@ -46,9 +48,9 @@ def test_an_answer_is_short_and_its_figure_valid(case: Case, view: remedies.View
     assert all(source in catalog.sources() for source in answer.sources)
 
 
-@pytest.mark.parametrize("figure", words("figure"))
+@pytest.mark.parametrize("figure", FIGURES)
 @pytest.mark.parametrize("case", CASES[:3])
-def test_every_other_figure(case: Case, figure: str) -> None:
+def test_every_other_figure(case: Job, figure: str) -> None:
     """Each further figure has a takeaway with a number, is accepted by plotly, and stands on rows."""
     answer = others.answer(case, remedies.View(figure=figure))
     assert answer.figure is not None
@@ -68,7 +70,7 @@ def test_the_first_cards_are_six_at_most_and_say_when_they_fail() -> None:
 
 def test_the_order_of_choice_is_kept_or_sorted() -> None:
     """Steps stand in the order in which they were chosen, or the largest first."""
-    case = Case(job="train", chips=8)
+    case = Job(job="train", chips=8)
 
     def steps(order: str) -> list[object]:
         return [next(iter(row.values())) for row in remedies.answer(case, remedies.View(apply=("adam-8bit", "zero-2"), order=order)).table[1:]]
@@ -119,7 +121,7 @@ def test_a_hostile_link_is_one_sentence(query: dict[str, str]) -> None:
 
 def test_what_cannot_run_is_said() -> None:
     """A model that writes no tokens, and a chip without a bandwidth, are a sentence without a figure."""
-    for case in (Case(model="bert-base"), Case(chip="groqchip-1")):
+    for case in (Job(model="bert-base"), Job(chip="groqchip-1")):
         answer = remedies.answer(case, remedies.View())
         assert answer.drawing is None
         assert len(answer.sentence) > 20
@@ -154,7 +156,7 @@ def test_bad_calls_are_one_line(arguments: tuple[str, ...]) -> None:
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("figure", [name for name in words("figure") if name != "waterfall"])
+@pytest.mark.parametrize("figure", [name for name in FIGURES if name != "waterfall"])
 def test_another_figure_stands_where_the_first_one_stood(figure: str) -> None:
     """A chosen figure replaces the steps, with its own takeaway and a way back: nobody has to scroll for it."""
     answer = others.answer(CASES[0], remedies.View(figure=figure))
@@ -166,7 +168,7 @@ def test_another_figure_stands_where_the_first_one_stood(figure: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gains_are_bought_and_prices_are_paid(case: Case) -> None:
+def test_gains_are_bought_and_prices_are_paid(case: Job) -> None:
     """What a remedy takes off stands under what it buys, what it adds under what it costs: never the other way round."""
     for card in remedies.cards(case, remedies.View()):
         assert "+" not in card.buys
@@ -183,22 +185,22 @@ def test_a_card_cites_cases_of_its_own_method() -> None:
 
 def test_serving_speaks_of_tokens_and_training_of_time() -> None:
     """One way to say speed: tokens per second before and after where tokens are written, percent of time where steps are made."""
-    assert "→" in remedies.answer(Case(), remedies.View()).sentence
-    trained = remedies.answer(Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64), remedies.View()).sentence
+    assert "→" in remedies.answer(Job(), remedies.View()).sentence
+    trained = remedies.answer(Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64), remedies.View()).sentence
     assert "% time" in trained
     assert "×" not in trained
 
 
 def test_the_capacity_stands_on_the_bars_alone() -> None:
     """The line of what the chip holds crosses bars and no words."""
-    drawing = remedies.answer(Case(), remedies.View()).drawing
+    drawing = remedies.answer(Job(), remedies.View()).drawing
     assert drawing is not None
     assert not [shape for shape in drawing.layout["shapes"] if shape.get("yref") == "paper"]
 
 
 def test_what_changes_the_whole_run_can_be_chosen_and_leads_to_its_figure() -> None:
     """Fewer trials, larger batches and loss scaling are toggles too: they say that they change no step, and open their figure."""
-    case = Case(job="train")
+    case = Job(job="train")
     assert {"fewer-trials", "larger-batch", "loss-scaling"} <= set(remedies.offered(case, remedies.View(every=True)))
     found = remedies.answer(case, remedies.View(apply=("fewer-trials", "loss-scaling")))
     assert len(found.problems) == 2
@@ -207,9 +209,9 @@ def test_what_changes_the_whole_run_can_be_chosen_and_leads_to_its_figure() -> N
 
 def test_faster_without_loss_comes_first() -> None:
     """Where a job fits, what is proposed costs no quality that was published; what costs some stands on the cards."""
-    found = remedies.answer(Case(), remedies.View())
+    found = remedies.answer(Job(), remedies.View())
     assert "at hardly any loss" in found.sentence
-    assert any("published quality loss 2.4" in card.costs for card in remedies.cards(Case(), remedies.View()))
+    assert any("published quality loss 2.4" in card.costs for card in remedies.cards(Job(), remedies.View()))
 
 
 def test_a_row_without_a_saving_is_cited() -> None:
@@ -221,14 +223,14 @@ def test_a_row_without_a_saving_is_cited() -> None:
 
 def test_one_format_takes_the_place_of_another() -> None:
     """Two formats of the same weights do not stack: the later one counts, and a sentence says so."""
-    found = remedies.answer(Case(), remedies.View(apply=("weights-4bit", "weights-q2k")))
-    alone = remedies.answer(Case(), remedies.View(apply=("weights-q2k",)))
+    found = remedies.answer(Job(), remedies.View(apply=("weights-4bit", "weights-q2k")))
+    alone = remedies.answer(Job(), remedies.View(apply=("weights-q2k",)))
     assert found.sentence == alone.sentence
     assert "takes the place of" in found.problems[0]
 
 
 def test_what_fits_within_the_error_alone_may_not_fit() -> None:
     """A green badge needs room for the error of the estimate."""
-    case = Case(model="qwen3-32b", chip="geforce-rtx-4090")
+    case = Job(model="qwen3-32b", chip="geforce-rtx-4090")
     assert remedies.answer(case, remedies.View(apply=("weights-4bit",))).sure == "may not fit"
     assert remedies.answer(case, remedies.View(apply=("weights-q2k",))).sure == "fits"

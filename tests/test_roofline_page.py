@@ -14,15 +14,17 @@ from typer.testing import CliRunner
 
 import wallviz
 from wallviz import catalog
-from wallviz.case import JOBS, Case
 from wallviz.cli import app as command
 from wallviz.errors import InputError
+from wallviz.job import JOBS, Job
 from wallviz.rooms import roofline
+from wallviz.rooms.job import words
 from wallviz.rooms.roofline import View
-from wallviz.rooms.roofline.choices import EVIDENCE, FIGURES, RATIOS
+from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
+FIGURES, EVIDENCE, RATIOS = (of(View)[name].words for name in ("show", "evidence", "ratio"))
 DRAWERS = ("why", "sure", "points", "figure", "targets", "expert", "own", "export")
 KEYS = {"time_s", "bound", "tokens_per_s", "ttft_s", "tpot_s", "arithmetic_intensity", "ridge", "critical_batch", "operations"}
 
@@ -53,13 +55,13 @@ def test_every_figure_opens_for_every_job_with_every_drawer(job: str, show: str)
 
 
 CASES = [
-    Case(), Case(batch=1024, context=16), Case(job="train"), Case(model="bert-base"), Case(model="deepseek-v3", chips=8), Case(chip="h20", batch=64),
-    Case(model="mamba-2.8b"), Case(model="t5-base"), Case(chip="apple-m1"), Case(chip="groqchip-1"), Case(model="llama-3.1-405b", job="finetune"),
+    Job(), Job(batch=1024, context=16), Job(job="train"), Job(model="bert-base"), Job(model="deepseek-v3", chips=8), Job(chip="h20", batch=64),
+    Job(model="mamba-2.8b"), Job(model="t5-base"), Job(chip="apple-m1"), Job(chip="groqchip-1"), Job(model="llama-3.1-405b", job="finetune"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.model}-{c.chip}-{c.job}")
-def test_the_takeaway_says_what_bounds_within_its_budget(case: Case) -> None:
+def test_the_takeaway_says_what_bounds_within_its_budget(case: Job) -> None:
     """One sentence of at most 25 words, with the two numbers that are compared, or why there is none."""
     answer = roofline.answer(case, View())
     assert len(answer.sentence.split()) <= 25
@@ -75,7 +77,7 @@ def test_the_takeaway_says_what_bounds_within_its_budget(case: Case) -> None:
 )
 def test_every_figure_has_a_takeaway_a_table_and_sources(view: View) -> None:
     """Each figure has a sentence with a number, rows behind it, and sources that exist."""
-    answer = roofline.answer(Case(), view)
+    answer = roofline.answer(Job(), view)
     assert len(answer.sentence.split()) <= 25
     assert re.search(r"\d", answer.sentence)
     assert answer.table
@@ -85,7 +87,7 @@ def test_every_figure_has_a_takeaway_a_table_and_sources(view: View) -> None:
 
 def test_the_first_takeaway_is_the_lecturers() -> None:
     """Llama 3.1 8B on one H100: about one FLOP per byte, the chip needs 295, about 208 tokens/s."""
-    said = roofline.answer(Case(), View()).sentence
+    said = roofline.answer(Job(), View()).sentence
     assert "1.20 FLOP per byte" in said
     assert "295" in said
     assert "208 tokens/s" in said
@@ -93,7 +95,7 @@ def test_the_first_takeaway_is_the_lecturers() -> None:
 
 def test_measured_points_stand_under_the_roof_with_their_miss() -> None:
     """On an H100 the figure holds measured matmuls, filled, whose hover says how far below the roof they are."""
-    data = json.loads(roofline.answer(Case(), View()).spec)["data"]
+    data = json.loads(roofline.answer(Job(), View()).spec)["data"]
     filled = [t for t in data if "markers" in t["mode"] and "customdata" in t and not str(t["marker"]["symbol"][0]).endswith("-open")]
     assert len(filled) == 1
     assert len(filled[0]["x"]) >= 20
@@ -102,23 +104,23 @@ def test_measured_points_stand_under_the_roof_with_their_miss() -> None:
 
 def test_a_larger_batch_climbs() -> None:
     """Intensity and rate grow with the batch until arithmetic is the limit; a long context stops the climb."""
-    one, many = (roofline.workload(Case(batch=b, context=128), View()).main for b in (1, 512))
+    one, many = (roofline.workload(Job(batch=b, context=128), View()).main for b in (1, 512))
     assert float(many.arithmetic_intensity) > 100 * float(one.arithmetic_intensity)
-    long = roofline.workload(Case(batch=512, context=131_072), View()).main
+    long = roofline.workload(Job(batch=512, context=131_072), View()).main
     assert float(long.arithmetic_intensity) < 10
 
 
 def test_a_chip_by_its_numbers_takes_the_place_of_the_case() -> None:
     """Peak and bandwidth typed in the expert drawer are the roof."""
-    said = roofline.answer(Case(), View(peak=100, bandwidth=1000)).sentence
+    said = roofline.answer(Job(), View(peak=100, bandwidth=1000)).sentence
     assert "needs 100:" in said
 
 
 def test_a_typed_rate_gives_its_utilization_or_says_that_it_cannot_be() -> None:
     """A rate below the bound is split into its shares; one above it is told to be of another configuration."""
-    assert "% of the bound" in roofline.miss(Case(), View(reported=150)).replace("\u2009", " ")
-    assert "not those of your measurement" in roofline.miss(Case(), View(reported=100_000))
-    assert roofline.miss(Case(), View()) == ""
+    assert "% of the bound" in roofline.miss(Job(), View(reported=150)).replace("\u2009", " ")
+    assert "not those of your measurement" in roofline.miss(Job(), View(reported=100_000))
+    assert roofline.miss(Job(), View()) == ""
 
 
 def test_the_address_reopens_the_view() -> None:
@@ -191,7 +193,7 @@ def test_the_api_refuses_what_cannot_run() -> None:
 
 def test_the_document_holds_every_phase() -> None:
     """The JSON of the page is the record of each phase, as the command prints it."""
-    found = json.loads(roofline.document(Case(), View(reported=150)))
+    found = json.loads(roofline.document(Job(), View(reported=150)))
     assert set(found["steps"]) == {"prefill", "decode"}
     assert found["steps"]["decode"]["mfu"] > 0
     assert found["steps"]["decode"].keys() >= KEYS
@@ -199,34 +201,34 @@ def test_the_document_holds_every_phase() -> None:
 
 def test_the_time_of_the_page_is_the_least() -> None:
     """By default half of the causal square and nothing elementwise is counted, so that the badge may say never faster; with more it may not."""
-    least = roofline.workload(Case(), View())
-    papers = roofline.workload(Case(), View(half_square=False, kernels="flash"))
+    least = roofline.workload(Job(), View())
+    papers = roofline.workload(Job(), View(half_square=False, elementwise=True))
     assert float(least.steps["prefill"].time_s) < 0.9 * float(papers.steps["prefill"].time_s)
-    assert roofline.answer(Case(), View()).trust == "green"
-    assert roofline.answer(Case(), View(half_square=False)).trust == "orange"
+    assert roofline.answer(Job(), View()).trust == "green"
+    assert roofline.answer(Job(), View(half_square=False)).trust == "orange"
 
 
 def test_a_batch_whose_cache_does_not_fit_is_red_and_the_button_offers_one_that_does() -> None:
     """296 sequences of 8,192 tokens do not fit an H100: the badge, a sentence and a button say what does."""
-    case = Case(batch=296)
+    case = Job(batch=296)
     found = roofline.answer(case, View())
     assert (found.sure, found.trust) == ("does not fit", "red")
     assert "50 such sequences, not of 296" in found.problems[-1]
     assert found.actions[0].sets == {"batch": 50}
     assert roofline.answer(replace(case, batch=50), View()).trust == "green"
-    assert roofline.answer(Case(), View()).actions[0].sets == {"batch": 50}
+    assert roofline.answer(Job(), View()).actions[0].sets == {"batch": 50}
 
 
 def test_one_prompt_is_said_and_all_of_them() -> None:
     """What a sequence waits for is its own prompt; all prompts of a batch have their own time, in minutes where it is minutes."""
-    alone, many = (roofline.answer(Case(batch=batch), View()).caption for batch in (1, 1024))
+    alone, many = (roofline.answer(Job(batch=batch), View()).caption for batch in (1, 1024))
     assert alone.partition(" at least")[0] == many.partition(" at least")[0]
     assert "all 1,024 prompts in 2.29\u2009min" in many
 
 
 def test_training_on_many_chips_is_of_one_of_them() -> None:
     """The figure is of one chip, its rate is per chip, and weights that the chips can share raise no alarm."""
-    case = Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
+    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
     found = roofline.answer(case, View())
     assert found.sentence.endswith("tokens/s per chip.")
     assert "one of 64 chips" in found.caption
@@ -237,5 +239,5 @@ def test_training_on_many_chips_is_of_one_of_them() -> None:
 @pytest.mark.parametrize("param", ["format", "kv"])
 def test_no_two_formats_have_one_name(param: str) -> None:
     """A list tells its options apart by what they are called: two of one name would choose for the reader."""
-    names = list(roofline.words(param).values())
+    names = list(words(param).values())
     assert len(names) == len(set(names))

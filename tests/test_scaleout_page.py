@@ -11,19 +11,24 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from wallviz import catalog, cli
-from wallviz.case import Case
+from wallviz.job import WHO, Job
 from wallviz.rooms import footprint, scaleout
-from wallviz.rooms.scaleout import View
-from wallviz.rooms.scaleout.choices import FIGURES, PARAMS, gpu_options
+from wallviz.rooms.job import SETTINGS
+from wallviz.rooms.scaleout import View, chip_options, sequence_options
+from wallviz.rooms.scaleout.choices import across_links
 from wallviz.rooms.scaleout.study import study
+from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
 DRAWERS = ("figure", "why", "sure", "layouts", "expert", "export")
-TRAIN = Case(job="train")
-FITS = View(zero=3)
+FIGURES = of(View)["show"].words
+TRAIN = Job(job="train", chips=64, sequences=256)
+FITS = replace(TRAIN, zero=3)
 """A copy on each chip does not fit; sharded it does."""
 JOBS = ("infer", "train", "finetune")
+SHARED = {"infer": {"chips": 8}, "train": {"chips": 64, "sequences": 256}, "finetune": {"chips": 64, "sequences": 256}}
+"""As many chips as make each job worth sharing."""
 
 
 def open_page(*drawers: str, **query: str) -> AppTest:
@@ -43,11 +48,12 @@ def takeaway(app: AppTest) -> str:
     return sentence
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["one chip", "many"])
 @pytest.mark.parametrize("job", JOBS)
 @pytest.mark.parametrize("show", FIGURES)
-def test_a_figure_is_valid_and_keeps_the_grammar(show: str, job: str) -> None:
+def test_a_figure_is_valid_and_keeps_the_grammar(show: str, job: str, shared: bool) -> None:
     """Every figure passes plotly's validation, has no title and no legend, ends its hovers as ours do, and brings a table and sources."""
-    answer = scaleout.answer(Case(job=job), View(show=show))
+    answer = scaleout.answer(Job(job=job, **SHARED[job] if shared else {}), View(show=show))
     assert answer.figure is not None
     spec = json.loads(answer.spec)
     assert spec["layout"]["showlegend"] is False
@@ -68,18 +74,18 @@ def test_any_model_has_an_answer(model: str, show: str, job: str) -> None:
     """Experts, latent attention, no attention, an encoder: a figure, or one sentence that says why not."""
     if model not in catalog.presets():
         pytest.skip("not among the presets")
-    answer = scaleout.answer(Case(model=model, context=512, job=job), View(show=show))
+    answer = scaleout.answer(Job(model=model, context=512, job=job, **SHARED[job]), View(show=show))
     assert answer.sentence
     assert len(answer.sentence.split()) <= 25 or answer.drawing is None
     assert answer.drawing is None or answer.figure is not None
 
 
-@pytest.mark.parametrize("case", [Case(), Case(batch=8, chips=4), TRAIN, Case(job="finetune", chips=8, context=2048)])
-def test_the_split_bar_is_the_step(case: Case) -> None:
+@pytest.mark.parametrize("case", [Job(chips=8), Job(batch=8, chips=4), FITS, Job(job="finetune", chips=8, sequences=256, context=2048, zero=3)])
+def test_the_split_bar_is_the_step(case: Job) -> None:
     """The parts of the bar under the curves sum to the step, or the token, that its title names."""
-    answer = scaleout.answer(case, FITS)
+    answer = scaleout.answer(case, View())
     parts = [t["x"][0] for t in json.loads(answer.spec)["data"] if t["type"] == "bar"]
-    record = json.loads(scaleout.document(case, FITS))["record"]
+    record = json.loads(scaleout.document(case, View()))["record"]
     assert sum(parts) == pytest.approx(record["step_s"])
     assert "waits on the wire" in answer.sentence or record["waiting_s"] < 0.005 * record["step_s"]
 
@@ -95,7 +101,7 @@ def test_little_work_and_decoding_lose_where_training_does_not() -> None:
 
 def test_serving_is_about_serving() -> None:
     """The case serves: tokens per second of the case's batch, beside a busier server, and training, which keeps more of its speed."""
-    answer = scaleout.answer(Case(batch=4, chips=16), View())
+    answer = scaleout.answer(Job(batch=4, chips=16), View())
     rows = {row["what"]: row for row in answer.table if row["chips"] == 16}
     assert "tokens/s" in answer.sentence
     assert "batch 4, context 8,192" in answer.caption
@@ -111,29 +117,28 @@ def test_the_label_of_the_small_job_says_its_tokens() -> None:
 
 def test_faster_links_wait_less() -> None:
     """Each faster network leaves a shorter step on 64 chips."""
-    steps = [json.loads(scaleout.document(TRAIN, View(across=name)))["record"]["step_s"] for name in scaleout.words("across")]
+    steps = [json.loads(scaleout.document(TRAIN, View(across=name)))["record"]["step_s"] for name in across_links()]
     assert steps == sorted(steps, reverse=True)
     assert len(set(steps)) == len(steps)
 
 
 def test_links_inside_a_node_decide_serving() -> None:
     """Eight chips joined by PCI Express write fewer tokens than by NVLink, and wait longer."""
-    fast, slow = (json.loads(scaleout.document(Case(batch=64), View(inside_gb=rate)))["record"] for rate in (0, 32))
+    fast, slow = (json.loads(scaleout.document(Job(batch=64, chips=8), View(inside_gb=rate)))["record"] for rate in (0, 32))
     assert slow["tokens_per_s"] < fast["tokens_per_s"]
     assert slow["waiting_s"] > fast["waiting_s"]
 
 
 @pytest.mark.parametrize(
-    ("model", "chip", "chips"), [("llama-3.1-70b", "h100-sxm5", 1), ("llama-3.1-70b", "h200-sxm", 64), ("llama-3.1-8b", "h100-sxm5", 8)]
+    ("model", "chip", "chips"), [("llama-3.1-70b", "h100-sxm5", 64), ("llama-3.1-70b", "h200-sxm", 64), ("llama-3.1-8b", "h100-sxm5", 8)]
 )
 def test_what_does_not_fit_comes_with_a_split_that_does(model: str, chip: str, chips: int) -> None:
     """A copy on each chip does not fit: the badge is red, the sentence says so and names a split, the button makes it, and then it fits."""
-    case = Case(model=model, job="train", chip=chip, chips=chips)
+    case = Job(model=model, job="train", chip=chip, chips=chips, sequences=256)
     answer = scaleout.answer(case, View())
     assert (answer.trust, answer.sure) == ("red", "does not fit memory")
     fix = next(action for action in answer.actions if action.enough)
-    sets = dict(fix.sets)
-    again = scaleout.answer(replace(case, batch=int(str(sets.pop("batch")))), View(**sets))  # type: ignore[arg-type]
+    again = scaleout.answer(replace(case, **fix.sets), View())
     split = again.caption.partition(", recomputed")[0].removeprefix("split ")
     assert f"split {split} fits" in answer.sentence
     assert split in fix.label
@@ -143,27 +148,27 @@ def test_what_does_not_fit_comes_with_a_split_that_does(model: str, chip: str, c
 
 def test_what_is_not_held_by_one_chip_is_by_more() -> None:
     """32 billion parameters do not fit one RTX 4090: red, the fewest that hold them in the sentence, and the button asks for so many."""
-    case = Case(model="qwen3-32b", chip="geforce-rtx-4090")
-    answer = scaleout.answer(case, View(gpus=1))
+    case = Job(model="qwen3-32b", chip="geforce-rtx-4090")
+    answer = scaleout.answer(case, View())
     assert (answer.trust, answer.sure) == ("red", "does not fit memory")
     fix = next(action for action in answer.actions if action.enough)
-    assert f"{fix.sets['gpus']} chips hold it" in answer.sentence
-    assert "fit" not in scaleout.answer(case, View(**dict(fix.sets))).sure  # type: ignore[arg-type]
+    assert f"{fix.sets['chips']} chips hold it" in answer.sentence
+    assert "fit" not in scaleout.answer(replace(case, **fix.sets), View()).sure
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64),
-        Case(job="train", batch=4, context=2048, chips=8),
-        Case(job="finetune", chips=8),
-        Case(chips=4),
-        Case(model="qwen3-32b", chip="geforce-rtx-4090", chips=8, batch=16),
+        Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64),
+        Job(job="train", batch=4, context=2048, chips=8),
+        Job(job="finetune", chips=8),
+        Job(chips=4),
+        Job(model="qwen3-32b", chip="geforce-rtx-4090", chips=8, batch=16),
     ],
 )
-def test_memory_is_that_of_the_footprint_page(case: Case) -> None:
+def test_memory_is_that_of_the_footprint_page(case: Job) -> None:
     """The same case as it is opened needs the same bytes per chip here and on the footprint page, with the same verdict."""
-    found = footprint.estimate(case, footprint.View())
+    found = footprint.estimate(case)
     record = json.loads(scaleout.document(case, View()))["record"]
     assert record["peak_total_bytes"] == round(found.total_bytes)
     assert record["runs_out_of_memory"] == found.verdict
@@ -171,52 +176,52 @@ def test_memory_is_that_of_the_footprint_page(case: Case) -> None:
 
 def test_the_split_stands_beside_the_figure() -> None:
     """The caption says how the job is split, what a chip needs of what it holds, and the batch of a step."""
-    caption = scaleout.answer(Case(job="train", chips=64), View(zero=1, tensor_parallel=8, pipeline_parallel=2)).caption
+    caption = scaleout.answer(replace(TRAIN, zero=1, tensor_parallel=8, pipeline_parallel=2), View()).caption
     assert "split TP8×PP2×DP4, ZeRO-1" in caption
     assert "of 74.5\u2009GiB per chip" in caption
     assert "256 sequences of 8,192 tokens a step" in caption
-    assert "1,024 sequences" in scaleout.answer(Case(job="train", batch=16, chips=64), View()).caption  # the case's batch on each chip
+    assert "1,024 sequences" in scaleout.answer(Job(job="train", batch=16, chips=64), View()).caption  # the case's batch on each chip
 
 
 @pytest.mark.parametrize(
-    ("case", "view"),
+    "case",
     [
-        (TRAIN, View(tensor_parallel=3)),
-        (TRAIN, View(gpus=512, sequences=256)),
-        (Case(), View(replicas=3)),
-        (Case(), View(pipeline_parallel=64)),
+        replace(TRAIN, tensor_parallel=3),
+        replace(TRAIN, chips=512),
+        Job(chips=8, replicas=3),
+        Job(chips=8, pipeline_parallel=64),
     ],
 )
-def test_what_cannot_run_is_one_sentence_with_a_way_out(case: Case, view: View) -> None:
+def test_what_cannot_run_is_one_sentence_with_a_way_out(case: Job) -> None:
     """Heads that do not divide, more ranks than sequences: a sentence, no figure, and a button that leads back."""
-    answer = scaleout.answer(case, view)
+    answer = scaleout.answer(case, View())
     assert answer.drawing is None
     assert answer.sentence
-    assert scaleout.answer(case, replace(view, **dict(answer.actions[0].sets))).drawing is not None  # type: ignore[arg-type]
+    assert scaleout.answer(replace(case, **answer.actions[0].sets), View()).drawing is not None
 
 
 def test_any_number_of_chips_serves() -> None:
     """More chips than heads become copies: no error, and the split says so."""
-    assert "TP32, 2 copies" in scaleout.answer(Case(chips=64), View()).caption
+    assert "TP32, 2 copies" in scaleout.answer(Job(chips=64), View()).caption
 
 
 def test_every_chip_has_an_answer_or_a_way_out() -> None:
     """A chip without links or without 16-bit arithmetic is answered with a sentence and a button."""
     for chip in catalog.chips():
         for job in JOBS:
-            answer = scaleout.answer(Case(chip=chip, job=job), View())
+            answer = scaleout.answer(Job(chip=chip, job=job, **SHARED[job]), View())
             assert answer.drawing is not None or answer.actions, (chip, job)
 
 
 def test_every_choice_has_a_parameter_and_a_label() -> None:
-    """Fields of the view, parameters and settings are the same; the number of chips in a link is among the options."""
-    assert {param.name for param in PARAMS} == set(View.__dataclass_fields__)
-    assert all(param.default == getattr(View(), param.name) for param in PARAMS)
-    assert gpu_options(Case(), View(gpus=48))[48] == "48"
-    assert gpu_options(Case(chips=96), View())[0] == "96"
-    assert {setting.name for job in JOBS for group in scaleout.groups(Case(job=job)) for setting in group.settings} | {
-        "show", "gpus", "across", "overlap", "sequences", "sweep", "format",
-    } == {param.name for param in PARAMS}  # fmt: skip
+    """Every setting of the view and of the job is asked somewhere; the chips and the sequences of a link are among the options."""
+    assert chip_options(Job(chips=48))[48] == "48"
+    assert sequence_options(replace(TRAIN, chips=96, sequences=0))[0] == "96"
+    assert sequence_options(replace(TRAIN, sequences=100))[100] == "100"
+    revealing = {"optimizer": "galore", "loss": "chunked", "format": "gguf:Q4_K_M"}
+    asked = [setting for job in JOBS for group in scaleout.groups(Job(job=job, **revealing), View()) for setting in group.settings]
+    assert {setting.name for setting in asked} | {"show", "across", "overlap", "sequences", "sweep", "format"} == ({*SETTINGS, *of(View)} - set(WHO))
+    assert all(setting.label for setting in asked)
 
 
 def test_a_run_is_one_row() -> None:
@@ -236,10 +241,11 @@ def test_the_evidence_shows_every_miss() -> None:
 @pytest.mark.parametrize("show", FIGURES)
 def test_every_figure_opens_with_every_drawer(show: str, job: str) -> None:
     """Each figure is drawn over its drawers, all open, without an exception, and at most four controls stand before them."""
-    app = open_page(*DRAWERS, show=show, job=job)
+    shared = {name: str(value) for name, value in SHARED[job].items()}
+    app = open_page(*DRAWERS, show=show, job=job, **shared)
     assert not app.exception
     assert len(app.get("plotly_chart")) == 1
-    app = open_page(show=show, job=job)
+    app = open_page(show=show, job=job, **shared)
     assert not app.exception
     assert takeaway(app)
     assert len([*app.selectbox, *app.number_input, *app.slider, *app.toggle, *app.get("button_group")]) <= 5  # and the language
@@ -253,7 +259,7 @@ def test_the_best_splits_are_listed() -> None:
     assert float(str(first["step (s)"])) <= min(steps) * 1.02
     assert first["context"] == 1
     assert all(float(str(row["GiB"])) * 1.03 < 80e9 / 2**30 for row in (first, *rest))
-    rows = scaleout.best_layouts(Case(model="llama-3.1-70b"), View())
+    rows = scaleout.best_layouts(Job(model="llama-3.1-70b", chips=8), View())
     assert all(float(str(row["GiB"])) * 1.15 < 80e9 / 2**30 for row in rows)
     assert len(rows) > 1
 
@@ -262,11 +268,11 @@ def test_the_best_splits_are_listed() -> None:
     ("case", "arguments"),
     [
         (TRAIN, "--gpus 64 --sequence 8192 --global-batch 256 --tokens 15e12 --search"),
-        (Case(batch=4), "--gpus 8 --job infer --context 8192 --batch 4 --tokens 1e9"),
-        (Case(job="finetune", chips=8), "--gpus 8 --job finetune --sequence 8192 --global-batch 256 --tokens 1e9 --search"),
+        (Job(batch=4, chips=8), "--gpus 8 --job infer --context 8192 --batch 4 --tokens 1e9"),
+        (Job(job="finetune", chips=8, sequences=256), "--gpus 8 --job finetune --sequence 8192 --global-batch 256 --tokens 1e9 --search"),
     ],
 )
-def test_every_number_is_in_the_document(case: Case, arguments: str) -> None:
+def test_every_number_is_in_the_document(case: Job, arguments: str) -> None:
     """JSON with the sentence, the rows of the figure, the evidence, and the record that the command line prints for the same job."""
     found, page = json.loads(scaleout.document(case, View())), scaleout.answer(case, View())
     assert found["sentence"] == page.sentence
@@ -279,7 +285,7 @@ def test_every_number_is_in_the_document(case: Case, arguments: str) -> None:
 
 def test_times_are_said_in_human_units() -> None:
     """No kiloseconds, whatever is slow: minutes, hours, days."""
-    case, view = Case(model="llama-3.1-405b", job="train", chips=1024), View(across="ethernet/10-gbe")
+    case, view = Job(model="llama-3.1-405b", job="train", chips=1024, sequences=1024), View(across="ethernet/10-gbe")
     for show in ("curve", "wire", "frontier", "bill"):
         answer = scaleout.answer(case, replace(view, show=show))
         assert "\u2009ks" not in answer.sentence + answer.why + answer.spec
@@ -295,17 +301,17 @@ def test_the_rates_are_followed_to_their_sources() -> None:
 
 
 def test_a_link_reopens_its_view() -> None:
-    """Chips, links and figure come from the address; what does not exist is said and the rest is kept."""
-    assert "to 128 chips" in takeaway(open_page(gpus="128", across="infiniband/hdr", job="train", zero="3"))
-    app = open_page(gpus="128", across="carrier-pigeon", job="train", zero="3")
+    """Chips, by either of their names, links and figure come from the address; what does not exist is said and the rest is kept."""
+    assert "to 128 chips" in takeaway(open_page(chips="128", sequences="256", across="infiniband/hdr", job="train", zero="3"))
+    app = open_page(gpus="128", sequences="256", across="carrier-pigeon", job="train", zero="3")
     assert any("carrier" in warning.value for warning in app.warning)
     assert "to 128 chips" in takeaway(app)
 
 
 def test_a_button_breaks_it() -> None:
     """Pressing the last button slows the links, and the address says so."""
-    app = open_page(job="train", zero="3")
+    app = open_page(job="train", chips="64", sequences="256", zero="3")
     before = takeaway(app)
-    app.button(key=f"scaleout_action_{len(scaleout.answer(TRAIN, FITS).actions) - 1}").click().run()
+    app.button(key=f"scaleout_action_{len(scaleout.answer(FITS, View()).actions) - 1}").click().run()
     assert takeaway(app) != before
     assert "ethernet/10-gbe" in app.query_params["across"]

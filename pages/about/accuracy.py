@@ -4,12 +4,12 @@ from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, accuracy
 
-page = ui.Page("accuracy", accuracy.PARAMS)
+page = ui.Page("accuracy", accuracy.View)
 
 
 def first_view() -> Answer:
     """The answer, its figure and its controls."""
-    answer = accuracy.answer(accuracy.View(**page.view))
+    answer = accuracy.answer(page.view)
     page.show(answer)
     with page.controls():
         page.select("group", _("Which cases"), accuracy.words("group"))
@@ -18,7 +18,7 @@ def first_view() -> Answer:
 
 
 page.live(first_view)
-view = accuracy.View(**page.view)
+view = page.view
 if cases := page.drawer("cases", _("Every case: inputs, expected, predicted, source")):
     cases.dataframe(page.columns(accuracy.table(view.group)), alt=accuracy.described(view.group))
 if disagree := page.drawer("disagree", _("Why tools disagree: one run, every calculator")):

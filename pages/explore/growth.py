@@ -6,13 +6,13 @@ from wallviz import curves, ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, growth
 
-page = ui.Page("growth", growth.PARAMS, case=True)
+page = ui.Page("growth", growth.View, job=True)
 
 
 def first_view() -> Answer:
     """The answer, its figure, its controls and its claims."""
-    view = growth.View(**page.view)
-    answer = growth.answer(view, chip=page.case.chip)
+    view = page.view
+    answer = growth.answer(view, chip=page.job.chip)
     page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
     with page.controls():
         page.pick("figure", _("Figure"), growth.words("figure"))
@@ -29,7 +29,7 @@ def first_view() -> Answer:
 
 
 answer = page.live(first_view, whole=["figure"])
-view = growth.View(**page.view)
+view = page.view
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)
 if sure := page.drawer("sure", _("How sure: intervals, influence, known errors")):
@@ -42,13 +42,13 @@ if view.curved and (expert := page.drawer("expert", _("Expert: window, unit, met
                 page.pick("show", _("Show"), growth.words("show"))
             if view.figure in ("gap", "size"):
                 page.pick("unit", _("Basis"), growth.words("unit of size" if view.figure == "size" else "unit"))
-            page.pick("method", _("Method"), growth.words("method"))
+            page.pick("fit", _("Method"), growth.words("fit"))
             page.pick("band", _("Bands"), growth.words("band"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             page.slider("extend", _("Extrapolate to"), curves.LAST_YEAR, 2040)
             page.toggle("records", _("Record-setters only"))
             if view.data == "today" and view.figure == "gap":
-                page.select("precision", _("Number format"), growth.words("precision"))
+                page.select("peaks", _("Number format"), growth.words("peaks"))
             elif view.data == "today":
                 page.toggle("frontier", _("Frontier models only"))
         page.many("without", _("Points to take out (or click them in the figure)"), answer.options, placeholder=_("Choose points"))

@@ -6,17 +6,17 @@ from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, hierarchy
 
-page = ui.Page("hierarchy", hierarchy.PARAMS, case=True)
+page = ui.Page("hierarchy", hierarchy.View, job=True)
 
 
 def first_view() -> Answer:
     """The answer, its figure, and the box for the size."""
-    view = hierarchy.View(**page.view)
-    answer = hierarchy.answer(page.case, view)
+    view = page.view
+    answer = hierarchy.answer(page.job, view)
     page.show(answer)
     with page.controls():
         if view.show in ("ladder", "human", "machines"):
-            sizes = hierarchy.size_options(page.case)
+            sizes = hierarchy.size_options(page.job)
             st.selectbox(
                 _("Size: choose or type one"),
                 list(sizes),
@@ -26,22 +26,22 @@ def first_view() -> Answer:
                 width=300,
             )
         if view.show in ("ladder", "human"):
-            page.select("machine", _("Machine"), hierarchy.machine_names(page.case), width=240)
+            page.select("machine", _("Machine"), hierarchy.machine_names(page.job), width=240)
         if view.show == "latency":
             page.number("misses", _("Misses in 10,000"), 0, 10_000, step=50)
             page.number("processor", _("Processors, % a year"), 0, 200, step=5, width=160)
             page.number("dram", _("DRAM, % a year"), 0, 200)
-        page.pick("scale", _("Scale"), hierarchy.words("scale"))
+        page.ask("scale")
     return answer
 
 
 answer = page.live(first_view, whole=["show", "machine", "chip"])
-view = hierarchy.View(**page.view)
+view = page.view
 if other := page.drawer("figure", _("Other figures: human time, energy, machines compared, growth of every level, the curve of 1995")):
     with other:
-        page.pick("show", _("Figure"), hierarchy.words("show"))
+        page.ask("show")
         if view.show == "years":
-            page.many("families", _("Families (the first five where none is chosen)"), hierarchy.words("families"))
+            page.many("families", _("Families (the first five where none is chosen)"), hierarchy.families())
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)
 if sure := page.drawer("sure", _("How sure: promised against measured, and what no source says")):
@@ -49,7 +49,7 @@ if sure := page.drawer("sure", _("How sure: promised against measured, and what 
 if table := page.drawer("table", _("Every number of this figure")):
     with table:
         page.table(answer.table)
-        page.save(_("Every number: JSON"), lambda: hierarchy.document(page.case, view), "wallviz-hierarchy.json", "application/json")
+        page.save(_("Every number: JSON"), lambda: hierarchy.document(page.job, view), "wallviz-hierarchy.json", "application/json")
 if expert := page.drawer("expert", _("Expert: measured rates, CXL, the assumptions of 1995")):
     with expert:
         page.settings(hierarchy.groups(view))

@@ -5,22 +5,22 @@ import streamlit as st
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, remedies
-from wallviz.rooms.remedies import others, words
+from wallviz.rooms.remedies import others
 from wallviz.ui import cards
 
-page = ui.Page("remedies", remedies.PARAMS, case=True)
+page = ui.Page("remedies", remedies.View, job=True)
 
 
 def first_view() -> Answer:
     """The answer, its waterfall, the remedies as pills, and the cards of those that matter most."""
-    view = remedies.View(**page.view)
-    answer = others.answer(page.case, view)
+    view = page.view
+    answer = others.answer(page.job, view)
     page.show(answer)
     if view.figure != "waterfall":
         page.actions(answer.actions)
         return answer
     with page.controls():
-        offered = remedies.offered(page.case, view)
+        offered = remedies.offered(page.job, view)
         st.pills(
             _("Remedies, in the order in which you choose them"),
             list(offered),
@@ -28,20 +28,20 @@ def first_view() -> Answer:
             format_func=offered.get,
             key=page.link.seed("apply"),
         )
-        page.pick("show", _("Show"), words("show"))
-        page.pick("order", _("Order"), words("order"))
+        page.ask("show")
+        page.ask("order")
     page.actions(answer.actions)
-    cards.show(() if page.embedded else remedies.cards(page.case, view))
+    cards.show(() if page.embedded else remedies.cards(page.job, view))
     return answer
 
 
 answer = page.live(first_view, whole=["job", "chips", "figure"])
-view, case = remedies.View(**page.view), page.case
+view, case = page.view, page.job
 if why := page.drawer("why", _("Why: every step with these numbers")):
     why.markdown(answer.why)
 if figure := page.drawer("figure", _("Other figures: saved against paid, quality against bits, the line that stays, fewer trials, number formats")):
     with figure:
-        page.select("figure", _("Figure"), words("figure"))
+        page.ask("figure")
 if sure := page.drawer("sure", _("How sure: every published point and who measured it")):
     with sure:
         st.markdown(answer.how_sure)

@@ -4,7 +4,7 @@ from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import glossary
 
-page = ui.Page("glossary", glossary.PARAMS)
+page = ui.Page("glossary", glossary.View)
 page.show(glossary.answer())
-page.entries(glossary.entries(str(page.view["find"])), search=("find", _("Search"), _("a term, a synonym, English or Chinese")))
+page.entries(glossary.entries(page.view.find), search=("find", _("Search"), _("a term, a synonym, English or Chinese")))
 page.next("growth", _("the growth curves"))

@@ -5,14 +5,14 @@ from wallviz.i18n import _
 from wallviz.rooms import Answer, machine
 from wallviz.ui import machine as bench
 
-page = ui.Page("machine", machine.PARAMS, case=True)
+page = ui.Page("machine", machine.View, job=True)
 bench.panel(page)
 
 
 def first_view() -> Answer:
     """The answer, its figure, and what it is about."""
     here = bench.bench()
-    answer = machine.answer(page.case, machine.View(**page.view), here.record, here.against, opened=here.mine is None)
+    answer = machine.answer(page.job, page.view, here.record, here.against, opened=here.mine is None)
     page.show(answer)
     with page.controls():
         page.select("show", _("Figure"), machine.figure_names())
@@ -25,7 +25,7 @@ def first_view() -> Answer:
 
 answer = page.live(first_view)
 record = bench.bench().record
-if chip := machine.chip_id(record, page.view["promised"]):
+if chip := machine.chip_id(record, page.view.promised):
     page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)

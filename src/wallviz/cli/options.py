@@ -9,15 +9,16 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from wallviz.engine.memory import run
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
+from wallviz.job import PRESET, SETTINGS
+from wallviz.settings import Setting
 
 Given: TypeAlias = dict[str, Any]
 """What the reader gave, by field."""
@@ -29,11 +30,13 @@ NUMBERS = ("N", "F", "0|1|2|3")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a run: the field it sets, what stands for its value (empty: a switch) and what it means."""
+    """One option of a job: the field it sets, what stands for its value (empty: a switch) and what it means."""
 
     field: str
     metavar: str
     help: str
+    also: tuple[str, ...] = ()
+    """Further names, as they are typed."""
 
     @property
     def name(self) -> str:
@@ -44,11 +47,11 @@ class Option:
         """The option as a parameter of a command."""
         annotation: Any
         if not self.metavar:
-            annotation = Annotated[bool, typer.Option(self.name, help=self.help)]
+            annotation = Annotated[bool, typer.Option(self.name, *self.also, help=self.help)]
         elif self.metavar in NUMBERS:
-            annotation = Annotated[Any, typer.Option(self.name, metavar=self.metavar, help=self.help, parser=number)]
+            annotation = Annotated[Any, typer.Option(self.name, *self.also, metavar=self.metavar, help=self.help, parser=number)]
         else:
-            annotation = Annotated[str | None, typer.Option(self.name, metavar=self.metavar, help=self.help)]
+            annotation = Annotated[str | None, typer.Option(self.name, *self.also, metavar=self.metavar, help=self.help)]
         return inspect.Parameter(self.field, inspect.Parameter.KEYWORD_ONLY, default=None if self.metavar else False, annotation=annotation)
 
 
@@ -67,91 +70,64 @@ def number(text: str) -> int | float | str:
     return text
 
 
-def _one_of(choices: tuple[str, ...] | Mapping[str, object]) -> str:
-    return "|".join(choices)
+def _of(*fields: str) -> tuple[Option, ...]:
+    """Options of the job's own settings: their values and their help are read off the fields of `Job`."""
+    return tuple(Option(field, _metavar(SETTINGS[field]), SETTINGS[field].help) for field in fields)
 
 
-_DTYPES = _one_of(run.DTYPES)
+def _metavar(setting: Setting) -> str:
+    """What stands for the value of a setting; empty for a switch."""
+    if setting.high or setting.low:
+        return "N"
+    if setting.words:
+        return "|".join(str(option) for option in setting.words if option != PRESET)
+    return "" if isinstance(setting.default, bool) else _METAVARS[setting.name]
+
+
+_METAVARS = {"stage": "first|last|worst|N", "sparsity": "2:4|F", "utilization": "F"}
 
 SHAPE = (
-    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch; 1.")),
-    Option("sequence", "N", N_("Tokens per sequence; 4096.")),
+    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch; 1."), also=("--batch",)),
+    Option("sequence", "N", N_("Tokens per sequence; 4096."), also=("--context",)),
 )
 PARALLEL = (
-    Option("tensor_parallel", "N", N_("GPUs that share each layer.")),
-    Option("sequence_parallel", "", N_("Share along the sequence what tensor parallelism copies.")),
-    Option("pipeline_parallel", "N", N_("Stages that the layers are divided into.")),
-    Option("virtual_stages", "N", N_("Slices of layers per stage (interleaved pipeline).")),
-    Option("context_parallel", "N", N_("GPUs that share each sequence.")),
-    Option("expert_parallel", "N", N_("GPUs that share the experts; divides context times data parallel.")),
+    *_of("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel"),
     Option("data_parallel", "N", N_("Copies of all this; GPUs = tensor x pipeline x context x data.")),
-    Option("stage", "first|last|worst|N", N_("The pipeline stage asked about; worst.")),
+    *_of("stage"),
 )
-STATES = (
-    Option("precision", _one_of(run.PRECISIONS), N_("Number formats of the model states; bf16-mixed. The four below override its parts.")),
-    Option("weights", _DTYPES, N_("Format of the weights.")),
-    Option("gradients", _DTYPES, N_("Format of the gradients.")),
-    Option("master", _DTYPES, N_("Format of the master copy of the weights.")),
-    Option("optimizer_state", _DTYPES, N_("Format of the optimizer's moments.")),
-    Option("optimizer", _one_of(run.OPTIMIZERS), N_("The optimizer; adamw.")),
-    Option("galore_rank", "N", N_("Rank of GaLore's projections; 128.")),
-    Option("zero", "0|1|2|3", N_("ZeRO stage: 1 shards optimizer state, 2 gradients too, 3 weights too; 0.")),
-)
-STEP = (
-    Option("recompute", _one_of(run.RECOMPUTE), N_("Activations made again in the backward pass; none.")),
-    Option("kernels", _one_of(run.KERNELS), N_("How much the kernels keep; flash.")),
-    Option("loss", _one_of(run.LOSSES), N_("How the cross-entropy is computed; plain.")),
-    Option("dropout", "", N_("Dropout is on: its masks are kept.")),
-    Option("accumulation", "N", N_("Micro-batches per step; 1.")),
-    Option("offload", _one_of(run.OFFLOADS), N_("What lies in host memory; none.")),
-    Option("optimizer_step", _one_of(run.OPTIMIZER_STEPS), N_("foreach keeps a temporary copy of what it updates; fused none (default).")),
-)
-ADAPTERS = (
-    Option("method", _one_of(run.METHODS), N_("Train every weight, adapters, or adapters on 4-bit weights; lora.")),
-    Option("rank", "N", N_("Rank of the adapters; 16.")),
-    Option("targets", _one_of(run.TARGETS), N_("Linear layers that get adapters; all.")),
-    Option("adapter_dtype", _one_of(run.ADAPTER_DTYPES), N_("Format of the adapters; fp32.")),
-)
+STATES = _of("precision", "weights", "gradients", "master", "optimizer_state", "optimizer", "galore_rank", "zero")
+STEP = _of("recompute", "kernels", "loss", "loss_chunks", "dropout", "accumulation", "offload", "optimizer_step")
+ADAPTERS = _of("method", "rank", "targets", "adapter_dtype")
 TRAINING = (*SHAPE, *PARALLEL, *STATES, *STEP)
 FINETUNING = (*ADAPTERS, *TRAINING)
 
-REQUESTS = (
-    Option("batch", "N", N_("Sequences at once; 1.")),
-    Option("context", "N", N_("Tokens per sequence, prompt and answer; 4096.")),
-)
+REQUESTS = _of("batch", "context")
 STORED = (
-    Option("weights", "FORMAT", N_("Format of the weights: bf16 (default), fp8, int8, awq-4, nf4, mxfp4, gguf:Q4_K_M, ...")),
-    Option("kv", "FORMAT", N_("Format of the KV cache: bf16 (default), fp8, int8, q8_0, q4_0, ...")),
-    Option("sparsity", "2:4|F", N_("Pruned weights: 2:4, or the fraction that was removed.")),
-    Option("imatrix", "", N_("The GGUF file was made with an importance matrix.")),
+    Option("weights", "FORMAT", SETTINGS["format"].help),
+    Option("kv", "FORMAT", SETTINGS["kv"].help),
+    *_of("sparsity", "imatrix"),
 )
-ENGINE = (
-    Option("engine", "vllm|hf", N_("Who serves: vLLM (default) or transformers.")),
-    Option("block", "N", N_("Tokens per page of the KV cache; 16.")),
-    Option("prompt", "N", N_("Tokens that are prefilled; all of the context.")),
-    Option("prefix", "N", N_("Tokens that all sequences share; 0.")),
-    Option("chunk", "N", N_("Tokens that vLLM prefills at once; 8192.")),
-    Option("encoder_context", "N", N_("Tokens of the encoder's sequence, for models that have one.")),
-)
+ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context")
 SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel"))
 SERVING = (*REQUESTS, *STORED, *SPLIT, *ENGINE)
 POOL = (
     Option("hardware", "NAME", N_("The accelerator whose memory the engine fills.")),
-    Option("utilization", "F", N_("Share of the memory that the engine may fill; 0.9.")),
+    *_of("utilization"),
 )
 HARDWARE = (
     Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, or a short name such as H100.")),
-    Option("count", "N", N_("How many there are; 1.")),
+    Option("count", "N", N_("How many there are; 1."), also=("--chips",)),
     Option("job", "train|finetune|infer", N_("What should fit; train.")),
 )
 
 
 def of_every_job() -> tuple[Option, ...]:
-    """The options of all jobs, each once: weights are formats of training, or formats of serving."""
+    """The options of all jobs, each once: weights are formats of training, or formats of serving; batch and context are said by one name alone."""
     weights = Option(
         "weights", "FORMAT", N_("Format of the weights, of training (fp32, bf16, ...) or of serving (bf16, fp8, awq-4, gguf:Q4_K_M, ...).")
     )
-    return tuple({option.field: option for option in (*FINETUNING, *SERVING, weights)}.values())
+    every = {option.field: option for option in (*FINETUNING, *SERVING, weights)}
+    return tuple(replace(option, also=()) if option.field in ("micro_batch", "sequence") else option for option in every.values())
 
 
 def takes(*options: Option) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from wallviz import units
-from wallviz.engine.roofline.decode import DecodeCeiling
 from wallviz.figures import style
 from wallviz.i18n import _
 
 
-def speed(ceiling: DecodeCeiling) -> style.Drawing:
+def speed(memory_tokens_per_s: float, compute_tokens_per_s: float) -> style.Drawing:
     """Two bars to the same scale, tokens per second: the bound of arithmetic and the bound of memory."""
     rows = [
-        (_("Arithmetic would allow"), ceiling.compute_tokens_per_s, "compute"),
-        (_("Memory allows"), ceiling.memory_tokens_per_s, "bandwidth"),
+        (_("Arithmetic would allow"), compute_tokens_per_s, "compute"),
+        (_("Memory allows"), memory_tokens_per_s, "bandwidth"),
     ]
     top = max(value for _label, value, _role in rows)
     return style.Drawing(

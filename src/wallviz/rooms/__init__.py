@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
 from wallviz.figures.style import Drawing
+from wallviz.settings import Setting, of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +35,12 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """A choice of the expert: the parameter `name`, its label, and its options by id or, without any, the range of a whole number.
-
-    Neither: on or off.
-    """
-
-    name: str
-    label: str
-    options: Mapping[Any, str] = field(default_factory=dict)
-    low: int = 0
-    high: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
-    """Settings that belong together."""
+    """Settings that belong together, and what was `chosen` (a job or a view), on which their options may depend."""
 
     title: str
     settings: tuple[Setting, ...]
+    chosen: Any = None
 
 
 def _no_rows() -> tuple[Mapping[str, object], ...]:
@@ -61,6 +49,13 @@ def _no_rows() -> tuple[Mapping[str, object], ...]:
 
 def _nothing() -> str:
     return ""
+
+
+def grouped(view: Any, titles: Mapping[str, Sequence[str]]) -> tuple[Group, ...]:
+    """Settings of a view by title, in the language in use."""
+    kind: Any = type(view)
+    known = of(kind)
+    return tuple(Group(title, tuple(known[name] for name in names), view) for title, names in titles.items() if names)
 
 
 @dataclass(frozen=True, slots=True)

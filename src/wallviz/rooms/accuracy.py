@@ -17,24 +17,24 @@ from wallviz.figures import accuracy as figures
 from wallviz.figures.accuracy import Dot, Estimate, Row, signed
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, bracketed, followed, labelled, language, listing, qualified
-from wallviz.params import Param, choice
 from wallviz.rooms import Answer
+from wallviz.settings import choice
 
 GROUPS = ("all", "peaks", "activations", "parameters", "cache", "weights", "forms", "calibration", "tools")
 PEAKS = ("peak_allocated_bytes", "peak_bytes_training_step")
 RUNS = tuple(id for id, case in catalog.cases().items() if case.quantity == "peak_allocated_bytes")
-PARAMS: tuple[Param, ...] = (choice("group", GROUPS, "all"), choice("show", ("errors", "scatter"), "errors"), choice("run", RUNS, "S-b200-70b-tp2"))
+
 SINGLE_ROWS = 24  # more cases than this share rows
 MOST_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the reader chose: one field for each of `PARAMS`, with its default."""
+    """What the page shows."""
 
-    group: str = "all"
-    show: str = "errors"
-    run: str = "S-b200-70b-tp2"
+    group: str = choice("all", GROUPS)
+    show: str = choice("errors", ("errors", "scatter"))
+    run: str = choice("S-b200-70b-tp2", RUNS)
 
 
 def group(case: Case) -> str:

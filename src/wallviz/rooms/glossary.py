@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from wallviz.glossary import terms
 from wallviz.i18n import _, labelled, language
-from wallviz.params import Param, search
 from wallviz.rooms import Answer, Entry
+from wallviz.settings import text
 
-PARAMS: tuple[Param, ...] = (search("find"),)
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page looks for."""
+
+    find: str = text(longest=100)
+    """Words, as typed."""
 
 
 def answer() -> Answer:

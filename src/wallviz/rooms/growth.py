@@ -17,27 +17,10 @@ from wallviz.errors import InputError
 from wallviz.figures import growth as figures
 from wallviz.i18n import N_, _, labelled, language
 from wallviz.machine import own as own_machine
-from wallviz.params import Param, choice, flag, names, number, years
 from wallviz.rooms import Answer, Card
+from wallviz.settings import choice, flag, names, number, years
 
 METHODS = {"ols": ("ols", "t"), "bootstrap": ("ols", "bootstrap"), "theil-sen": ("theil-sen", "rank")}
-PARAMS: tuple[Param, ...] = (
-    choice("figure", curves.FIGURES, "gap"),
-    choice("data", curves.EDITIONS, "2024"),
-    choice("hold", curves.HOLDS, "published"),
-    choice("scale", ("log", "linear"), "log"),
-    choice("domain", curves.DOMAINS, "all"),
-    choice("show", ("curves", "ratio", "capacity"), "curves"),
-    choice("unit", curves.UNITS, "normalised"),
-    choice("precision", curves.PRECISIONS, "fp16"),
-    flag("frontier"),
-    years("window", curves.FIRST_YEAR, curves.LAST_YEAR),
-    flag("records"),
-    choice("method", METHODS, "ols"),
-    choice("band", ("fit", "prediction"), "fit"),
-    number("extend", curves.LAST_YEAR, curves.LAST_YEAR, 2040),
-    names("without"),
-)
 TRUST = ((1.7, "green", N_("well determined")), (10.0, "orange", N_("rough")), (float("inf"), "red", N_("barely determined")))
 
 
@@ -52,25 +35,46 @@ class Fitted:
     problem: str = ""
 
 
+WORDS: dict[str, dict[str, str]] = {
+    "figure": {"gap": N_("The gap"), "compute": N_("Training compute"), "size": N_("Model size"), "training": N_("Training memory")},
+    "data": {"2021": N_("2021 blog"), "2024": N_("2024 paper"), "today": N_("Today")},
+    "hold": {"published": N_("Nothing"), "window": N_("Same window"), "precision": N_("Same precision")},
+    "scale": {"log": N_("Log"), "linear": N_("Linear")},
+    "domain": {
+        "all": N_("All domains"), "language": N_("Language"), "vision": N_("Vision"), "speech": N_("Speech"), "multimodal": N_("Multimodal"),
+        "recommendation": N_("Recommendation"), "image generation": N_("Image generation"), "video": N_("Video"), "biology": N_("Biology"),
+        "games": N_("Games"), "robotics": N_("Robotics"),
+    },
+    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte"), "capacity": N_("GB per TFLOP/s")},
+    "unit": {"normalised": N_("As published"), "real": N_("Per device")},
+    "unit of size": {"normalised": N_("As published"), "real": N_("In bytes")},
+    "fit": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},
+    "band": {"fit": N_("Of the fit"), "prediction": N_("Of one more point")},
+    "peaks": {"fp16": "FP16 / BF16", "fp32": "FP32", "tf32": "TF32", "fp8": "FP8", "fp4": "FP4", "int8": "INT8", "fp64": "FP64"},
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the reader chose: one field for each of `PARAMS`, with its default."""
+    """What the reader chose."""
 
-    figure: str = "gap"
-    data: str = "2024"
-    hold: str = "published"
-    scale: str = "log"
-    domain: str = "all"
-    show: str = "curves"
-    unit: str = "normalised"
-    precision: str = "fp16"
-    frontier: bool = False
-    window: tuple[int, int] = (curves.FIRST_YEAR, curves.LAST_YEAR)
-    records: bool = False
-    method: str = "ols"
-    band: str = "fit"
-    extend: int = curves.LAST_YEAR
-    without: tuple[str, ...] = ()
+    figure: str = choice("gap", WORDS["figure"])
+    data: str = choice("2024", WORDS["data"])
+    hold: str = choice("published", WORDS["hold"])
+    scale: str = choice("log", WORDS["scale"])
+    domain: str = choice("all", WORDS["domain"])
+    show: str = choice("curves", WORDS["show"])
+    unit: str = choice("normalised", WORDS["unit"])
+    peaks: str = choice("fp16", WORDS["peaks"], old={"precision": None})
+    """Number format of the peaks."""
+    frontier: bool = flag(default=False)
+    window: tuple[int, int] = years(curves.FIRST_YEAR, curves.LAST_YEAR)
+    records: bool = flag(default=False)
+    fit: str = choice("ols", WORDS["fit"], old={"method": None})
+    """How a trend is fitted."""
+    band: str = choice("fit", WORDS["band"])
+    extend: int = number(curves.LAST_YEAR, curves.LAST_YEAR, 2040)
+    without: tuple[str, ...] = names()
 
     @property
     def curved(self) -> bool:
@@ -100,12 +104,12 @@ def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
         view.data,
         hold=view.hold if figure == "gap" else "published",
         unit=view.unit if figure in ("gap", "size") else "normalised",
-        precision=view.precision,
+        precision=view.peaks,
         domain=view.domain,
         frontier=view.frontier,
     )
     since, until = date(view.window[0], 1, 1), date(view.window[1], 12, 31)
-    method, interval = METHODS[view.method]
+    method, interval = METHODS[view.fit]
     result, problems = [], [] if found else [_("No point is left: choose another domain or dataset.")]
     for curve in found:
         if not curve.points:
@@ -249,7 +253,7 @@ def _ratio(fitted: Sequence[Fitted], view: View) -> tuple[tuple[Fitted, ...], tu
         return (), (_("The published points are different devices, without a ratio of their own: choose “Same precision”, or “Today”."),)
     kept = tuple(every[p.id] for p in compute.kept if p.id in every)
     left_out = tuple(every[p.id] for p in compute.left_out if p.id in every)
-    method, interval = METHODS[view.method]
+    method, interval = METHODS[view.fit]
     try:
         return (Fitted(curve, kept, left_out, domain.fit(kept, method=method, interval=interval)),), ()
     except InputError as error:
@@ -485,7 +489,7 @@ def _cards(f: Fitted) -> list[Card]:
 
 
 def _why(fitted: Sequence[Fitted], view: View) -> str:
-    robust = view.method == "theil-sen"
+    robust = view.fit == "theil-sen"
     lines = [
         _("The median of the slopes between all pairs of points, through the logarithm of each value (Theil–Sen):")
         if robust
@@ -534,7 +538,7 @@ def _how_sure(fitted: Sequence[Fitted], view: View) -> str:
     for f in fitted:
         if f.trend is None:
             continue
-        method = METHODS[view.method][0]
+        method = METHODS[view.fit][0]
         ranked = sorted(domain.influence(f.kept, method=method), key=lambda i: -abs((i.change or 1.0) - 1.0))[:3] if len(f.kept) <= 120 else []
         lines.append(
             f"- **{_(f.curve.label)}**: {units.times(f.trend.multiplier(2))}, {interval(f.trend)}, n = {f.trend.n}, R² = {f.trend.r_squared:.2f}"
@@ -642,25 +646,6 @@ def _breakdown_table() -> tuple[dict[str, object], ...]:
 def toggled(without: tuple[str, ...], point: str) -> tuple[str, ...]:
     """`without` with `point` taken out, or put back if it was out."""
     return tuple(p for p in without if p != point) if point in without else (*without, point)
-
-
-WORDS: dict[str, dict[str, str]] = {
-    "figure": {"gap": N_("The gap"), "compute": N_("Training compute"), "size": N_("Model size"), "training": N_("Training memory")},
-    "data": {"2021": N_("2021 blog"), "2024": N_("2024 paper"), "today": N_("Today")},
-    "hold": {"published": N_("Nothing"), "window": N_("Same window"), "precision": N_("Same precision")},
-    "scale": {"log": N_("Log"), "linear": N_("Linear")},
-    "domain": {
-        "all": N_("All domains"), "language": N_("Language"), "vision": N_("Vision"), "speech": N_("Speech"), "multimodal": N_("Multimodal"),
-        "recommendation": N_("Recommendation"), "image generation": N_("Image generation"), "video": N_("Video"), "biology": N_("Biology"),
-        "games": N_("Games"), "robotics": N_("Robotics"),
-    },
-    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte"), "capacity": N_("GB per TFLOP/s")},
-    "unit": {"normalised": N_("As published"), "real": N_("Per device")},
-    "unit of size": {"normalised": N_("As published"), "real": N_("In bytes")},
-    "method": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},
-    "band": {"fit": N_("Of the fit"), "prediction": N_("Of one more point")},
-    "precision": {"fp16": "FP16 / BF16", "fp32": "FP32", "tf32": "TF32", "fp8": "FP8", "fp4": "FP4", "int8": "INT8", "fp64": "FP64"},
-}  # fmt: skip
 
 
 def words(param: str) -> dict[str, str]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from wallviz import catalog
 from wallviz.i18n import _, labelled
-from wallviz.params import Param, search
 from wallviz.rooms import Answer, Entry
+from wallviz.settings import text
 
-PARAMS: tuple[Param, ...] = (search("find"),)
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page looks for."""
+
+    find: str = text(longest=100)
+    """Words, as typed."""
 
 
 def answer() -> Answer:

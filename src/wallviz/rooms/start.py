@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine import growth
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline.decode import DecodeCeiling, decode_ceiling
+from wallviz.engine.roofline.step import Step
 from wallviz.errors import InputError
 from wallviz.figures.speed import speed
 from wallviz.i18n import N_, _, bracketed, labelled, language
-from wallviz.params import Param, choice
+from wallviz.job import Job
 from wallviz.rooms import Answer, Card
+from wallviz.rooms.bound import bound, tokens_per_s
+from wallviz.rooms.footprint.estimate import estimate
 from wallviz.rooms.growth import interval, rate
+from wallviz.rooms.job import architecture, chip, chip_name, said
 
-FORMATS: dict[str, tuple[str, float]] = {"16": (N_("16 bits"), 2.0), "8": (N_("8 bits"), 1.0), "4": (N_("4 bits"), 0.5)}
-PARAMS: tuple[Param, ...] = (choice("weights", FORMATS, "16"),)
+#: Formats that the page offers, and what older links called them.
+FORMATS = {"bf16": N_("16 bits"), "fp8": N_("8 bits"), "awq-4": N_("4 bits")}
+RENAMED = {"weights": ("format", {"16": "bf16", "8": "fp8", "4": "awq-4"})}
 
 #: The claims of the landing page: role, the claim of the 2024 edition and that of 2021.
 HEADLINES = (
@@ -31,78 +34,115 @@ HEADLINES = (
 )
 
 
-def question(case: Case) -> str:
+def question(case: Job) -> str:
     """The page's title, with the chip's own bandwidth in it."""
     bandwidth = catalog.chip(case.chip).memory_bytes_per_s
     return _("How fast can {bandwidth} write?").format(bandwidth=units.si(bandwidth, "B/s")) if bandwidth else _("How fast can a chip write?")
 
 
-def answer(case: Case, view: Mapping[str, object]) -> Answer:
-    """The upper bound of one token stream on the case's chip."""
-    return _answer(case, str(view["weights"]), language())
+def answer(case: Job) -> Answer:
+    """The upper bound of the job on its chips, in the language in use: what the roofline page says of it too."""
+    return _answer(case, language())
+
+
+def formats(case: Job) -> dict[str, str]:
+    """Formats to choose from: three, and the job's own where it is another."""
+    return {id: _(name) for id, name in FORMATS.items()} | ({} if case.format in FORMATS else {case.format: said("format", case)})
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, weights: str, _language: str) -> Answer:
-    chip, model = catalog.chip(case.chip), catalog.presets()[case.model]
-    words, size = FORMATS[weights]
+def _answer(case: Job, _language: str) -> Answer:
     try:
-        ceiling = decode_ceiling(model.active_parameters, chip, bytes_per_parameter=size)
+        arch, card = architecture(case), chip(case)
+        one, need = bound(case), estimate(case)
     except InputError as error:
-        return Answer("speed", str(error), None)
-    fast = units.significant(ceiling.tokens_per_s)
-    fits = chip.memory_bytes is None or model.parameters * size <= chip.memory_bytes
-    if not fits:
-        template = _("If one {chip} could hold {model}, it would write at most {n} tokens/s at batch 1.")
-    elif ceiling.memory_tokens_per_s < ceiling.compute_tokens_per_s:
-        template = _("{chip} writes at most {n} tokens/s with {model} at batch 1: memory sets the pace, {times} below arithmetic.")
+        return Answer("speed", str(error), None, sure=_("cannot run"), trust="red")
+    memory = str(one.bound) == "bandwidth"
+    if one.phase == "train":
+        template = (
+            _("{chip} trains {model} with at most {n}: memory sets the pace, {times} below arithmetic.")
+            if memory
+            else _("{chip} trains {model} with at most {n}: arithmetic sets the pace, {times} below memory.")
+        )
+    elif one.phase == "prefill":
+        template = (
+            _("{chip} reads at most {n} with {model}: memory sets the pace, {times} below arithmetic.")
+            if memory
+            else _("{chip} reads at most {n} with {model}: arithmetic sets the pace, {times} below memory.")
+        )
     else:
-        template = _("{chip} writes at most {n} tokens/s with {model} at batch 1: arithmetic sets the pace.")
-    times = units.times(ceiling.compute_tokens_per_s / ceiling.memory_tokens_per_s)
-    sentence = template.format(chip=chip.name.partition(" (")[0], n=fast, model=model.name, times=times)
-    problems = (
-        ()
-        if fits or chip.memory_bytes is None
-        else (
-            _("These weights need {need}; one {chip} holds {have}. Several chips share both the weights and the reading.").format(
-                need=units.si(model.parameters * size, "B", 4), chip=chip.name, have=units.si(chip.memory_bytes, "B", 4)
+        template = (
+            _("{chip} writes at most {n} with {model} at batch {batch}: memory sets the pace, {times} below arithmetic.")
+            if memory
+            else _("{chip} writes at most {n} with {model} at batch {batch}: arithmetic sets the pace, {times} below memory.")
+        )
+    fits = need.verdict in ("no", "unknown")
+    if not fits:
+        template = _("If {chip} could hold {model}, they would do at most {n} at batch {batch}.")
+        if case.chips == 1:
+            template = _("If one {chip} could hold {model}, it would do at most {n} at batch {batch}.")
+    limits = ceilings(one)
+    rate = {"rate": units.significant(tokens_per_s(case, one))}
+    name = chip_name(case).partition(" (")[0]
+    sentence = template.format(
+        chip=name if case.chips == 1 else f"{case.chips:,} × {name}",
+        n=_("{rate} tokens/s per chip").format(**rate) if case.chips > 1 and not case.serves else _("{rate} tokens/s").format(**rate),
+        model=arch.name,
+        batch=f"{case.batch:,}",
+        times=units.times(max(limits.values()) / min(limits.values())),
+    )
+    problems: tuple[str, ...] = ()
+    if not fits and need.capacity_bytes is not None:
+        problems = (
+            _("It needs {need} per chip; {chip} holds {have}: the footprint page says what would make it fit.").format(
+                need=units.binary(need.total_bytes), chip=name, have=units.binary(need.capacity_bytes)
             ),
         )
-    )
     return Answer(
         name="speed",
         sentence=sentence,
-        drawing=speed(ceiling),
-        sure=_("a rule: bandwidth over weights"),
+        drawing=speed(limits["bandwidth"], limits["compute"]),
+        sure=_("a bound: never faster"),
         trust="green",
-        caption=_("Batch 1, {words} a weight, every weight read; embeddings that are only looked up and the KV cache: see the roofline.").format(
-            words=_(words)
+        caption=_("{moved} to and from memory a step, {flop}; weights {format}, context {context}").format(
+            moved=units.si(float(one.bytes), "B"),
+            flop=units.si(float(one.flop), "FLOP"),
+            format=said("format", case) if case.serves else said("precision", case),
+            context=f"{case.context:,}",
         ),
-        explain=partial(_why, chip, ceiling),
+        explain=partial(_why, one, card),
         problems=problems,
-        rows=partial(_table, ceiling),
-        sources=tuple(dict.fromkeys(one for one in (*chip.source.split(";"), *model.source.split(";")) if one)),
+        rows=partial(_table, limits),
+        sources=tuple(dict.fromkeys(source for source in card.source.split(";") if source)),
     ).with_spec()
 
 
-def _why(chip: Accelerator, ceiling: DecodeCeiling) -> str:
+def ceilings(one: Step) -> dict[str, float]:
+    """Tokens/s that each limit alone would allow: all bytes at the bandwidth, all FLOP at the peak."""
+    tokens = float(one.tokens)
+    compute_s = sum(float(timed.operation.flop) / timed.roof.peak_flop_per_s for timed in one.operations)
+    return {"bandwidth": tokens / (float(one.bytes) / one.roof.bytes_per_s), "compute": tokens / compute_s}
+
+
+def _why(one: Step, card: Accelerator) -> str:
+    moved_s = float(one.bytes) / one.roof.bytes_per_s
     return _(
-        "Every token needs every active weight once: {weights} at {bandwidth} takes {time}. Each weight is used for one multiply and one add, "
-        "{intensity} FLOP per byte, while the chip could do {ridge}. The KV cache, activations and engine overheads come on top: "
-        "this is a bound, not a forecast."
+        "Each step moves {moved}: at {bandwidth} that takes {time}. It does {intensity} FLOP with each byte, while the chip could do {ridge}. "
+        "Operations take the longer of their two times, one after another: {whole}. This is a bound, not a forecast."
     ).format(
-        weights=units.si(ceiling.weights_bytes, "B"),
-        bandwidth=units.si(chip.memory_bytes_per_s or 0.0, "B/s"),
-        time=units.si(1 / ceiling.memory_tokens_per_s, "s"),
-        intensity=units.significant(ceiling.flop_per_byte),
-        ridge=units.significant(ceiling.ridge_flop_per_byte),
+        moved=units.si(float(one.bytes), "B"),
+        bandwidth=units.si(one.roof.bytes_per_s, "B/s"),
+        time=units.duration(moved_s),
+        intensity=units.significant(float(one.arithmetic_intensity)),
+        ridge=units.significant(one.ridge),
+        whole=units.duration(float(one.time_s)),
     )
 
 
-def _table(ceiling: DecodeCeiling) -> tuple[dict[str, object], ...]:
+def _table(limits: Mapping[str, float]) -> tuple[dict[str, object], ...]:
     return (
-        {_("bound"): _("Memory"), _("tokens/s"): ceiling.memory_tokens_per_s},
-        {_("bound"): _("Arithmetic"), _("tokens/s"): ceiling.compute_tokens_per_s},
+        {_("bound"): _("Memory"), _("tokens/s"): limits["bandwidth"]},
+        {_("bound"): _("Arithmetic"), _("tokens/s"): limits["compute"]},
     )
 
 

@@ -11,22 +11,24 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from wallviz import __version__, catalog, units
-from wallviz.case import Case
 from wallviz.figures import style
 from wallviz.i18n import _, labelled, language, use
-from wallviz.params import Param
-from wallviz.rooms import Action, Answer, Card, Entry, Group, Setting
-from wallviz.ui import case as case_bar
+from wallviz.job import Job
+from wallviz.rooms import Action, Answer, Card, Entry, Group
+from wallviz.rooms.job import SETTINGS
+from wallviz.settings import of
+from wallviz.ui import job as job_bar
 from wallviz.ui import model as own_model
 from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.frame import ROOMS, language_query
-from wallviz.ui.link import Link
+from wallviz.ui.link import Link, Renamed
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
@@ -42,27 +44,32 @@ DOORS_IN_A_ROW = 4
 
 
 class Page:
-    """The page `name` of `frame.ROOMS`, with its own parameters and, on explore pages, the case bar (without what the page itself `asks`)."""
+    """The page `name` of `frame.ROOMS`: the dataclass of its own choices, and where it is about a `job` the case bar (without what it `asks`).
+
+    `renamed`: see `ui.link`.
+    """
 
     def __init__(
         self,
         name: str,
-        params: Iterable[Param] = (),
+        view: type | None = None,
         *,
-        case: bool = False,
+        job: bool = False,
         asks: Collection[str] = (),
-        question: Callable[[Case], str] | None = None,
+        renamed: Renamed = MappingProxyType({}),
+        question: Callable[[Job], str] | None = None,
     ) -> None:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
-        self.link = Link(name, params, case_bar.PARAMS if case else ())
+        self._kind = view
+        self.link = Link(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
         self._live = False
         if not self.embedded:
-            st.title(question(self.case) if question else _(self.room.question), anchor=False)
+            st.title(question(self.job) if question else _(self.room.question), anchor=False)
             if self.room.name == "start":
                 st.caption(_("wallviz explains the memory wall of AI: moving data, not arithmetic, is what AI waits for."))
-            if case and self.room.section == "explore":
-                case_bar.show(self.link, asks)
+            if job and self.room.section == "explore":
+                job_bar.show(self.link, asks)
         if self.link.problems:
             st.warning(plain(self.link.problems), icon=":material/link_off:")
 
@@ -103,14 +110,14 @@ class Page:
         return answer
 
     @property
-    def view(self) -> dict[str, Any]:
-        """The page's own choices by name."""
-        return {name: self.link.values[name] for name, (owner, _param) in self.link._params.items() if owner == self.link.page}
+    def view(self) -> Any:
+        """The page's own choices, as its dataclass."""
+        return self._kind(**{name: self.link.values[name] for name in self.link.own}) if self._kind else None
 
     @property
-    def case(self) -> Case:
-        """The case that every explore page shares."""
-        return case_bar.current(self.link)
+    def job(self) -> Job:
+        """The job that every room shares."""
+        return job_bar.current(self.link)
 
     # -- what is shown -------------------------------------------------------------------------------------------------------------
 
@@ -217,17 +224,21 @@ class Page:
         for tab, group in zip(st.tabs([group.title for group in groups]), groups, strict=True):
             with tab, st.container(horizontal=True, vertical_alignment="bottom"):
                 for setting in group.settings:
-                    self._setting(setting)
+                    self.ask(setting.name, chosen=group.chosen)
 
-    def _setting(self, setting: Setting) -> None:
-        if len(setting.options) > FEW:
-            self.select(setting.name, setting.label, setting.options)
-        elif setting.options:
-            self.pick(setting.name, setting.label, setting.options)
+    def ask(self, name: str, label: str = "", *, chosen: Any = None, step: int = 1, width: int | None = None) -> None:
+        """The widget that a setting calls for, under its own label or another; `chosen` is the dataclass on which its options depend."""
+        setting = self.link.setting(name)
+        label, options = label or _(setting.label), setting.options(chosen)
+        wide: dict[str, Any] = {} if width is None else {"width": width}
+        if len(options) > FEW:
+            self.select(name, label, options, **wide)
+        elif options:
+            self.pick(name, label, options)
         elif setting.high:
-            self.number(setting.name, setting.label, setting.low, setting.high)
+            self.number(name, label, setting.low, setting.high, step=step, **wide)
         else:
-            self.toggle(setting.name, setting.label)
+            self.toggle(name, label)
 
     def own_model(self, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
         """Asks for a model of the reader's own and keeps it, packed, in parameter `name`."""
@@ -284,7 +295,7 @@ class Page:
                         room.file,
                         label=f"**{_(room.title)}**",
                         icon=room.icon,
-                        query_params={**language_query(), **self.link.query(["case"])},
+                        query_params={**language_query(), **self.link.query(job_alone=True)},
                         help="",
                     )
                     st.caption(_(room.help))
@@ -315,7 +326,7 @@ class Page:
             return
         target = ROOMS[room]
         with self._more:
-            carried = {**language_query(), **self.link.query(["case"]), **({"chip": chip} if chip else {})}
+            carried = {**language_query(), **self.link.query(job_alone=True), **({"chip": chip} if chip else {})}
             st.page_link(target.file, label=labelled(_("Next"), why), icon=target.icon, query_params=carried)
 
     def on(self, rooms: Mapping[str, Mapping[str, str]], title: str, chip: str) -> None:
@@ -327,7 +338,7 @@ class Page:
             with st.container(horizontal=True, key=f"{self.room.name}_on"):
                 for room, extra in rooms.items():
                     there = ROOMS[room]
-                    carried = {**language_query(), **self.link.query(["case"]), "chip": chip, **extra}
+                    carried = {**language_query(), **self.link.query(job_alone=True), "chip": chip, **extra}
                     st.page_link(there.file, label=_(there.title), icon=there.icon, query_params=carried, width="content")
 
     def publish(self) -> None:

@@ -145,7 +145,7 @@ def warm_up() -> None:
     from streamlit.runtime.pages_manager import PagesManager
 
     from wallviz import curves, i18n
-    from wallviz.case import Case
+    from wallviz.job import Job
     from wallviz.rooms import footprint
 
     # Streamlit learns only from the first st.navigation that pages/ is not the old automatic folder; until then a deep link runs
@@ -155,7 +155,7 @@ def warm_up() -> None:
     for language in i18n.LANGUAGES:
         i18n.catalog(language)
     curves.warm_up()
-    footprint.answer(Case(), footprint.View())
+    footprint.answer(Job(), footprint.View())
     gc.collect()
     gc.freeze()
 

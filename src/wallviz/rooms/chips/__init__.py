@@ -9,17 +9,17 @@ from functools import lru_cache, partial
 import orjson
 
 from wallviz import __version__, catalog, units
-from wallviz.case import Case
 from wallviz.engine.hardware import PRECISIONS, Accelerator
 from wallviz.figures import chips as figures
 from wallviz.figures import hierarchy as bar_figures
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, bracketed, labelled, language, listing
+from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.chips.metrics import (
     METRICS,
-    PARAMS,
     PEAKS,
+    RENAMED,
     SHORTLISTS,
     Column,
     Metric,
@@ -31,23 +31,23 @@ from wallviz.rooms.chips.metrics import (
     prices,
     rate,
     single_source,
-    words,
     work,
 )
+from wallviz.rooms.job import model_name
 
-__all__ = ["METRICS", "PARAMS", "View", "answer", "chip_names", "document", "groups", "prices", "rows", "side_by_side", "words"]
+__all__ = ["METRICS", "RENAMED", "View", "answer", "chip_names", "document", "groups", "prices", "rows", "side_by_side"]
 
 #: Colour by role in bars: `figures.hierarchy` names its groups by transfer.
 _GROUPS = {"memory": "chip", "bandwidth": "memory", "network": "peers", "compute": "compute", "reference": "storage"}
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, view, language())
 
 
 @lru_cache(maxsize=256)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     columns, problems = compared(case, view)
     if not columns:
         return Answer("chips", _("No chip is left to compare: choose some."), None, actions=shortlists(), problems=problems)
@@ -96,7 +96,7 @@ def _best(columns: Sequence[Column], view: View, id: str) -> tuple[Column, float
     return (max if metric.best else min)(found, key=lambda one: one[1])
 
 
-def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
+def _sentence(case: Job, view: View, columns: Sequence[Column]) -> str:
     if view.show != "plane":
         metric, best = METRICS[view.show], _best(columns, view, view.show)
         if best is None:
@@ -124,7 +124,7 @@ def _sentence(case: Case, view: View, columns: Sequence[Column]) -> str:
         )
     if memory:
         return _("{large} holds most, {bytes}; none of these is known to serve {model}.").format(
-            large=short(memory[0].chip), bytes=units.si(memory[1], "B"), model=catalog.presets()[case.model].name
+            large=short(memory[0].chip), bytes=units.si(memory[1], "B"), model=model_name(case)
         )
     return _("No source gives the memory of these chips: choose others.")
 
@@ -142,14 +142,14 @@ _TRAINS = (
 )
 
 
-def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
+def _mine(case: Job, view: View, columns: Sequence[Column]) -> str | None:
     """What the reader's own chip does beside the others; None where it is not among them, or serves best itself."""
     own = next((column for column in columns if column.chip.id == case.chip), None)
     if own is None or own.served is None:
         return None
     serves = case.job == "infer"
     nobody, others, known = _SERVES if serves else _TRAINS
-    said = {"own": short(own.chip), "model": catalog.presets()[case.model].name, "n": f"{case.chips:,}", "bytes": units.si(own.served.bytes, "B")}
+    said = {"own": short(own.chip), "model": model_name(case), "n": f"{case.chips:,}", "bytes": units.si(own.served.bytes, "B")}
     fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if fastest is None:
         return None if serves and own.served.fits is not False else _(nobody).format(**said)
@@ -162,7 +162,7 @@ def _mine(case: Case, view: View, columns: Sequence[Column]) -> str | None:
     return _(known).format(**said, large=short(memory[0].chip), most=units.si(memory[1], "B"))
 
 
-def _of_one_chip(case: Case) -> tuple[str, ...]:
+def _of_one_chip(case: Job) -> tuple[str, ...]:
     """What is compared where the case is more than one chip that serves."""
     if case.job != "infer":
         return (_("Compared is one chip of {n}, its links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
@@ -171,7 +171,7 @@ def _of_one_chip(case: Case) -> tuple[str, ...]:
     return ()
 
 
-def _drawn(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _drawn(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     if view.show == "plane":
         return _plane(case, columns, view)
     metric = METRICS[view.show]
@@ -208,7 +208,7 @@ def _value(metric: Metric, column: Column, value: float, view: View) -> str:
 LIMITS = {"memory": N_("memory is full"), "tpot": N_("reading the weights"), "compute": N_("arithmetic"), "ttft": N_("reading the prompt")}
 
 
-def _plane(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _plane(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     spots = [
         figures.Spot(
             column.chip.id,
@@ -216,8 +216,8 @@ def _plane(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing |
             column.chip.release_date.year,
             column.chip.memory_bytes,
             column.chip.memory_bytes_per_s,
-            column.chip.peak(view.precision),
-            bool({"memory_bytes", "memory_bytes_per_s", PRECISIONS[view.precision]} & column.chip.single_source),
+            column.chip.peak(view.peaks),
+            bool({"memory_bytes", "memory_bytes_per_s", PRECISIONS[view.peaks]} & column.chip.single_source),
             _("one source alone") if column.chip.single_source else _("data sheet"),
             "; ".join(catalog.sources()[s].title for s in column.chip.source.split(";")[:3] if s),
             own=column.chip.id == case.chip,
@@ -233,7 +233,7 @@ def _plane(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing |
     return (
         figures.plane(
             spots,
-            name=_("Memory bandwidth · circles grow with peak {precision}").format(precision=view.precision.upper()),
+            name=_("Memory bandwidth · circles grow with peak {precision}").format(precision=view.peaks.upper()),
             across=_("Memory of one chip"),
             every=_("all of it read in {time}"),
             log=view.scale == "log",
@@ -244,23 +244,21 @@ def _plane(case: Case, columns: Sequence[Column], view: View) -> tuple[Drawing |
     )
 
 
-def _need(case: Case, columns: Sequence[Column]) -> tuple[str, float] | None:
+def _need(case: Job, columns: Sequence[Column]) -> tuple[str, float] | None:
     """What the case takes on one chip, in words and bytes; None where it cannot be served."""
     served = next((column.served for column in columns if column.served), None)
     if served is None:
         return None
     if case.job != "infer":
-        words = _("states of {model} over {n}: {bytes} each").format(
-            model=catalog.presets()[case.model].name, n=f"{case.chips:,}", bytes=units.si(served.bytes, "B")
-        )
+        words = _("states of {model} over {n}: {bytes} each").format(model=model_name(case), n=f"{case.chips:,}", bytes=units.si(served.bytes, "B"))
         return words, served.bytes
-    return _("{model} needs {bytes}").format(model=catalog.presets()[case.model].name, bytes=units.si(served.bytes, "B")), served.bytes
+    return _("{model} needs {bytes}").format(model=model_name(case), bytes=units.si(served.bytes, "B")), served.bytes
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------------------
 
 
-def rows(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
+def rows(case: Job, view: View) -> tuple[Mapping[str, object], ...]:
     """One row a chip, every figure in base units."""
     columns, _problems = compared(case, view)
     return tuple(
@@ -288,7 +286,7 @@ def rows(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
     )
 
 
-def side_by_side(case: Case, view: View) -> tuple[Mapping[str, object], ...]:
+def side_by_side(case: Job, view: View) -> tuple[Mapping[str, object], ...]:
     """The comparison as it is read: a line for each figure, a column for each chip; a star where one source alone says it."""
     columns, _problems = compared(case, view)
     heads = [short(column.chip) for column in columns]
@@ -340,7 +338,7 @@ def _cell(value: float | None, said: Callable[[float], str], single: bool) -> st
     return "–" if value is None else said(value) + (" *" if single else "")
 
 
-def _why(case: Case, view: View, columns: Sequence[Column]) -> str:
+def _why(case: Job, view: View, columns: Sequence[Column]) -> str:
     first = next((c for c in columns if c.served and c.dense and c.asked.job == "infer"), None)
     lines = [
         _("**tokens/s** is the roofline's bound of one decoding step of your case; **tokens per joule** divides it by the data sheet's power.")
@@ -362,7 +360,7 @@ def _why(case: Case, view: View, columns: Sequence[Column]) -> str:
                 _(
                     "{model} takes {bytes}; a token {tpot} (target {tpot_target}), the first {ttft} (target {ttft_target}); {power}, {rate} tokens/s."
                 ).format(
-                    model=catalog.presets()[case.model].name,
+                    model=model_name(case),
                     bytes=units.binary(first.served.bytes),
                     tpot=units.si(first.served.tpot_s, "s"),
                     tpot_target=units.si(asked.tpot_s, "s"),
@@ -374,8 +372,8 @@ def _why(case: Case, view: View, columns: Sequence[Column]) -> str:
             ),
             "",
             _("The most parameters at {weights}, {bytes} a weight: {largest}; the limit is {limit}.").format(
-                weights=view.weights,
-                bytes=units.significant(bytes_per_weight(view.weights)),
+                weights=case.format,
+                bytes=units.significant(bytes_per_weight(case.format)),
                 largest=units.count(float(first.dense.parameters)),
                 limit=_(LIMITS[str(first.dense.bound)]),
             ),
@@ -420,7 +418,7 @@ def _how_sure(columns: Sequence[Column]) -> str:
     return "\n".join(lines)
 
 
-def document(case: Case, view: View) -> str:
+def document(case: Job, view: View) -> str:
     """Everything that the page shows as JSON, in base units."""
     found = answer(case, view)
     return orjson.dumps(

@@ -9,17 +9,17 @@ from functools import cache, lru_cache
 from math import isfinite
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine import rating
 from wallviz.engine.hardware import PRECISIONS, Accelerator
-from wallviz.engine.memory import quantization
 from wallviz.engine.rating import Served, Work
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
+from wallviz.job import Job
 from wallviz.machine import own as own_machine
-from wallviz.params import Param, choice, names, number, text
-from wallviz.rooms import Group, Setting
+from wallviz.rooms import Group, grouped
+from wallviz.rooms.job import architecture
+from wallviz.settings import choice, names, number, text
 
 DEFAULT = ("h100-sxm5", "h200-sxm", "b200-sxm", "instinct-mi300x", "h20", "ascend-910c", "geforce-rtx-4090")
 MOST = 12
@@ -45,24 +45,6 @@ SHORTLISTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("geforce-rtx-4090", "geforce-rtx-5090", "rtx-pro-6000-blackwell", "gb10", "radeon-rx-7900-xtx", "apple-m4-max", "apple-m3-ultra"),
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the reader chose beside the case."""
-
-    compare: tuple[str, ...] = ()
-    """Ids of chips; `DEFAULT` where none are chosen."""
-    show: str = "plane"
-    precision: str = "fp16"
-    weights: str = "bf16"
-    scale: str = "log"
-    ttft: int = 2000
-    """Milliseconds."""
-    tpot: int = 50
-    """Milliseconds."""
-    prices: str = ""
-    """What the reader pays, as typed: ``H100 25000, H20 12000``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +86,7 @@ def _tokens(column: Column, _view: View) -> float | None:
 
 
 def _peak(column: Column, view: View) -> float | None:
-    return column.chip.peak(view.precision)
+    return column.chip.peak(view.peaks)
 
 
 def _largest_parameters(column: Column, _view: View) -> float | None:
@@ -160,7 +142,7 @@ METRICS: dict[str, Metric] = {
     "bandwidth": Metric(N_("Memory bandwidth"), _of(BANDWIDTH), rate("B/s"), "bandwidth", "bytes_per_s", (BANDWIDTH,)),
     "peak": Metric(N_("Peak at the chosen format"), _peak, rate("FLOP/s"), "compute", "flop_per_s", at_precision=True),
     "ridge": Metric(
-        N_("Ridge, FLOP per byte"), lambda column, view: column.chip.ridge(view.precision), _plain, "compute",
+        N_("Ridge, FLOP per byte"), lambda column, view: column.chip.ridge(view.peaks), _plain, "compute",
         attributes=(BANDWIDTH,), best=False, at_precision=True,
     ),
     "link": Metric(N_("Links to peers, one way"), _of("interconnect_bytes_per_s"), rate("B/s"), "network", "bytes_per_s", (LINK,)),
@@ -176,31 +158,29 @@ METRICS: dict[str, Metric] = {
 
 def single_source(chip: Accelerator, metric: Metric, view: View) -> bool:
     """Whether a figure behind the metric has one source alone."""
-    return bool({*metric.attributes, *([PRECISIONS[view.precision]] if metric.at_precision else [])} & chip.single_source)
+    return bool({*metric.attributes, *([PRECISIONS[view.peaks]] if metric.at_precision else [])} & chip.single_source)
 
 
-FIGURES = ("plane", *METRICS)
-PARAMS: tuple[Param, ...] = (
-    names("compare", limit=MOST),
-    choice("show", FIGURES, "plane"),
-    choice("precision", PEAKS, "fp16"),
-    choice("weights", WEIGHTS, "bf16"),
-    choice("scale", ("log", "linear"), "log"),
-    number("ttft", 2000, 1, 600_000),
-    number("tpot", 50, 1, 60_000),
-    text("prices", longest=600),
-)
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the page compares."""
+
+    compare: tuple[str, ...] = names(limit=MOST)
+    """Ids of chips; `DEFAULT` where none are chosen."""
+    show: str = choice("plane", {"plane": N_("Memory against bandwidth"), **{id: metric.name for id, metric in METRICS.items()}}, N_("Compare by"))
+    peaks: str = choice("fp16", {name: name.upper() for name in PEAKS}, N_("Peak at"), old={"precision": None})
+    """Number format of the peaks."""
+    scale: str = choice("log", {"log": N_("Log"), "linear": N_("Linear")}, N_("Scale"))
+    ttft: int = number(2000, 1, 600_000, N_("First token within (ms)"))
+    """Milliseconds."""
+    tpot: int = number(50, 1, 60_000, N_("Each token within (ms)"))
+    """Milliseconds."""
+    prices: str = text(longest=600)
+    """What the reader pays, as typed: ``H100 25000, H20 12000``."""
 
 
-def words(param: str) -> dict[str, str]:
-    """The options of choice `param`, by id, in the language in use."""
-    if param == "show":
-        return {"plane": _("Memory against bandwidth")} | {id: _(metric.name) for id, metric in METRICS.items()}
-    if param == "scale":
-        return {"log": _("Log"), "linear": _("Linear")}
-    if param == "precision":
-        return {name: name.upper() for name in PEAKS}
-    return {name: name.removeprefix(quantization.GGUF).upper() for name in WEIGHTS}
+#: What older links called the format of the weights.
+RENAMED = {"weights": ("format", {name: name for name in WEIGHTS})}
 
 
 def chip_names() -> dict[str, str]:
@@ -208,14 +188,9 @@ def chip_names() -> dict[str, str]:
     return {id: chip.name for id, chip in sorted(catalog.chips().items(), key=lambda one: one[1].release_date, reverse=True)}
 
 
-def groups() -> tuple[Group, ...]:
+def groups(view: View) -> tuple[Group, ...]:
     """The expert's settings."""
-    return (
-        Group(
-            _("Targets"), (Setting("ttft", _("First token within (ms)"), {}, 1, 600_000), Setting("tpot", _("Each token within (ms)"), {}, 1, 60_000))
-        ),
-        Group(_("Figure"), (Setting("precision", _("Peak at"), words("precision")), Setting("scale", _("Scale"), words("scale")))),
-    )
+    return grouped(view, {_("Targets"): ("ttft", "tpot"), _("Figure"): ("peaks", "scale")})
 
 
 @cache
@@ -223,9 +198,9 @@ def _architectures() -> Mapping[str, Architecture]:
     return {id: catalog.architecture(id) for id in catalog.presets()}
 
 
-def work(case: Case, view: View) -> Work:
+def work(case: Job, view: View) -> Work:
     """What has to be served."""
-    return Work(case.batch, case.context, view.weights, "bf16", view.ttft / 1e3, view.tpot / 1e3, case.job, case.chips)
+    return Work(case.batch, case.context, case.format, case.kv, view.ttft / 1e3, view.tpot / 1e3, case.job, case.chips)
 
 
 def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -251,7 +226,7 @@ def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
     return found, tuple(problems)
 
 
-def compared(case: Case, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+def compared(case: Job, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """The chips of the view, the case's own first among the chosen where none are, and what could not be used."""
     chosen = view.compare or tuple(dict.fromkeys((case.chip, *DEFAULT)))
     costs, problems = prices(view.prices)
@@ -263,14 +238,14 @@ def compared(case: Case, view: View) -> tuple[tuple[Column, ...], tuple[str, ...
             strangers.append(id[:40])
     if strangers:
         problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=", ".join(strangers[:5])))
-    return tuple(_column(chip, case.model, work(case, view), view.precision, costs.get(chip.id)) for chip in found), problems
+    return tuple(_column(chip, architecture(case), work(case, view), view.peaks, costs.get(chip.id)) for chip in found), problems
 
 
 @lru_cache(maxsize=4096)
-def _column(chip: Accelerator, model: str, asked: Work, precision: str, price: float | None) -> Column:
+def _column(chip: Accelerator, arch: Architecture, asked: Work, precision: str, price: float | None) -> Column:
     served, reason = None, ""
     try:
-        served = rating.served(catalog.architecture(model), chip, asked)
+        served = rating.served(arch, chip, asked)
     except InputError as error:
         reason = str(error)
     peak = chip.peak("fp16") or chip.peak("fp32")

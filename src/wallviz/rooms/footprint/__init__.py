@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from wallviz import units
-from wallviz.case import Case
 from wallviz.engine.memory import solve
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
@@ -19,13 +18,14 @@ from wallviz.engine.memory.terms import worded
 from wallviz.errors import InputError
 from wallviz.figures import footprint as figures
 from wallviz.i18n import N_, _, labelled, language
-from wallviz.rooms import Action, Answer, growth
-from wallviz.rooms.case import job_names
-from wallviz.rooms.footprint import choices, doubt, own
-from wallviz.rooms.footprint.choices import PARAMS, View, groups, label, pack, said, unpack, words
+from wallviz.job import SETTINGS, Job, serving_split
+from wallviz.rooms import Action, Answer, growth, own_model
+from wallviz.rooms.footprint import doubt
+from wallviz.rooms.footprint.choices import View
 from wallviz.rooms.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.rooms.job import job_names, label, said, unpack
 
-__all__ = ["PARAMS", "View", "answer", "assumptions", "compared", "estimate", "groups", "label", "miss", "own_name", "pack", "pick", "terms", "words"]
+__all__ = ["View", "answer", "assumptions", "compared", "estimate", "miss", "pick", "terms"]
 
 #: Where the formulas and the measured runs come from, by job.
 SOURCES = {
@@ -43,7 +43,7 @@ VERDICTS = {
 PHASE_NAMES = {"loss_backward": N_("Loss"), "end_of_backward": N_("Backward pass, at its end"), "optimizer_step": N_("Optimizer step")}
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, _only_what_counts(view), language())
 
@@ -55,18 +55,18 @@ def _only_what_counts(view: View) -> View:
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     if view.show == "article":
         back = Action(_("Back to your own case"), _("The figure of the model that is chosen below"), {"show": "bar"})
         return replace(growth.answer(growth.View(figure="training")), name="footprint", actions=(back,))
     try:
-        now = estimate(case, view)
+        now = estimate(case)
     except InputError as error:
-        return Answer("footprint", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case, view))
+        return Answer("footprint", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case))
     kept, problems = _other(view)
-    found = fixes(case, view)
+    found = fixes(case)
     trust, verdict = VERDICTS[now.verdict]
-    drawing, rows = _drawn(now, found, kept)
+    drawing, rows = _drawn(now, view, found, kept)
     return Answer(
         name="footprint",
         sentence=_sentence(now, found),
@@ -87,22 +87,22 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
 SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "replicas")
 
 
-def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
+def _ways_out(case: Job) -> tuple[Action, ...]:
     """Changes after which the case can run: fewer chips, or no parallelism of its own."""
     found = []
     for chips in (2**n for n in range(12, -1, -1) if 2**n < case.chips):
-        if _runs(replace(case, chips=chips), view):
+        if _runs(replace(case, chips=chips)):
             found.append(Action(_("Use {n} chips").format(n=f"{chips:,}"), _("The most below yours that share it evenly"), {"chips": chips}))
             break
-    alone: dict[str, Any] = dict.fromkeys(SPLITS, 1)
-    if any(getattr(view, name) != 1 for name in SPLITS) and _runs(case, replace(view, **alone)):
+    alone: dict[str, Any] = {name: SETTINGS[name].default for name in SPLITS}
+    if any(getattr(case, name) != alone[name] for name in SPLITS) and _runs(replace(case, **alone)):
         found.append(Action(_("Set the parallelism back to 1"), _("Tensor, pipeline, context and expert parallelism"), alone))
     return tuple(found)
 
 
-def _runs(case: Case, view: View) -> bool:
+def _runs(case: Job) -> bool:
     try:
-        estimate(case, view)
+        estimate(case)
     except InputError:
         return False
     return True
@@ -113,7 +113,7 @@ def _other(view: View) -> tuple[Estimate | None, tuple[str, ...]]:
     if not view.against:
         return None, ()
     try:
-        return estimate(*unpack(view.against)), ()
+        return estimate(unpack(view.against)), ()
     except InputError as error:
         return None, (str(error),)
 
@@ -128,7 +128,7 @@ def _problems(now: Estimate) -> list[str]:
         )
     if now.capacity_bytes is None:
         said_so.append(_("No memory of its own is listed for {chip}: choose another chip to see what fits.").format(chip=now.chip.name))
-    if now.view.config and not own.fits_link(now.view.config):
+    if now.case.config and not own_model.fits_link(now.case.config):
         said_so.append(_("This model is too large for a link: it stays here until you close the page; share its config.json beside the link."))
     if isinstance(now.result, Serving) and now.result.max_concurrency_reason and now.capacity_bytes is not None:
         said_so.append(_(now.result.max_concurrency_reason))
@@ -207,23 +207,23 @@ def _caption(now: Estimate) -> str:
         found.append(_("host memory {bytes} per GPU").format(bytes=units.binary(host)) if host else _("no host memory"))
     else:
         found.append(_("{bytes} of KV cache per token").format(bytes=units.binary(now.result.kv_bytes_per_token)))
-        if now.view.replicas > 1:
+        if (copies := serving_split(now.case, now.arch)["replicas"]) > 1:
             split = _("{n} replicas of {gpus} GPUs, each with a batch of its own")
-            found.append(split.format(n=f"{now.view.replicas:,}", gpus=f"{now.gpus // now.view.replicas:,}"))
+            found.append(split.format(n=f"{copies:,}", gpus=f"{now.gpus // copies:,}"))
     return " · ".join(found)
 
 
 # -- the figures -------------------------------------------------------------------------------------------------------------------
 
 
-def _drawn(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> tuple[Any, Any]:
+def _drawn(now: Estimate, view: View, found: tuple[Fix, ...], kept: Estimate | None) -> tuple[Any, Any]:
     """The figure of the view, and what makes the rows of its table."""
-    if now.view.show == "map":
-        grid = work_map(now) if now.view.across == "work" else layout_map(now)
-        return _heat(now, grid), partial(_map_table, grid)
-    rows = _phases(now) if now.view.show == "timeline" else _bars(now, found, kept)
-    name = _("GiB per GPU at each moment") if now.view.show == "timeline" else _("GiB per GPU at the peak")
-    drawing = figures.stack(rows, name=name, capacity=_line(now), revision=f"{now.view.show}-{now.case.job}")
+    if view.show == "map":
+        grid = work_map(now) if view.across == "work" else layout_map(now)
+        return _heat(now, view, grid), partial(_map_table, grid)
+    rows = _phases(now) if view.show == "timeline" else _bars(now, found, kept)
+    name = _("GiB per GPU at each moment") if view.show == "timeline" else _("GiB per GPU at the peak")
+    drawing = figures.stack(rows, name=name, capacity=_line(now), revision=f"{view.show}-{now.case.job}")
     return drawing, partial(_table, tuple(rows))
 
 
@@ -233,7 +233,7 @@ def _line(now: Estimate) -> tuple[str, float] | None:
     return labelled(now.chip.name.partition(" (")[0], units.binary(now.capacity_bytes)), now.capacity_bytes
 
 
-def title(case: Case, name: str) -> str:
+def title(case: Job, name: str) -> str:
     """A case in a few words."""
     return _("{job} {model}, batch {batch} × {context} tokens").format(
         job=job_names()[case.job], model=name, batch=f"{case.batch:,}", context=f"{case.context:,}"
@@ -266,8 +266,8 @@ def _with_order(held: Mapping[str, float]) -> dict[str, float]:
     return {part: held.get(part, 0.0) for part in figures.PARTS}
 
 
-def _heat(now: Estimate, grid: Map) -> Any:
-    where = {name: getattr(now.case if hasattr(now.case, name) else now.view, name) for name in (grid.row, grid.column)}
+def _heat(now: Estimate, view: View, grid: Map) -> Any:
+    where = {name: getattr(now.case, name) for name in (grid.row, grid.column)}
     where["chips"] = now.gpus
     here = (grid.rows.index(where[grid.row]), grid.columns.index(where[grid.column])) if _inside(grid, where) else None
     columns = tuple(_tick(grid.column, value) for value in grid.columns)
@@ -280,7 +280,7 @@ def _heat(now: Estimate, grid: Map) -> Any:
         name=name,
         across=label(grid.column),
         capacity=_line(now),
-        revision=f"map-{now.view.across}-{now.case.job}",
+        revision=f"map-{view.across}-{now.case.job}",
     )
 
 
@@ -337,12 +337,12 @@ def _map_table(grid: Map) -> tuple[dict[str, object], ...]:
     )
 
 
-def terms(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def terms(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """The table of terms: what, the formula in the field's notation, the same with the reader's numbers, the bytes in both units, the source."""
     if view.show == "article":
         return ()
     try:
-        now = estimate(case, view)
+        now = estimate(case)
     except InputError:
         return ()
     return tuple(
@@ -358,54 +358,37 @@ def terms(case: Case, view: View) -> tuple[dict[str, object], ...]:
     )
 
 
-def miss(case: Case, view: View) -> str:
+def miss(case: Job, view: View) -> str:
     """How far the prediction is from what the reader's run reported; empty where nothing was typed or nothing can run."""
     try:
-        return doubt.miss(estimate(case, view))
+        return doubt.miss(estimate(case), view)
     except InputError:
         return ""
 
 
-def assumptions(case: Case, view: View) -> tuple[str, ...]:
+def assumptions(case: Job) -> tuple[str, ...]:
     """What the model's file does not say and had to be assumed; a sentence may quote that file."""
     try:
-        return estimate(case, view).arch.assumptions
+        return estimate(case).arch.assumptions
     except InputError:
         return ()
 
 
-def own_name(view: View) -> str:
-    """The name of the reader's own model."""
-    try:
-        return own.read(view.config).name
-    except InputError:
-        return _("cannot be read")
-
-
-def compared(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def compared(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """The kept configuration and this one side by side: the settings that differ, then the bytes of each part; empty where none is kept."""
     if not view.against:
         return ()
     try:
-        other_case, other_view = unpack(view.against)
-        now, kept = estimate(case, view), estimate(other_case, other_view)
+        other = unpack(view.against)
+        now, kept = estimate(case), estimate(other)
     except InputError:
         return ()
-    here, there = choices.settings(case, view), choices.settings(other_case, other_view)
     first, second, what = _("kept"), _("now"), _("what")
     rows: list[dict[str, object]] = [
-        {what: label(name), first: _said(name, there[name], kept), second: _said(name, here[name], now)} for name in here if here[name] != there[name]
+        {what: label(name), first: said(name, other), second: said(name, case)} for name in SETTINGS if getattr(case, name) != getattr(other, name)
     ]
     every = [part for part in figures.PARTS if now.parts.get(part) or kept.parts.get(part)]
     rows += [{what: figures.part_name(p), first: units.binary(kept.parts.get(p, 0.0)), second: units.binary(now.parts.get(p, 0.0))} for p in every]
     rows.append({what: _("in all, per GPU"), first: " = ".join(figures.both(kept.total_bytes)), second: " = ".join(figures.both(now.total_bytes))})
     rows.append({what: _("runs out of memory"), first: _(VERDICTS[kept.verdict][1]), second: _(VERDICTS[now.verdict][1])})
     return tuple(rows)
-
-
-def _said(name: str, value: object, found: Estimate) -> str:
-    if name == "config":
-        return found.arch.name if value else "–"
-    if name == "chip":
-        return found.chip.name
-    return found.arch.name if name == "model" else said(name, value)

@@ -9,6 +9,7 @@ from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.figures.footprint import both, part_name
 from wallviz.i18n import N_, _, followed, labelled
+from wallviz.rooms.footprint.choices import View
 from wallviz.rooms.footprint.estimate import Estimate
 
 MIB = 2**20
@@ -80,11 +81,11 @@ def predicted_bytes(now: Estimate, meter: str) -> float:
     }[meter]
 
 
-def miss(now: Estimate) -> str:
+def miss(now: Estimate, view: View) -> str:
     """How far the prediction is from what the reader's run reported, as a sentence; empty where nothing was typed."""
-    if now.view.reported is None:
+    if view.reported is None:
         return ""
-    predicted, reported = predicted_bytes(now, now.view.meter), float(now.view.reported * MIB)
+    predicted, reported = predicted_bytes(now, view.meter), float(view.reported * MIB)
     off = predicted / reported - 1.0
     template = (
         _("Predicted {predicted}, reported {reported}: off by {off} %, within the error band of ±{band} %.")

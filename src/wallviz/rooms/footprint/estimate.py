@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from wallviz import catalog
-from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import explain, solve
 from wallviz.engine.memory.peak import PHASES, Training, train
-from wallviz.engine.memory.run import FIELDS, Run
+from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.serve import Serving, infer
 from wallviz.engine.memory.terms import Quantity, Term
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
-from wallviz.rooms.footprint import own
-from wallviz.rooms.footprint.choices import DENSE, PRESET, View
+from wallviz.job import PRESET, Job, serving_options, serving_split, training_run, world
+from wallviz.rooms.job import architecture, chip
 
 GPUS = tuple(2**n for n in range(1, 13))
 """Data parallel ranks that the last resort, sharding everything and recomputing every layer, is tried on."""
@@ -53,8 +52,7 @@ class Fix:
 class Estimate:
     """What one GPU needs for a case, by part, against what it holds."""
 
-    case: Case
-    view: View
+    case: Job
     arch: Architecture
     chip: Accelerator
     gpus: int
@@ -109,8 +107,8 @@ class Estimate:
     def at_contexts(self) -> dict[int, dict[str, float]]:
         """Serving: what one GPU needs as the sequences grow to the case's context."""
         lengths = sorted({max(1, self.case.context * share // 8) for share in (1, 2, 4, 8)})
-        options = serving_options(self.case, self.view)
-        prompt, prefix = self.view.prompt or self.case.context, self.view.prefix
+        options = serving_options(self.case, self.arch)
+        prompt, prefix = self.case.prompt or self.case.context, self.case.prefix
         return {n: parts(infer(self.arch, **options | {"context": n, "prompt": min(prompt, n), "prefix": min(prefix, n - 1)})) for n in lengths}
 
 
@@ -131,68 +129,24 @@ def _overheads(result: Training) -> dict[str, float]:
 
 
 @lru_cache(maxsize=512)
-def estimate(case: Case, view: View) -> Estimate:
-    """The numbers of `case` as `view` says; raises InputError, one sentence, for what cannot run."""
-    arch = own.read(view.config) if view.config else catalog.architecture(case.model)
-    chip = catalog.chip(case.chip)
-    if case.job == "infer":
-        options = serving_options(case, view)
-        gpus = options["tensor_parallel"] * options["pipeline_parallel"] * view.replicas
-        return Estimate(case, view, arch, chip, gpus, infer(arch, **options, hardware_bytes=chip.memory_bytes), chip.memory_bytes)
-    run = training_run(case, view)
-    return Estimate(case, view, arch, chip, world(run), train(arch, run), chip.memory_bytes)
-
-
-def world(run: Run) -> int:
-    """How many GPUs `run` takes: t·p·c·N_d."""
-    return int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel * run.data_parallel)
-
-
-def training_run(case: Case, view: View) -> Run:
-    """The run that a case and a view describe; the case's chips beyond its parallelism are data parallel ranks."""
-    names = [name for name in FIELDS if hasattr(view, name)]
-    chosen: dict[str, Any] = {name: None if (value := getattr(view, name)) == PRESET else value for name in names}
-    chosen["method"] = view.method if case.job == "finetune" else "full"
-    run = Run(micro_batch=case.batch, sequence=case.context, **chosen)
-    return run if case.chips < world(run) else solve.on_gpus(run, case.chips)
-
-
-def serving_options(case: Case, view: View) -> dict[str, Any]:
-    """The same for serving: the case's chips are tensor parallel ranks, beside what the pipeline and the replicas take."""
-    apart = view.pipeline_parallel * view.replicas
-    if case.chips % apart and case.chips > apart:
-        raise InputError(
-            N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."),
-            count=case.chips,
-            world=apart,
-        )
-    return {
-        "batch": case.batch,
-        "context": case.context,
-        "weights": view.format,
-        "kv": view.kv,
-        "tensor_parallel": max(1, case.chips // apart),
-        "pipeline_parallel": view.pipeline_parallel,
-        "utilization": view.utilization / 100,
-        "block": view.block,
-        "prompt": view.prompt,
-        "prefix": view.prefix,
-        "encoder_context": view.encoder_context,
-        "engine": view.engine,
-        "chunk": view.chunk,
-        "sparsity": None if view.sparsity == DENSE else view.sparsity,
-        "graphs": view.graphs,
-        "imatrix": view.imatrix,
-    }
+def estimate(case: Job) -> Estimate:
+    """The numbers of a job; raises InputError, one sentence, for what cannot run."""
+    arch, card = architecture(case), chip(case)
+    if case.serves:
+        split = serving_split(case, arch)
+        gpus = prod(split.values())
+        return Estimate(case, arch, card, gpus, infer(arch, **serving_options(case, arch), hardware_bytes=card.memory_bytes), card.memory_bytes)
+    run = training_run(case)
+    return Estimate(case, arch, card, world(run), train(arch, run), card.memory_bytes)
 
 
 # -- what would make it fit -------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)
-def fixes(found: Case, view: View, most: int = 3) -> tuple[Fix, ...]:
+def fixes(found: Job, most: int = 3) -> tuple[Fix, ...]:
     """The best changes, those that suffice first; nothing where there is no capacity to fit into."""
-    now = estimate(found, view)
+    now = estimate(found)
     if now.capacity_bytes is None:
         return ()
     if isinstance(now.result, Serving):
@@ -247,13 +201,13 @@ def _last_resort(now: Estimate, run: Run, ranked: tuple[solve.Fix, ...]) -> Fix 
 
 
 def _serving_fixes(now: Estimate, most: int) -> tuple[Fix, ...]:
-    options = serving_options(now.case, now.view)
+    options = serving_options(now.case, now.arch)
     names = {"weights": "format"}
     found = []
     for fix in _distinct(solve.serving_fixes(now.arch, now.safe_bytes, **options))[:most]:
         sets = {names.get(name, name): value for name, value in fix.sets.items() if name != "tensor_parallel"}
         if "tensor_parallel" in fix.sets:
-            sets["chips"] = int(fix.sets["tensor_parallel"]) * now.view.pipeline_parallel * now.view.replicas  # type: ignore[call-overload]
+            sets["chips"] = int(fix.sets["tensor_parallel"]) * _apart(now)  # type: ignore[call-overload]
         found.append(Fix(fix, sets, parts(infer(now.arch, **options | dict(fix.sets)))))
     return tuple(found)
 
@@ -290,9 +244,9 @@ def work_map(now: Estimate) -> Map:
         b, s = np.array(batches)[None, :], np.array(contexts)[:, None]
         need: Quantity = train(now.arch, now.result.run, micro_batch=b, sequence=s).peak_total_bytes
     else:
-        contexts = tuple(n for n in contexts if n > now.view.prefix and n >= (now.view.prompt or 1))
+        contexts = tuple(n for n in contexts if n > now.case.prefix and n >= (now.case.prompt or 1))
         b, s = np.array(batches)[None, :], np.array(contexts)[:, None]
-        need = infer(now.arch, **serving_options(now.case, now.view) | {"batch": b, "context": s}).peak_total_bytes
+        need = infer(now.arch, **serving_options(now.case, now.arch) | {"batch": b, "context": s}).peak_total_bytes
     return Map(batches, contexts, "batch", "context", np.broadcast_to(need, (len(contexts), len(batches))))
 
 
@@ -309,14 +263,20 @@ def layout_map(now: Estimate) -> Map:
             need, ranks = train(now.arch, run, data_parallel=fine[None, :], zero=stages).peak_total_bytes, fine[None, :]
         columns = tuple(int(n) * apart for n in ranks[0])
         return Map(columns, (0, 1, 2, 3), "chips", "zero", np.broadcast_to(need, (4, len(columns))))
-    apart = now.view.pipeline_parallel * now.view.replicas
-    formats = tuple(dict.fromkeys((*MAP_FORMATS, now.view.format)))
-    table = [[_needs(replace(now.case, chips=t * apart), replace(now.view, format=name)) for t in SPLITS] for name in formats]
+    apart = _apart(now)
+    formats = tuple(dict.fromkeys((*MAP_FORMATS, now.case.format)))
+    table = [[_needs(replace(now.case, chips=t * apart, format=name)) for t in SPLITS] for name in formats]
     return Map(tuple(t * apart for t in SPLITS), formats, "chips", "format", np.array(table))
 
 
-def _needs(case: Case, view: View) -> float:
+def _apart(now: Estimate) -> int:
+    """Chips that do not share a layer: pipeline stages, expert groups and copies."""
+    split = serving_split(now.case, now.arch)
+    return now.gpus // split["tensor_parallel"]
+
+
+def _needs(case: Job) -> float:
     try:
-        return estimate(case, view).total_bytes
+        return estimate(case).total_bytes
     except InputError:
         return float("nan")

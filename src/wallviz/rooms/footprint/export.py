@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 
 from wallviz import __version__, units
-from wallviz.case import Case
 from wallviz.engine.memory import record, solve
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.serve import Serving
 from wallviz.errors import InputError
+from wallviz.job import Job, serving_split, world
 from wallviz.rooms.footprint import doubt
-from wallviz.rooms.footprint.choices import View, unpack
-from wallviz.rooms.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, serving_options, work_map, world
+from wallviz.rooms.footprint.choices import View
+from wallviz.rooms.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.rooms.job import unpack
 
 
-def document(case: Case, view: View, sentence: str) -> str:
+def document(case: Job, view: View, sentence: str) -> str:
     """Everything that the page shows as JSON, bytes as numbers; an input that cannot run gives its sentence alone."""
     from wallviz.rooms.footprint import answer, compared, miss, terms
 
@@ -28,14 +29,14 @@ def document(case: Case, view: View, sentence: str) -> str:
     found: dict[str, Any] = {"wallviz": __version__, "case": asdict(case), "view": asdict(view), "sentence": sentence}
     found["figure"] = {"shows": view.show, "badge": page.sure, "caption": page.caption, "rows": list(page.table), "problems": list(page.problems)}
     try:
-        now = estimate(case, view)
+        now = estimate(case)
     except InputError as error:
         return _json(found | {"error": str(error)})
     found |= {
         "model": record.model(now.arch),
         "chip": {"id": now.chip.id, "name": now.chip.name, "memory_bytes": now.capacity_bytes},
         "gpus": now.gpus,
-        "gpus_of_parallelism": world(now.result.run) if isinstance(now.result, Training) else now.gpus // view.replicas,
+        "gpus_of_parallelism": world(now.result.run) if isinstance(now.result, Training) else now.gpus // serving_split(case, now.arch)["replicas"],
         "per_gpu": {
             "parts_shown_bytes": now.parts,
             "error_band": now.band,
@@ -46,12 +47,12 @@ def document(case: Case, view: View, sentence: str) -> str:
         "terms": list(terms(case, view)),
         "over_time": now.phases or {str(n): held for n, held in now.at_contexts().items()},
         "largest_batch": largest_batch(now) or None,
-        "fixes": [_fix(fix, now) for fix in fixes(case, view)],
+        "fixes": [_fix(fix, now) for fix in fixes(case)],
         "maps": [_map(work_map(now)), _map(layout_map(now))],
         "compared": list(compared(case, view)),
     }
     if found["compared"]:
-        kept = estimate(*unpack(view.against))
+        kept = estimate(unpack(view.against))
         found["kept_in_both_units"] = {name: _both(size) for name, size in _amounts(kept).items()}
     if view.reported is not None:
         predicted, reported = doubt.predicted_bytes(now, view.meter), view.reported * doubt.MIB
@@ -124,10 +125,10 @@ def _map(grid: Map) -> dict[str, Any]:
 # -- configuration files -----------------------------------------------------------------------------------------------------------
 
 
-def fragment(case: Case, view: View) -> str:
+def fragment(case: Job, view: View) -> str:
     """The settings as a configuration file starts with them; what the file cannot say is left out."""
     try:
-        now = estimate(case, view)
+        now = estimate(case)
     except InputError:
         return ""
     if isinstance(now.result, Serving):
@@ -176,29 +177,29 @@ def _fsdp(run: Run) -> str:
 
 def _vllm(now: Estimate) -> str:
     """The vLLM command (docs.vllm.ai, engine arguments)."""
-    case, view = now.case, now.view
-    ranks, depth = serving_options(case, view)["tensor_parallel"], view.pipeline_parallel
+    case = now.case
+    split = serving_split(case, now.arch)
     parts = [
         "vllm serve <model>",
         f"--max-model-len {case.context}",
         f"--max-num-seqs {case.batch}",
-        f"--tensor-parallel-size {ranks}",
-        f"--gpu-memory-utilization {view.utilization / 100:g}",
-        f"--max-num-batched-tokens {view.chunk}",
+        f"--tensor-parallel-size {split['tensor_parallel']}",
+        f"--gpu-memory-utilization {case.utilization / 100:g}",
+        f"--max-num-batched-tokens {case.chunk}",
     ]
-    if depth > 1:
-        parts.append(f"--pipeline-parallel-size {depth}")
-    if view.replicas > 1:
-        parts.append(f"--data-parallel-size {view.replicas}")
-    if view.block != 16:
-        parts.append(f"--block-size {view.block}")
-    if view.kv not in ("bf16", "fp16", "fp32"):
-        parts.append(f"--kv-cache-dtype {view.kv.replace('-', '_')}")
-    if not view.graphs:
+    if split["pipeline_parallel"] > 1:
+        parts.append(f"--pipeline-parallel-size {split['pipeline_parallel']}")
+    if split["replicas"] > 1:
+        parts.append(f"--data-parallel-size {split['replicas']}")
+    if case.block != 16:
+        parts.append(f"--block-size {case.block}")
+    if case.kv not in ("bf16", "fp16", "fp32"):
+        parts.append(f"--kv-cache-dtype {case.kv.replace('-', '_')}")
+    if not case.graphs:
         parts.append("--enforce-eager")
-    name = {"fp8": "fp8", "awq-4": "awq", "gptq-4": "gptq"}.get(view.format)
+    name = {"fp8": "fp8", "awq-4": "awq", "gptq-4": "gptq"}.get(case.format)
     if name:
         parts.append(f"--quantization {name}")
-    elif view.format in ("bf16", "fp16", "fp32"):
-        parts.append(f"--dtype { {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}[view.format] }")
+    elif case.format in ("bf16", "fp16", "fp32"):
+        parts.append(f"--dtype { {'bf16': 'bfloat16', 'fp16': 'float16', 'fp32': 'float32'}[case.format] }")
     return " \\\n  ".join(parts)

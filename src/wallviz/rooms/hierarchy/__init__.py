@@ -7,14 +7,14 @@ from dataclasses import asdict
 from functools import lru_cache
 
 from wallviz import __version__
-from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.hierarchy import choices, energy, generations, latency, times
-from wallviz.rooms.hierarchy.choices import PARAMS, View, groups, machine_names, size_options, words
+from wallviz.rooms.hierarchy.choices import View, families, groups, machine_names, size_options
 
-__all__ = ["PARAMS", "View", "answer", "document", "groups", "machine_names", "rung_table", "size_options", "words"]
+__all__ = ["View", "answer", "document", "families", "groups", "machine_names", "rung_table", "size_options"]
 
 _ANSWERS = {
     "ladder": times.answer,
@@ -28,20 +28,20 @@ _ANSWERS = {
 rung_table = times.rung_table
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, choices.resolved(case, view), language())
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     try:
         return _ANSWERS[view.show](case, view).with_spec()
     except InputError as error:
         return Answer("hierarchy", str(error), None, sure=_("cannot be drawn"), trust="red")
 
 
-def document(case: Case, view: View) -> str:
+def document(case: Job, view: View) -> str:
     """Everything that the page shows as JSON, in base units."""
     found = answer(case, view)
     try:

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator, MemoryLevel
 from wallviz.engine.hierarchy import energy
 from wallviz.engine.hierarchy.ladder import place
-from wallviz.engine.roofline.operations import operations
 from wallviz.figures import hierarchy as figures
 from wallviz.i18n import N_, _, bracketed, qualified
-from wallviz.rooms import Answer
+from wallviz.job import Job
+from wallviz.rooms import Answer, bound
 from wallviz.rooms.hierarchy.choices import View
 from wallviz.rooms.hierarchy.times import KINDS, titles
+from wallviz.rooms.job import architecture, model_name
 
 HOROWITZ = "horowitz_2014"
-PHASES = {"infer": "decode", "train": "train", "finetune": "train"}
 #: Siblings of a level that is drawn: their figures are in the table.
 LEFT_OUT = ("SRAM 32 KB", "GDDR6X", "HBM2", "NVLink-C2C")
 #: What the work is called in the sentence.
-WORK = {"decode": N_("Decoding {model} at batch {batch}"), "train": N_("Training {model} at batch {batch}")}
+WORK = {
+    "prefill": N_("Reading with {model}, {batch} at once"),
+    "decode": N_("Decoding {model} at batch {batch}"),
+    "train": N_("Training {model} at batch {batch}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,14 @@ class Budget:
         return float(energy.share_moved(self.flop / self.bytes, self.j_per_byte, self.j_per_flop))
 
 
-def budget(case: Case) -> Budget:
+def budget(case: Job) -> Budget:
     """The energy of one step of the case on its chip.
 
     A byte costs what the vendor says of the nearest generation of the memory's family; a FLOP at most power / peak of the whole chip, which
     understates the share of movement. Where a figure is missing, the 45 nm model stands in for it.
     """
     chip = catalog.chip(case.chip)
-    work = operations(catalog.architecture(case.model), PHASES[case.job], case.batch, case.context)
-    flop, moved = (float(sum(np.sum(getattr(op, name)) for op in work)) for name in ("flop", "bytes"))
+    flop, moved = bound.flop(case), bound.moved_bytes(case)
     memory = _memory_energy(chip)
     peak = chip.peak("fp16")
     if chip.tdp_w and peak:
@@ -80,10 +80,10 @@ def _rows() -> list[MemoryLevel]:
     return sorted(found, key=lambda level: level.energy_j_per_byte or 0.0)
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """Joules per byte at every level that has a figure, and per FLOP, with the share of movement in the case's step."""
     now = budget(case)
-    phase = PHASES[case.job]
+    phase = bound.phase(case, architecture(case))
     rows = [_of_level(level) for level in _rows() if level.level not in LEFT_OUT and "-2" not in level.id[-2:]]
     flops = (
         ("fp16", _("One FLOP, 16 bits"), energy.multiply_add_j_per_flop("fp16"), _("45 nm, a model")),
@@ -93,7 +93,7 @@ def answer(case: Case, view: View) -> Answer:
         figures.Bar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how) for id, label, value, how in flops
     ]
     rows.sort(key=lambda row: row.value or 0.0)
-    work = _(WORK[phase]).format(model=catalog.presets()[case.model].name, batch=f"{case.batch:,}")
+    work = _(WORK[phase]).format(model=model_name(case), batch=f"{case.batch:,}")
     sentence = _("{work} does {intensity} FLOP a byte: about {share} of its energy moves bytes.").format(
         work=work, intensity=units.significant(now.flop / now.bytes, 2), share=_percent(now.moved)
     )

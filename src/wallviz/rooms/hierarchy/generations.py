@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache, partial
 
 from wallviz import catalog, curves, units
-from wallviz.case import Case
 from wallviz.engine import growth
 from wallviz.engine.growth import Trend
 from wallviz.engine.hierarchy.generations import Family, families
@@ -14,9 +13,11 @@ from wallviz.errors import InputError
 from wallviz.figures import growth as lines
 from wallviz.figures import hierarchy as figures
 from wallviz.i18n import N_, _, bracketed, labelled
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.growth import rate
-from wallviz.rooms.hierarchy.choices import COMPUTE, FEW_FAMILIES, View, words
+from wallviz.rooms.hierarchy.choices import COMPUTE, FEW_FAMILIES, View
+from wallviz.rooms.hierarchy.choices import families as family_names
 from wallviz.rooms.hierarchy.times import titles
 
 
@@ -44,7 +45,7 @@ def _ordered() -> list[tuple[Family, Trend]]:
     return sorted(found, key=lambda one: -one[1].multiplier(2.0))
 
 
-def rates(case: Case, view: View) -> Answer:
+def rates(case: Job, view: View) -> Answer:
     """Growth per two years of every family, fastest first, with its interval."""
     found = _ordered()
     rows, ends = [], []
@@ -87,7 +88,7 @@ def rates(case: Case, view: View) -> Answer:
     )
 
 
-def years(case: Case, view: View) -> Answer:
+def years(case: Job, view: View) -> Answer:
     """The lines of some families by year, each as times its first generation."""
     wanted = [id for id in (view.families or FEW_FAMILIES) if id in every()]
     unknown = [id[:40] for id in view.families if id not in every()]
@@ -148,7 +149,7 @@ def years(case: Case, view: View) -> Answer:
 
 
 def _name(family: Family) -> str:
-    return words("families").get(family.id, family.name)
+    return family_names().get(family.id, family.name)
 
 
 def _sources(found: Sequence[Family]) -> tuple[str, ...]:

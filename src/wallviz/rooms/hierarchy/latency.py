@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.hierarchy import latency
 from wallviz.engine.hierarchy.ladder import Rung, ladder
 from wallviz.engine.hierarchy.latency import WULF_MCKEE_1995, Assumptions
 from wallviz.engine.hierarchy.machines import MACHINES
 from wallviz.figures import hierarchy as figures
 from wallviz.i18n import _
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.hierarchy.choices import View
 from wallviz.rooms.hierarchy.times import titles
@@ -51,7 +51,7 @@ def typical() -> tuple[str, int, Rung, Rung]:
     return found[len(found) // 2]
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """Average access time by year: the paper's line, the reader's, and what was measured at the same hit rate."""
     mine = view.assumptions
     shown = [(_("Wulf and McKee"), WULF_MCKEE_1995, mine == WULF_MCKEE_1995)]

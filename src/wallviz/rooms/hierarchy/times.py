@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import partial
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
 from wallviz.engine.hierarchy.size import written
 from wallviz.figures import hierarchy as figures
 from wallviz.i18n import N_, _, bracketed, labelled, listing
+from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
 from wallviz.rooms.hierarchy.choices import View, durations, levels, size_bytes, size_said
@@ -84,7 +84,7 @@ def _sentence(found: Ladder, said: str, size: float) -> str:
     return _("{size} takes {times}.").format(size=written(size), times=_(", ").join(parts))
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The ladder of one machine with the time of the size at each rung."""
     size, said = size_bytes(case, view.size), size_said(case, view.size)
     found = of(view, size)
@@ -243,7 +243,7 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
 # -- human time --------------------------------------------------------------------------------------------------------------------
 
 
-def human(case: Case, view: View) -> Answer:
+def human(case: Job, view: View) -> Answer:
     """The ladder slowed down until the main memory takes a second."""
     size, said = size_bytes(case, view.size), size_said(case, view.size)
     found = of(view, size)
@@ -309,7 +309,7 @@ def human(case: Case, view: View) -> Answer:
 COMPARED = ("b200", "h100", "a100", "mi300x", "tpu-v5e", "wse-3", "rtx-4090", "apple-m1-pro", "xeon-8480", "epyc-zen-5")
 
 
-def machines(case: Case, view: View) -> Answer:
+def machines(case: Job, view: View) -> Answer:
     """The size at every level of every machine."""
     size, said = size_bytes(case, view.size), size_said(case, view.size)
     found = {id: of(view, size, id) for id in dict.fromkeys((*COMPARED, view.machine))}

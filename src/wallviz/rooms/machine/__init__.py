@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from wallviz.case import Case
 from wallviz.errors import InputError
 from wallviz.i18n import _
+from wallviz.job import Job
 from wallviz.machine.probe.record import Record
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import drawn
-from wallviz.rooms.machine.choices import PARAMS, View, figure_names
+from wallviz.rooms.machine.choices import View, figure_names
 from wallviz.rooms.machine.confirm import commands
 from wallviz.rooms.machine.others import beside_names
 from wallviz.rooms.machine.own import ROOMS, chip_id
@@ -19,7 +19,6 @@ from wallviz.rooms.machine.promised import options as promises
 from wallviz.rooms.machine.told import compared, facts, failures, products, samples
 
 __all__ = [
-    "PARAMS",
     "ROOMS",
     "View",
     "answer",
@@ -37,7 +36,7 @@ __all__ = [
 ]
 
 
-def answer(case: Case, view: View, record: Record | None = None, against: Record | None = None, *, opened: bool = False) -> Answer:
+def answer(case: Job, view: View, record: Record | None = None, against: Record | None = None, *, opened: bool = False) -> Answer:
     """The answer for `record` as `view` says, `against` another one where there is one; published machines without any.
 
     `opened`: the record came from a file, and may be another machine's.

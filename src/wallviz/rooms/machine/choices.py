@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.params import Param, choice, names
 from wallviz.rooms.machine.others import others
 from wallviz.rooms.machine.promised import bytes_per_s
+from wallviz.settings import choice, names, setting
 
 FIGURES = {
     "staircase": N_("Bandwidth by working set"),
@@ -27,17 +27,15 @@ def _promise(text: str) -> str:
     return text.strip()
 
 
-PARAMS: tuple[Param, ...] = (choice("show", FIGURES, "staircase"), names("beside"), Param("promised", "", _promise, longest=60))
-
-
 @dataclass(frozen=True, slots=True)
 class View:
-    """The page's choices: `show` is a key of `FIGURES`; `beside` holds ids of `others`, none meaning `BESIDE`; `promised` is what the reader
-    says of a memory whose rate no driver states."""
+    """What the page shows of a measured machine."""
 
-    show: str = "staircase"
-    beside: tuple[str, ...] = ()
-    promised: str = ""
+    show: str = choice("staircase", FIGURES, N_("Figure"))
+    beside: tuple[str, ...] = names()
+    """Ids of `others`; `BESIDE` where none are chosen."""
+    promised: str = setting("", _promise, longest=60)
+    """What the reader says of a memory whose rate no driver states."""
 
 
 def figure_names() -> dict[str, str]:

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from wallviz import catalog, units
-from wallviz.case import Case
+from wallviz import units
 from wallviz.engine.hardware import MemoryLevel
+from wallviz.engine.memory import quantization
 from wallviz.errors import InputError
 from wallviz.figures import hierarchy as rows_figures
 from wallviz.figures import machine as figures
 from wallviz.figures.machine import Line, Spot, Wall
 from wallviz.i18n import _, bracketed, labelled, qualified
+from wallviz.job import Job
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.probe.reasons import Flag
 from wallviz.machine.probe.record import Record
 from wallviz.rooms import Answer
+from wallviz.rooms.job import architecture, said
 from wallviz.rooms.machine import told
 from wallviz.rooms.machine.choices import View, beside
 from wallviz.rooms.machine.others import Other, others, published_shares
@@ -34,7 +36,7 @@ SMALLEST_BYTES, LARGEST_BYTES = 2.0**14, 2.0**30
 class Shown:
     """What is drawn: the reader's `record`, another one to hold against it (`against`), and the published machines `beside` them."""
 
-    case: Case
+    case: Job
     record: Record | None
     against: Record | None
     beside: tuple[Other, ...]
@@ -57,7 +59,7 @@ class Shown:
         return tuple(dict.fromkeys(source for level in levels for source in level.source.split(";") if source))
 
 
-def shown(case: Case, view: View, record: Record | None, against: Record | None) -> Shown:
+def shown(case: Job, view: View, record: Record | None, against: Record | None) -> Shown:
     """What `view` draws. A software adapter is no GPU: it stands among processors only. Raises `InputError` for machines that do not exist."""
     chosen = [others()[id] for id in beside(view)]
     measured = record if record is not None and record.headline else None
@@ -66,7 +68,7 @@ def shown(case: Case, view: View, record: Record | None, against: Record | None)
     return Shown(case, measured, against if against is not None and against.headline else None, tuple(chosen))
 
 
-def answer(case: Case, view: View, record: Record | None, against: Record | None, *, opened: bool) -> Answer:
+def answer(case: Job, view: View, record: Record | None, against: Record | None, *, opened: bool) -> Answer:
     """The answer for a record, or for published machines where there is none; one that was `opened` is said to be."""
     refused: list[str] = []
     try:
@@ -96,11 +98,12 @@ def _problems(record: Record | None, given: Shown, *, opened: bool) -> tuple[str
     serious = {Flag.SOFTWARE, Flag.ABOVE_THEORETICAL, Flag.FAR_BELOW, Flag.THROTTLED}
     lines = [labelled(_("A record that was opened"), qualified(record.device.name or "–", record.path, record.created))] if opened else []
     lines += [_(Flag(flag).sentence) for flag in record.flags if flag in serious]
-    model = catalog.presets()[given.case.model]
-    if record.device.memory_bytes and record.path != "browser" and model.parameters * told.BF16_BYTES > record.device.memory_bytes:
+    arch = architecture(given.case)
+    need = float(quantization.weights_bytes(arch, given.case.format))
+    if record.device.memory_bytes and record.path != "browser" and need > record.device.memory_bytes:
         lines.append(
-            _("{model} in bf16 needs {need} and this device has {have}: it does not fit, whatever the speed.").format(
-                model=model.name, need=units.si(model.parameters * told.BF16_BYTES, "B"), have=units.si(record.device.memory_bytes, "B")
+            _("{model} ({format}) needs {need} and this device has {have}: it does not fit, whatever the speed.").format(
+                model=arch.name, format=said("format", given.case), need=units.si(need, "B"), have=units.si(record.device.memory_bytes, "B")
             )
         )
     return tuple(lines)

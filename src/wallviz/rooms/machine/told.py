@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from wallviz import catalog, units
-from wallviz.case import Case
-from wallviz.engine.roofline.decode import decode_step_s
+from wallviz import units
 from wallviz.i18n import N_, _, bracketed, labelled
+from wallviz.job import Job
 from wallviz.machine.probe.nvml import Basis
 from wallviz.machine.probe.reasons import Flag, Reason, explained
 from wallviz.machine.probe.record import Comparison, Record, compare
+from wallviz.rooms.bound import moved_bytes
+from wallviz.rooms.job import model_name, said
 from wallviz.rooms.machine import promised
 
 KERNELS = {"read": N_("read"), "write": N_("write"), "copy": N_("copy"), "scale": N_("scale"), "add": N_("add"), "triad": N_("triad")}
@@ -22,8 +24,6 @@ TRANSFERS = {
     "h2d_pageable": N_("host to device, pageable"),
     "d2h_pageable": N_("device to host, pageable"),
 }
-BF16_BYTES = 2.0
-"""Bytes of a weight in bf16."""
 
 
 def named(what: str) -> str:
@@ -38,13 +38,18 @@ def named(what: str) -> str:
     return _(known[what]) if what in known else what
 
 
-def tokens_per_s(case: Case, bytes_per_s: float) -> float:
-    """Upper bound of one token stream of the case's model in bf16: every active weight is read once a token.
+def writing(case: Job) -> Job:
+    """The case's model writing on one such machine."""
+    return replace(case, job="infer", chips=1, tensor_parallel=1, pipeline_parallel=1, expert_parallel=1, replicas=0)
 
-    >>> round(tokens_per_s(Case(), 418e9))
+
+def tokens_per_s(case: Job, bytes_per_s: float) -> float:
+    """Upper bound of the case's sequences on a machine that moves so much: what a step must move, as on the roofline.
+
+    >>> round(tokens_per_s(Job(), 418e9))
     26
     """
-    return 1.0 / decode_step_s(catalog.presets()[case.model].active_parameters * BF16_BYTES, 0.0, bytes_per_s)
+    return case.batch * bytes_per_s / moved_bytes(writing(case))
 
 
 def headline_bytes_per_s(record: Record) -> float:
@@ -58,30 +63,30 @@ def reading_bytes_per_s(record: Record) -> float:
     return max(headline_bytes_per_s(record), read or 0.0)
 
 
-def sentence(case: Case, record: Record) -> str:
+def sentence(case: Job, record: Record) -> str:
     """The record's answer, at most 25 words."""
     values = {
         "rate": units.si(headline_bytes_per_s(record), "B/s"),
         "n": units.significant(tokens_per_s(case, reading_bytes_per_s(record)), 2),
-        "model": catalog.presets()[case.model].name,
+        "model": model_name(case),
+        "format": said("format", case),
     }
     if record.fraction is not None and record.theoretical_bytes_per_s:
-        return _("This machine moves {rate}, {share} % of {peak}: about {n} tokens/s at most with {model} in bf16, whatever its FLOP/s.").format(
+        return _("This machine moves {rate}, {share} % of {peak}: about {n} tokens/s at most with {model} ({format}), whatever its FLOP/s.").format(
             share=f"{record.fraction * 100:.0f}", peak=units.si(record.theoretical_bytes_per_s, "B/s"), **values
         )
-    return _("This machine moves {rate}: about {n} tokens/s at most with {model} in bf16, whatever its FLOP/s.").format(**values)
+    return _("This machine moves {rate}: about {n} tokens/s at most with {model} ({format}), whatever its FLOP/s.").format(**values)
 
 
-def why(case: Case, record: Record | None, promise: str = "") -> str:
+def why(case: Job, record: Record | None, promise: str = "") -> str:
     """The formula with the reader's numbers, as Markdown; nothing of a record's own text is in it."""
-    model = catalog.presets()[case.model]
-    weights = model.active_parameters * BF16_BYTES
+    moved = moved_bytes(writing(case))
     lines = [
-        _("**tokens/s ≤ bandwidth / (active weights × 2 bytes)**: at batch 1 every token needs every active weight once, from memory."),
+        _("**tokens/s ≤ batch × bandwidth / bytes of a step**: each step reads the weights that its tokens touch, and what is cached for each."),
         "",
         "- "
-        + _("weights of {model}: {n} × 2 bytes = {size}").format(
-            model=model.name, n=units.count(model.active_parameters), size=units.si(weights, "B")
+        + _("a step of {model}, weights {format}, batch {batch}, context {context}: {size}").format(
+            model=model_name(case), format=said("format", case), batch=f"{case.batch:,}", context=f"{case.context:,}", size=units.si(moved, "B")
         ),
     ]
     if record is None or not record.headline:
@@ -96,8 +101,8 @@ def why(case: Case, record: Record | None, promise: str = "") -> str:
         )
     lines.append(
         "- "
-        + _("{rate} / {size} = {n} tokens/s").format(
-            rate=units.si(reading, "B/s"), size=units.si(weights, "B"), n=units.significant(tokens_per_s(case, reading))
+        + _("{batch} × {rate} / {size} = {n} tokens/s").format(
+            batch=f"{case.batch:,}", rate=units.si(reading, "B/s"), size=units.si(moved, "B"), n=units.significant(tokens_per_s(case, reading))
         )
     )
     if record.theoretical_bytes_per_s:
@@ -117,7 +122,7 @@ def why(case: Case, record: Record | None, promise: str = "") -> str:
         ),
         "",
         _(
-            "The KV cache, activations and the engine come on top: this is a bound, not a forecast. In a batch one reading of the weights serves "
+            "Norms, activations and the engine come on top: this is a bound, not a forecast. In a batch one reading of the weights serves "
             "every sequence."
         ),
     ]

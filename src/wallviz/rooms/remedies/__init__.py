@@ -8,7 +8,6 @@ from functools import cache, lru_cache, partial, reduce
 from typing import Any
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.remedies import published
 from wallviz.engine.remedies.effect import Effect, find, waterfall
 from wallviz.engine.remedies.plan import Plan, plan
@@ -18,10 +17,11 @@ from wallviz.engine.scaleout.phrases import served_split, split
 from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
 from wallviz.i18n import _, bracketed, labelled, language, listing, qualified
+from wallviz.job import Job
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.remedies.choices import PARAMS, View, draft, groups, setup, words
+from wallviz.rooms.remedies.choices import View, draft, groups, setup
 
-__all__ = ["PARAMS", "RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered", "planned", "words"]
+__all__ = ["RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered", "planned"]
 
 MOST = 6
 """Remedies that are offered at first."""
@@ -41,9 +41,9 @@ def known() -> dict[str, tuple[Published, ...]]:
 
 
 @lru_cache(maxsize=256)
-def planned(case: Case, view: View) -> Plan:
+def planned(case: Job, view: View) -> Plan:
     """Everything about a case but what was chosen to be applied; raises InputError for what cannot run."""
-    return plan(setup(case, view), published=known(), draft=draft(view))
+    return plan(setup(case), published=known(), draft=draft(view))
 
 
 def _plain(view: View) -> View:
@@ -100,13 +100,13 @@ def _chosen(found: Plan, view: View) -> Chosen:
     return Chosen(done, proposed=False, problems=tuple(problems))
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, replace(view, figure="waterfall"), language())
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     try:
         found = planned(case, _plain(view))
     except InputError as error:
@@ -327,7 +327,7 @@ def _with_figures(view: View) -> list[Remedy]:
 # -- what is offered ---------------------------------------------------------------------------------------------------------------
 
 
-def offered(case: Case, view: View) -> dict[str, str]:
+def offered(case: Job, view: View) -> dict[str, str]:
     """The remedies that can be switched on, by id: those that matter most, and what is switched on; all of the job where every one is asked for."""
     try:
         found = planned(case, _plain(view))
@@ -356,7 +356,7 @@ class RemedyCard:
     on: bool = False
 
 
-def cards(case: Case, view: View) -> tuple[RemedyCard, ...]:
+def cards(case: Job, view: View) -> tuple[RemedyCard, ...]:
     """The remedies that matter most to the case, at most six."""
     try:
         found = planned(case, _plain(view))
@@ -457,7 +457,7 @@ def _how_sure(found: Plan) -> str:
     )
 
 
-def evidence_rows(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def evidence_rows(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """Each published point of the job's remedies: what was tested, what it saved and cost, who measured it."""
     try:
         found = planned(case, _plain(view))
@@ -488,7 +488,7 @@ def _signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.1%}".replace("-", "−")
 
 
-def every(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def every(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """Every remedy of the job, grouped: what it does here, its price as a formula, where it is on by default, or why it is not for this case."""
     try:
         found = planned(case, _plain(view))

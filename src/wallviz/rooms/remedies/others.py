@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.remedies import low_precision, published, search, whole_run
 from wallviz.engine.remedies.published import GRADES, Published, Quantized
 from wallviz.engine.remedies.remedy import REMEDIES
@@ -16,7 +15,9 @@ from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
 from wallviz.figures import style
 from wallviz.i18n import N_, _, labelled, language, qualified
+from wallviz.job import Job
 from wallviz.rooms import Action, Answer
+from wallviz.rooms import job as shared
 from wallviz.rooms.remedies import _plain, known, planned
 from wallviz.rooms.remedies import answer as remedies_answer
 from wallviz.rooms.remedies.choices import View
@@ -31,7 +32,7 @@ SAVED = {"memory": N_("memory"), "traffic": N_("memory traffic")}
 TOKENS_A_PARAMETER = 20.0
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The figure that `view` asks for, instead of the steps of the case."""
     if view.figure == "waterfall":
         return remedies_answer(case, view)
@@ -42,7 +43,7 @@ _NEEDS = {"search": ("trials", "eta"), "batch": ("critical",), "formats": ("medi
 
 
 @lru_cache(maxsize=128)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     try:
         make = {"plane": _plane, "quality": _quality, "line": _line, "search": _search, "batch": _batch, "formats": _formats}[view.figure]
         return replace(make(case, view).with_spec(), actions=(_back(),))
@@ -61,7 +62,7 @@ def _sources(*ids: str) -> tuple[str, ...]:
 # ---------------------------------------------------------------- saved against paid
 
 
-def _plane(case: Case, view: View) -> Answer:
+def _plane(case: Job, view: View) -> Answer:
     found = planned(case, _plain(view))
     points = [point for cases in known().values() for point in cases if point.saved is not None and point.has_price]
     # of each remedy one success and one failure is named, the one that saved most, and the dearest; 8 and 5 bits stand among the 4
@@ -130,7 +131,7 @@ def scoreboard() -> tuple[Quantized, ...]:
     return published.scoreboard(catalog.evidence().values())
 
 
-def _quality(case: Case, view: View) -> Answer:
+def _quality(case: Job, view: View) -> Answer:
     board = scoreboard()
     series = []
     for model, (role, dash) in BOARDS.items():
@@ -178,7 +179,7 @@ def _board(label: str, points: list[Quantized], role: str, dash: str) -> figures
 # ---------------------------------------------------------------- the line that stays
 
 
-def _line(case: Case, view: View) -> Answer:
+def _line(case: Job, view: View) -> Answer:
     found = planned(case, _plain(view))
     chip = found.setup.chip
     peak, rate = chip.peak("bf16"), chip.memory_bytes_per_s
@@ -219,7 +220,7 @@ def _roof(label: str, x: np.ndarray, peak: float, rate: float, role: str, dash: 
 # ---------------------------------------------------------------- models of ours
 
 
-def _search(case: Case, view: View) -> Answer:
+def _search(case: Job, view: View) -> Answer:
     n = np.unique(np.round(np.geomspace(1, max(1000, view.trials), 60)))
     halving = np.asarray(search.halving_runs(n, view.eta))
     cost = float(search.halving_runs(view.trials, view.eta))
@@ -244,10 +245,10 @@ def _search(case: Case, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)
 
 
-def _batch(case: Case, view: View) -> Answer:
+def _batch(case: Job, view: View) -> Answer:
     if case.job == "infer":
         case = replace(case, job="train")
-    arch = catalog.architecture(case.model)
+    arch = shared.architecture(case)
     P = float(arch.active_parameters)
     C, D = view.critical * 1e3, TOKENS_A_PARAMETER * P
     found = planned(case, _plain(view))
@@ -273,7 +274,7 @@ def _batch(case: Case, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)
 
 
-def _formats(case: Case, view: View) -> Answer:
+def _formats(case: Job, view: View) -> Answer:
     median, spread, scale = 2.0**view.median, float(view.spread), 2.0**view.scale
     made, rows = [], []
     for format in low_precision.FORMATS.values():

@@ -7,41 +7,24 @@ from functools import lru_cache, partial
 from math import ceil
 
 from wallviz import units
-from wallviz.case import Case
 from wallviz.engine.memory import quantization
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
+from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.footprint.own import read
 from wallviz.rooms.roofline import around, doubt
-from wallviz.rooms.roofline.choices import PARAMS, View, chips, groups, label, words
+from wallviz.rooms.roofline.choices import View, chips, counted, roofs
 from wallviz.rooms.roofline.doubt import measured_here, miss, targets
 from wallviz.rooms.roofline.drawn import PHASE_NAMES, drawn, operations_said, operations_table
 from wallviz.rooms.roofline.workload import Workload, first_prompt, held_bytes, holders, most_sequences, workload
 
-__all__ = [
-    "PARAMS",
-    "View",
-    "answer",
-    "chips",
-    "document",
-    "groups",
-    "label",
-    "measured_here",
-    "miss",
-    "operations",
-    "own_name",
-    "pressed",
-    "targets",
-    "words",
-    "workload",
-]
+__all__ = ["View", "answer", "chips", "counted", "document", "measured_here", "miss", "operations", "pressed", "roofs", "targets", "workload"]
 
 SOURCES = ("williams_2009_roofline", "kim_2023", "scaling_book")
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, _only_what_counts(view), language())
 
@@ -52,7 +35,7 @@ def _only_what_counts(view: View) -> View:
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     if view.show in around.FIGURES and view.show != "kv":
         return replace(around.answer(case, view), actions=(_back(),))
     try:
@@ -83,10 +66,10 @@ def _back() -> Action:
     return Action(_("Back to the roof"), _("Your own case under its chip's roof"), {"show": "roofline"})
 
 
-def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
-    if view.tensor_parallel is not None and view.tensor_parallel != 1:
+def _ways_out(case: Job, view: View) -> tuple[Action, ...]:
+    if case.tensor_parallel != 1:
         return (Action(_("Set the parallelism back to 1"), _("Tensor parallel"), {"tensor_parallel": 1}),)
-    return (Action(_("Use an H100"), _("A chip whose bandwidth and peak are known"), {"chip": Case().chip}),) if case.chip != Case().chip else ()
+    return (Action(_("Use an H100"), _("A chip whose bandwidth and peak are known"), {"chip": Job().chip}),) if case.chip != Job().chip else ()
 
 
 # ---------------------------------------------------------------- the takeaway
@@ -150,7 +133,7 @@ def _caption(now: Workload) -> str:
     if "prefill" in now.steps:
         one = first_prompt(now)
         template = _("prompt of {n} tokens in {time} at least")
-        found.append(template.format(n=f"{now.view.prompt or now.case.context:,}", time=units.duration(float(one.time_s))))
+        found.append(template.format(n=f"{now.case.prompt or now.case.context:,}", time=units.duration(float(one.time_s))))
         if now.case.batch > 1:
             every = units.duration(float(now.steps["prefill"].time_s))
             found.append(_("all {n} prompts in {time}").format(n=f"{now.case.batch:,}", time=every))
@@ -171,7 +154,7 @@ def _badge(now: Workload) -> tuple[str, str]:
         return _("does not fit"), "red"
     if own_machine.is_own(now.chip.id):
         return _("as good as the measurement"), "orange"
-    if now.view.half_square and now.view.kernels == "fused":
+    if now.least:
         return _("a bound: never faster"), "green"
     return _("counted as chosen: no strict bound"), "orange"
 
@@ -225,8 +208,8 @@ def _actions(now: Workload) -> tuple[Action, ...]:
                 {"batch": turn},
             )
         )
-    if quantization.weights_bytes(now.arch, now.view.format) > quantization.weights_bytes(now.arch, "nf4"):
-        there = _rate(now.case, replace(now.view, format="nf4"))
+    if quantization.weights_bytes(now.arch, now.case.format) > quantization.weights_bytes(now.arch, "nf4"):
+        there = _rate(replace(now.case, format="nf4"), now.view)
         found.append(
             Action(
                 _("Weights in 4 bits"), _("Fewer bytes a token; arithmetic stays in 16 bits. Then {there}.").format(there=there), {"format": "nf4"}
@@ -238,7 +221,7 @@ def _actions(now: Workload) -> tuple[Action, ...]:
     return tuple(found)
 
 
-def _rate(case: Case, view: View) -> str:
+def _rate(case: Job, view: View) -> str:
     try:
         there = workload(case, view)
     except InputError as error:
@@ -250,7 +233,7 @@ def _rate(case: Case, view: View) -> str:
 # ---------------------------------------------------------------- the drawers
 
 
-def operations(case: Case, view: View, *, exact: bool = False) -> tuple[dict[str, object], ...]:
+def operations(case: Job, view: View, *, exact: bool = False) -> tuple[dict[str, object], ...]:
     """Every operation of every phase: FLOP, bytes, intensity, time, share, bound; to read, or `exact` to compute with."""
     try:
         return (operations_table if exact else operations_said)(workload(case, _only_what_counts(view)))
@@ -268,14 +251,6 @@ def pressed(point: str) -> dict[str, object]:
     return {"show": "time", "phase": phase} if slash and phase in ("decode", "prefill") else {}
 
 
-def document(case: Case, view: View) -> str:
+def document(case: Job, view: View) -> str:
     """Every number of the page as JSON."""
     return doubt.document(case, view)
-
-
-def own_name(view: View) -> str:
-    """What the reader's own model is called."""
-    try:
-        return read(view.config).name
-    except InputError:
-        return "?"

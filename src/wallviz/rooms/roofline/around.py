@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline import case_study
 from wallviz.engine.roofline.efficiency import Measurement
@@ -19,6 +18,7 @@ from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import Dot, Series, Strip
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.doubt import WORK_NAMES, ZONE_NAMES, percent
@@ -36,7 +36,7 @@ NAMED = (
 )  # fmt: skip
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The figure that `view` asks for; the chip of the case is named in it."""
     if view.show == "measured":
         return _matmuls() if view.evidence == "matmuls" else _strips(view.evidence)

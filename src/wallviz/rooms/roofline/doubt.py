@@ -9,7 +9,6 @@ from math import inf
 from statistics import median
 
 from wallviz import __version__, units
-from wallviz.case import Case
 from wallviz.engine.roofline import report
 from wallviz.engine.roofline.efficiency import by, leave_one_out
 from wallviz.engine.roofline.operations import ENCODER_ALONE, bytes_per_weight
@@ -19,6 +18,7 @@ from wallviz.engine.roofline.step import Step
 from wallviz.errors import InputError
 from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, bracketed, labelled, listing
+from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.drawn import BOUNDS, PHASE_NAMES, fractions, levels
 from wallviz.rooms.roofline.evidence import measurements, predictions
@@ -87,7 +87,7 @@ def why(now: Workload) -> str:
 
 def _counted(now: Workload) -> str:
     """Which work is counted: the least that must be done, or as papers count it."""
-    if now.view.half_square and now.view.kernels == "fused":
+    if now.least:
         return _("Counted is the least: the half of attention that a causal mask keeps, and nothing elementwise through memory. "
                  "Papers count the whole square and more traffic: Expert, kernels.")  # fmt: skip
     return _("Counted as the Expert drawer says, which may be more than must be done: then the times are no strict bound.")
@@ -103,7 +103,7 @@ def _ridges(now: Workload) -> str:
 
 
 def _bytes_per_weight(now: Workload) -> float:
-    return bytes_per_weight(now.arch, now.view.format)
+    return bytes_per_weight(now.arch, now.weights)
 
 
 def _of(phase: str, step: Step) -> str:
@@ -168,7 +168,7 @@ def how_sure(now: Workload) -> str:
     return "\n".join(lines)
 
 
-def measured_here(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def measured_here(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """Every measurement on the chip of the case: what, what was reached, its roof, and how far below it."""
     found = [one for one in measurements() if predictions()[one.case].case.chip == chip_of(case, view).id]
     return tuple(
@@ -207,7 +207,7 @@ def measured_sources(now: Workload) -> tuple[str, ...]:
 # ---------------------------------------------------------------- the reader's own numbers
 
 
-def miss(case: Case, view: View) -> str:
+def miss(case: Job, view: View) -> str:
     """What the reader's own rate makes of the chip, as a sentence; empty where nothing was typed."""
     if view.reported is None:
         return ""
@@ -228,7 +228,7 @@ def miss(case: Case, view: View) -> str:
     )
 
 
-def targets(case: Case, view: View) -> str:
+def targets(case: Job, view: View) -> str:
     """The largest batch within the time per token, as a sentence."""
     try:
         now = workload(case, _plain(view))
@@ -258,7 +258,7 @@ def _plain(view: View) -> View:
 # ---------------------------------------------------------------- every number
 
 
-def document(case: Case, view: View) -> str:
+def document(case: Job, view: View) -> str:
     """Every number of the page as JSON: the records of each phase, as the command line prints them."""
     asked: dict[str, object] = {"wallviz": __version__, "case": asdict(case), "view": asdict(view)}
     try:
@@ -270,10 +270,11 @@ def document(case: Case, view: View) -> str:
     for phase, step in now.steps.items():
         used = None if view.reported is None or step is not now.main else utilization(step, float(view.reported))
         reasons = (*(() if decode else (_no_decode(now),)), *(() if used else (report.NO_RATE,)))
-        context = view.prompt or case.context if phase == "prefill" else case.context
+        context = case.prompt or case.context if phase == "prefill" else case.context
         found[phase] = report.record(report.Report(now.arch, now.chip, case.batch, context, step, prefill, decode, used, largest(now), reasons))
     return _json(
-        asked | {"steps": found, "formats": {"weights": view.format, "kv": view.kv, "activations": view.activations}, "bounds": list(BOUNDS)}
+        asked
+        | {"steps": found, "formats": {"weights": now.weights, "kv": case.kv, "activations": now.options()["activations"]}, "bounds": list(BOUNDS)}
     )
 
 

@@ -15,7 +15,7 @@ from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import Line, Spot
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, labelled, qualified
-from wallviz.rooms.roofline.choices import words
+from wallviz.rooms.roofline.choices import ROOFS
 from wallviz.rooms.roofline.evidence import measurements, predictions
 from wallviz.rooms.roofline.workload import PATH, Workload, elsewhere, path
 
@@ -46,7 +46,7 @@ def roofs(now: Workload) -> list[Line]:
     main = now.main.roof
     found = [Line(_name(now.name, main.precision), main.peak_flop_per_s, main.bytes_per_s)]
     for precision in now.view.roofs:
-        if precision in words("roofs") and now.chip.peak(precision):
+        if precision in ROOFS and now.chip.peak(precision):
             top = roof(now.chip, precision, accumulate=now.view.accumulate)
             found.append(Line(_name(now.name, precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
     if now.view.levels:

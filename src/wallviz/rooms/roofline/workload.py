@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import gcd, inf
+from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wallviz import catalog
-from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import quantization
 from wallviz.engine.roofline.roof import own_chip
 from wallviz.engine.roofline.serving import Largest, fitting, largest_batch
 from wallviz.engine.roofline.step import Step, step
-from wallviz.engine.transformer import Architecture, Attention, LatentAttention
+from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.rooms.footprint import own
+from wallviz.job import Job
+from wallviz.rooms import job as shared
+from wallviz.rooms.bound import formats, options
 from wallviz.rooms.roofline.choices import View
 
 PATH: NDArray[np.float64] = 2.0 ** np.arange(0, 17, dtype=np.float64)
@@ -31,7 +31,7 @@ PATH: NDArray[np.float64] = 2.0 ** np.arange(0, 17, dtype=np.float64)
 class Workload:
     """One case as the roofline sees it, on one GPU."""
 
-    case: Case
+    case: Job
     view: View
     arch: Architecture
     chip: Accelerator
@@ -52,27 +52,34 @@ class Workload:
     @property
     def weights_bytes(self) -> float:
         """All weights in their format, on all GPUs that share the layers."""
-        return float(quantization.weights_bytes(self.arch, self.view.format))
+        return float(quantization.weights_bytes(self.arch, self.weights))
+
+    @property
+    def weights(self) -> str:
+        """Format of the weights: those that are served, or those that are trained."""
+        return formats(self.case)[0]
+
+    @property
+    def least(self) -> bool:
+        """Only what must be done is counted, so that the times are bounds."""
+        return self.view.half_square and not self.view.elementwise and self.case.kernels != "eager"
 
     def options(self) -> dict[str, Any]:
         """What every step of the case takes."""
-        view = self.view
-        return {
-            "weights": view.format,
-            "kv": view.kv,
-            "activations": view.activations,
-            "tensor_parallel": self.tensor_parallel,
-            "kernels": view.kernels,
+        view, case = self.view, self.case
+        return options(case, self.arch) | {
+            **({"activations": view.activations} if case.serves else {}),
+            "kernels": "eager" if case.kernels == "eager" else "flash" if view.elementwise else "fused",
             "half_square": view.half_square,
             "accumulate": view.accumulate,
         }
 
 
-def chip_of(case: Case, view: View) -> Accelerator:
+def chip_of(case: Job, view: View) -> Accelerator:
     """The chip of the case, or the reader's own by its numbers; one number alone stands in for the chip's."""
     if view.peak and view.bandwidth:
         return own_chip(view.peak * 1e12, view.bandwidth * 1e9, view.memory * 1e9 if view.memory else None, name=f"{view.peak:,} TFLOP/s")
-    chip = catalog.chip(case.chip)
+    chip = shared.chip(case)
     given = {"fp16_flop_per_s": (view.peak, 1e12), "memory_bytes_per_s": (view.bandwidth, 1e9), "memory_bytes": (view.memory, 1e9)}
     instead: dict[str, Any] = {field: number * unit for field, (number, unit) in given.items() if number}
     if view.peak or view.bandwidth:  # another roof: nothing that was measured on the chip is under it
@@ -83,20 +90,29 @@ def chip_of(case: Case, view: View) -> Accelerator:
 
 
 @lru_cache(maxsize=256)
-def workload(case: Case, view: View) -> Workload:
+def workload(case: Job, view: View) -> Workload:
     """The steps of `case`; raises InputError, a sentence, for what cannot run."""
-    arch = own.read(view.config) if view.config else catalog.architecture(case.model)
+    arch = shared.architecture(case)
     chip = chip_of(case, view)
-    shared = view.tensor_parallel or _shared(arch, case)
-    empty = Workload(case, view, arch, chip, shared, {})
-    return Workload(case, view, arch, chip, shared, _steps(empty, chip))
+    empty = Workload(case, view, arch, chip, options(case, arch)["tensor_parallel"], {})
+    return replace(empty, steps=_steps(empty, chip))
 
 
 def _steps(now: Workload, chip: Accelerator) -> dict[str, Step]:
-    case, view, options = now.case, now.view, now.options()
+    case, options = now.case, now.options()
     if case.job != "infer":
-        return {"train": step(now.arch, chip, phase="train", batch=case.batch, context=case.context, recompute=view.recompute, **options)}
-    found = {"prefill": step(now.arch, chip, phase="prefill", batch=case.batch, context=view.prompt or case.context, **options)}
+        return {
+            "train": step(
+                now.arch,
+                chip,
+                phase="train",
+                batch=case.batch,
+                context=case.context,
+                recompute="full" if case.recompute == "full" else "none",
+                **options,
+            )
+        }
+    found = {"prefill": step(now.arch, chip, phase="prefill", batch=case.batch, context=case.prompt or case.context, **options)}
     if not all(layer.encoder for layer in now.arch.layers):
         found["decode"] = step(now.arch, chip, phase="decode", batch=case.batch, context=case.context, **options)
     return found
@@ -105,14 +121,6 @@ def _steps(now: Workload, chip: Accelerator) -> dict[str, Step]:
 def elsewhere(now: Workload, chip: Accelerator) -> Mapping[str, Step]:
     """The same work on another chip."""
     return _steps(now, chip)
-
-
-def _shared(arch: Architecture, case: Case) -> int:
-    """GPUs that share each layer: all of a serving case that the heads divide by; training splits its batch instead."""
-    heads = [layer.mixer.heads for layer, _count in arch.groups if isinstance(layer.mixer, Attention | LatentAttention)]
-    if case.job != "infer" or case.chips == 1:
-        return 1
-    return gcd(case.chips, min(heads)) if heads else 1
 
 
 def path(now: Workload) -> Step | None:
@@ -126,7 +134,7 @@ def first_prompt(now: Workload) -> Step:
     """Reading one prompt alone: what its sequence waits for at least."""
     if now.case.batch == 1:
         return now.steps["prefill"]
-    return step(now.arch, now.chip, phase="prefill", batch=1, context=now.view.prompt or now.case.context, **now.options())
+    return step(now.arch, now.chip, phase="prefill", batch=1, context=now.case.prompt or now.case.context, **now.options())
 
 
 def holders(now: Workload) -> int:
@@ -148,7 +156,7 @@ def _most_sequences(arch: Architecture, chip: Accelerator, context: int, weights
 def most_sequences(now: Workload) -> float:
     """Sequences of the case's context whose cache fits beside the weights; infinite where nothing is cached or the memory is not known."""
     try:
-        return _most_sequences(now.arch, now.chip, now.case.context, now.view.format, now.view.kv, now.tensor_parallel)
+        return _most_sequences(now.arch, now.chip, now.case.context, now.case.format, now.case.kv, now.tensor_parallel)
     except InputError:
         return inf
 

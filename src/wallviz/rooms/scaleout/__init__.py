@@ -6,19 +6,18 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from wallviz.case import Case
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
+from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Action, Answer
+from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import curve, doubt, export, others, serve
-from wallviz.rooms.scaleout.choices import PARAMS, View, chips, gpu_options, groups, sequence_options, sequences, words
+from wallviz.rooms.scaleout.choices import View, chip_options, groups, sequence_options
 from wallviz.rooms.scaleout.study import best, layouts, served, study, ways
 from wallviz.units import duration
 
-__all__ = [
-    "PARAMS", "View", "answer", "best_layouts", "document", "evidence_table", "gpu_options", "groups", "sequence_options", "words",
-]  # fmt: skip
+__all__ = ["View", "answer", "best_layouts", "chip_options", "document", "evidence_table", "groups", "sequence_options"]
 
 _ANSWERS = {
     "curve": curve.answer,
@@ -35,13 +34,13 @@ _SERVING = {"curve": serve.answer, "wire": serve.wire, "frontier": serve.against
 evidence_table = doubt.table
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """The answer for `case` as `view` says, in the language in use."""
     return _answer(case, view, language())
 
 
 @lru_cache(maxsize=512)
-def _answer(case: Case, view: View, _language: str) -> Answer:
+def _answer(case: Job, view: View, _language: str) -> Answer:
     try:
         return (_ANSWERS | (_SERVING if case.job == "infer" else {}))[view.show](case, view).with_spec()
     except InputError as error:
@@ -52,26 +51,26 @@ def _answer(case: Case, view: View, _language: str) -> Answer:
 SPLITS = ("tensor_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "replicas")
 
 
-def _ways_out(case: Case, view: View) -> tuple[Action, ...]:
+def _ways_out(case: Job, view: View) -> tuple[Action, ...]:
     """Changes after which the job can run, at most three, the mildest first."""
-    gpus = chips(case, view)
-    alone: dict[str, Any] = dict.fromkeys(SPLITS, 1) | {"replicas": 0}
+    gpus = case.chips
+    alone: dict[str, Any] = {name: SETTINGS[name].default for name in SPLITS}
     asked: list[tuple[str, str, dict[str, Any]]] = []
-    if case.job != "infer" and (shared := gpus // sequences(case, view)) > 1:
+    if case.sequences and (shared := gpus // case.sequences) > 1:
         more = _("{n} sequences a step").format(n=f"{gpus:,}")
         asked.append((more, _("One for each chip: a larger batch"), {"sequences": gpus}))
         split = _("Split each sequence over {n} chips").format(n=f"{shared:,}")
-        asked.append((split, _("Context parallelism: the same batch on more chips"), {"context_parallel": shared * view.context_parallel}))
+        asked.append((split, _("Context parallelism: the same batch on more chips"), {"context_parallel": shared * case.context_parallel}))
     asked += [
         (_("Set the parallelism back to 1"), _("Tensor, pipeline, context and expert parallelism"), alone),
-        (_("64 chips, one copy on each"), _("With 256 sequences a step"), alone | {"gpus": 64, "sequences": 256}),
+        (_("64 chips, one copy on each"), _("With 256 sequences a step"), alone | {"chips": 64, "sequences": 256}),
         (_("Join them by PCIe 4"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}),
         (_("On H100 instead"), _("The chip of the case"), {"chip": "h100-sxm5"}),
     ]
     return tuple(Action(label, help, sets) for label, help, sets in asked if _runs(case, view, sets))[:3]
 
 
-def _runs(case: Case, view: View, sets: dict[str, Any]) -> bool:
+def _runs(case: Job, view: View, sets: dict[str, Any]) -> bool:
     try:
         (served if case.job == "infer" else study)(
             replace(case, **{name: value for name, value in sets.items() if hasattr(case, name)}),
@@ -82,7 +81,7 @@ def _runs(case: Case, view: View, sets: dict[str, Any]) -> bool:
     return True
 
 
-def best_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def best_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
     """The split to choose and the fastest that fit, as rows; empty where none does or the job cannot run."""
     try:
         return _serving_layouts(case, view) if case.job == "infer" else _training_layouts(case, view)
@@ -90,7 +89,7 @@ def best_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
         return ()
 
 
-def _training_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def _training_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
     found = best(case, view)
     return tuple(
         {
@@ -112,7 +111,7 @@ def _training_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
     )
 
 
-def _serving_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
+def _serving_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("tensor"): way.job.layout["tensor_parallel"],
@@ -130,6 +129,6 @@ def _serving_layouts(case: Case, view: View) -> tuple[dict[str, object], ...]:
     )
 
 
-def document(case: Case, view: View) -> str:
+def document(case: Job, view: View) -> str:
     """Every number of the page as JSON."""
     return export.document(case, view, answer(case, view))

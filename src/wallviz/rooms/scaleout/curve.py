@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from wallviz import units
-from wallviz.case import Case
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Line, Mark, Split
 from wallviz.i18n import N_, _
+from wallviz.job import Job
 from wallviz.rooms import Action, Answer
+from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import doubt, evidence
-from wallviz.rooms.scaleout.choices import View, across_links, words
+from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.study import Served, Study, best, study
 from wallviz.units import duration
 
@@ -29,7 +30,7 @@ SOURCES = ("megatron_sc21", "zero_2020", "nccl_tests", "ml_engineering")
 VERDICTS = {"yes": (N_("does not fit memory"), "red"), "likely": (N_("may not fit memory"), "orange")}
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """Efficiency over chips, for the job, for a batch that grows, for little work per chip, and for decoding."""
     now = study(case, view)
     sure, trust = badge(now.job.runs_out, float(now.job.step.efficiency))
@@ -244,6 +245,7 @@ def _actions(now: Study) -> tuple[Action, ...]:
         run = other.step.run
         names = ("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "zero")
         sets = {name: getattr(run, name) for name in names} | {"recompute": run.recompute, "batch": int(run.micro_batch)}
+        sets["sequences"] = now.job.global_batch
         text = _("Split to fit: {split}, {step} a step").format(split=split(run), step=duration(float(other.step.step_s)))
         why = _("{need} per chip; the simplest within 2 % of the fastest of {n} splits").format(
             need=units.binary(other.peak_bytes), n=f"{best(now.case, now.view).asked:,}"

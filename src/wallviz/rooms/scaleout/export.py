@@ -7,16 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from wallviz import __version__
-from wallviz.case import Case
 from wallviz.engine.scaleout import record
 from wallviz.errors import InputError
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout import evidence
 from wallviz.rooms.scaleout.choices import View
 from wallviz.rooms.scaleout.study import best, served, study, ways
 
 
-def document(case: Case, view: View, page: Answer) -> str:
+def document(case: Job, view: View, page: Answer) -> str:
     """All that the page shows, numbers in base units; what cannot run gives its reason alone.
 
     ``record`` is the document of ``wallviz scaleout --json`` for the same job.
@@ -44,7 +44,7 @@ def document(case: Case, view: View, page: Answer) -> str:
     return json.dumps(found, ensure_ascii=False, indent=2, allow_nan=False)
 
 
-def _training(case: Case, view: View) -> dict[str, Any]:
+def _training(case: Job, view: View) -> dict[str, Any]:
     now = study(case, view)
     layouts = best(case, view) if now.chip.memory_bytes is not None else None
     others = {
@@ -54,7 +54,7 @@ def _training(case: Case, view: View) -> dict[str, Any]:
     return record.training(now.job, layouts) | {"flop_per_byte_sent": now.flop_per_byte, "small_job": others}
 
 
-def _serving(case: Case, view: View) -> dict[str, Any]:
+def _serving(case: Job, view: View) -> dict[str, Any]:
     now = served(case, view)
     return record.serving(now.job) | {
         "ways": [

@@ -10,7 +10,6 @@ from functools import cache, partial
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.case import Case
 from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout import collectives, frontier, rules
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
@@ -21,6 +20,7 @@ from wallviz.errors import InputError
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Bar, Line, Mark
 from wallviz.i18n import N_, _
+from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout import doubt, evidence
 from wallviz.rooms.scaleout.choices import WIRES, View, tokens
@@ -57,7 +57,7 @@ _WAYS: tuple[tuple[str, dict[str, object]], ...] = (
 _ALONE = {"tensor_parallel": 1, "pipeline_parallel": 1, "virtual_stages": 1, "context_parallel": 1, "expert_parallel": 1, "sequence_parallel": False}
 
 
-def wire(case: Case, view: View) -> Answer:
+def wire(case: Job, view: View) -> Answer:
     """Bytes per chip and step as the job is split, and were it split in one other way."""
     now = study(case, view)
     found = [(_("As you split it"), now.job.step)]
@@ -128,7 +128,7 @@ def _wire_rows(found: tuple[tuple[str, Step], ...]) -> tuple[dict[str, object], 
 # -- compute against communication ----------------------------------------------------------------------------------------------------
 
 
-def against(case: Case, view: View) -> Answer:
+def against(case: Job, view: View) -> Answer:
     """Seconds of compute and of communication per step over chips: where the lines cross, chips stop helping."""
     now = study(case, view)
     curve = now.job.strong
@@ -175,7 +175,7 @@ def against(case: Case, view: View) -> Answer:
 # -- measured collectives -------------------------------------------------------------------------------------------------------------
 
 
-def sweeps(_case: Case, view: View) -> Answer:
+def sweeps(_case: Job, view: View) -> Answer:
     """One measured all-reduce sweep as bus bandwidth over message size, with the alpha-beta pair fitted to it and the rate of the links."""
     found = evidence.sweeps().get(view.sweep)
     if found is None:
@@ -260,7 +260,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def published(_case: Case, _view: View) -> Answer:
+def published(_case: Job, _view: View) -> Answer:
     """Share of the peak of published runs, predicted over published."""
     groups = _shares()
     lines = [
@@ -329,7 +329,7 @@ _PER_GPU = ("weak_scaling_rate_per_gpu", "weak_scaling_share_of_peak", "weak_sca
 # -- the bill -------------------------------------------------------------------------------------------------------------------------
 
 
-def bill(case: Case, view: View) -> Answer:
+def bill(case: Job, view: View) -> Answer:
     """Days of a training run over chips, with energy and, at the reader's price, cost."""
     now = study(case, view)
     curve = now.job.strong
@@ -398,7 +398,7 @@ def _why_bill(now: Study) -> str:
 # -- scaling rules --------------------------------------------------------------------------------------------------------------------
 
 
-def rules_of(case: Case, _view: View) -> Answer:
+def rules_of(case: Job, _view: View) -> Answer:
     """Bytes of the model that each rule chooses for a budget of training FLOP."""
     budgets = np.geomspace(1e20, 1e26, 49)
     chosen = {
@@ -520,7 +520,7 @@ def _held() -> tuple[frontier.Held, ...]:
     return frontier.fewest_chips(models, chips)
 
 
-def fewest(_case: Case, _view: View) -> Answer:
+def fewest(_case: Job, _view: View) -> Answer:
     """Chips that hold the largest model of each year, to serve and to train."""
     held = _held()
     first, last = held[0], held[-1]

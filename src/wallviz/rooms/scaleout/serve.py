@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 
 from wallviz import units
-from wallviz.case import Case
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.phrases import rate, served_split
@@ -16,9 +15,11 @@ from wallviz.engine.scaleout.work import work
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Bar, Line, Mark, Split
 from wallviz.i18n import _
+from wallviz.job import Job
 from wallviz.rooms import Action, Answer
+from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import doubt
-from wallviz.rooms.scaleout.choices import View, across_links, words
+from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.curve import VERDICTS, badge, chips_said, doubtful, hover, links, memory, served_line, served_rows, share_axis, table
 from wallviz.rooms.scaleout.study import BUSY, Served, Way, served, ways
 from wallviz.units import duration
@@ -26,7 +27,7 @@ from wallviz.units import duration
 SOURCES = ("gpt_fast", "nccl_tests", "ml_engineering")
 
 
-def answer(case: Case, view: View) -> Answer:
+def answer(case: Job, view: View) -> Answer:
     """Speed per chip over chips: these requests, more at once, and training beside them."""
     now = served(case, view)
     sure, trust = _badge(now)
@@ -186,12 +187,12 @@ def _actions(now: Served) -> tuple[Action, ...]:
     if job.runs_out in VERDICTS:
         if job.fewest is not None and job.fewest != now.gpus:
             text = _("{n} chips hold it").format(n=f"{job.fewest:,}")
-            found.append(Action(text, _("The fewest, with room for the error of the estimate"), {"gpus": job.fewest}, enough=True))
+            found.append(Action(text, _("The fewest, with room for the error of the estimate"), {"chips": job.fewest}, enough=True))
         elif job.fewest is None and (other := now.fitting) is not None:
             text = _("Split to fit: {split}, {rate} tokens/s").format(
                 split=served_split(other.job.layout), rate=rate(float(other.job.step.tokens_per_s))
             )
-            sets = {name: other.job.layout[name] for name in ("pipeline_parallel", "expert_parallel", "replicas")}
+            sets = dict(other.job.layout)
             found.append(Action(text, _("{need} per chip").format(need=units.binary(other.job.peak_bytes)), sets, enough=True))
     elif now.gpus > now.start and job.layout["replicas"] == 1 and job.layout["pipeline_parallel"] * job.layout["expert_parallel"] == 1:
         copies = now.gpus // now.start
@@ -302,7 +303,7 @@ def _answer(now: Served, **more: object) -> Answer:
     return Answer("scaleout", explain=partial(why, now), doubt=how_sure, sources=sources, **doubtful(now.job.runs_out), **more)  # type: ignore[arg-type]
 
 
-def wire(case: Case, view: View) -> Answer:
+def wire(case: Job, view: View) -> Answer:
     """Bytes per chip and token as the chips are shared, and by other ways of sharing them."""
     now = served(case, view)
     here = {"tensor_parallel", "pipeline_parallel", "expert_parallel", "replicas"}
@@ -350,7 +351,7 @@ def _way(way: Way) -> str:
     return next(said for name, said in names.items() if way.job.layout[name] > 1)
 
 
-def against(case: Case, view: View) -> Answer:
+def against(case: Job, view: View) -> Answer:
     """Reading and waiting of a token over chips: where the lines cross, a token waits longer than it is worked on."""
     now = served(case, view)
     curve = now.job.curve
@@ -384,7 +385,7 @@ def against(case: Case, view: View) -> Answer:
     )
 
 
-def bill(case: Case, view: View) -> Answer:
+def bill(case: Job, view: View) -> Answer:
     """Chip hours of a million tokens over chips, with energy and, at the reader's price, cost."""
     now = served(case, view)
     chips = np.atleast_1d(now.job.curve.chips)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from wallviz import catalog
-from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.terms import Quantity
@@ -17,15 +16,19 @@ from wallviz.engine.scaleout import job, scaling
 from wallviz.engine.scaleout.budget import Budget, budget
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.job import Serving, Training, copied
+from wallviz.engine.scaleout.job import Serving, Training
 from wallviz.engine.scaleout.layout import Layout, Search
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.rooms.scaleout.choices import View, across_links, chips, sequences, tokens
+from wallviz.job import Job, changed, sequences_of, serving_split, training_run
+from wallviz.rooms.job import architecture, chip
+from wallviz.rooms.scaleout.choices import View, across_links, tokens
 
 #: How much shorter the sequences of the small job are: the same chips with little work each.
 SMALL = 16
+#: Sequences of a training step that is drawn beside serving.
+TRAINED = 256
 #: Sequences at once of the busy server that is drawn beside one with fewer.
 BUSY = 64
 
@@ -34,7 +37,7 @@ BUSY = 64
 class Study:
     """A training job on so many chips, and what the same chips do with other work."""
 
-    case: Case
+    case: Job
     view: View
     job: Training
     weak: Curve
@@ -103,7 +106,7 @@ class Study:
 class Served:
     """Serving over so many chips, beside a busier server and training on the same chips."""
 
-    case: Case
+    case: Job
     view: View
     job: Serving
     busy: Serving | None
@@ -137,8 +140,7 @@ class Served:
         same = (way for way in ways(self.case, self.view) if way.holds and way.job.layout["replicas"] == self.job.layout["replicas"])
         if (found := next(same, None)) is None:
             return None
-        sets: dict[str, Any] = {name: found.job.layout[name] for name in ("pipeline_parallel", "expert_parallel", "replicas")}
-        return served(self.case, replace(self.view, gpus=self.gpus, **sets))
+        return served(changed(self.case, chips=self.gpus, **found.job.layout), self.view)
 
     def tokens_per_s(self, n: int) -> float:
         """On `n` chips of the curve."""
@@ -155,31 +157,13 @@ def flop_per_byte(of: Training, compute_s: float, sent: float) -> float | None:
     return compute_s * of.step.peak_flop_per_s * of.efficiency / sent if sent else None
 
 
-def bill(case: Case, view: View, chip: Accelerator, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
+def bill(case: Job, view: View, chip: Accelerator, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
     """What the run's tokens take at such a speed on so many chips."""
     return budget(tokens(case, view), tokens_per_s, gpus, **_prices(view), tdp_w=chip.tdp_w)
 
 
 def _prices(view: View) -> dict[str, Any]:
     return {"pue": view.pue_percent / 100, "price_per_hour": view.price_cents / 100 if view.price_cents else None}
-
-
-def run_of(case: Case, view: View) -> Run:
-    """One copy of the job, with what the footprint page assumes where the view says nothing."""
-    return Run(
-        micro_batch=case.batch,
-        sequence=case.context,
-        precision=view.precision,
-        zero=view.zero,
-        tensor_parallel=view.tensor_parallel,
-        sequence_parallel=view.sequence_parallel,
-        pipeline_parallel=view.pipeline_parallel,
-        virtual_stages=view.virtual_stages,
-        context_parallel=view.context_parallel,
-        expert_parallel=view.expert_parallel,
-        recompute=view.recompute,
-        method=view.method if case.job == "finetune" else "full",
-    )
 
 
 def fabric_of(chip: Accelerator, view: View) -> Fabric:
@@ -189,27 +173,27 @@ def fabric_of(chip: Accelerator, view: View) -> Fabric:
     return Fabric(inside, min(across, inside), view.per_node, view.link_percent / 100)  # by its slot a chip leaves its node no faster
 
 
-def _training(case: Case, view: View, arch: Architecture, chip: Accelerator, run: Run) -> Training:
-    options: dict[str, Any] = {"overlap": view.overlap, "efficiency": view.gemm_percent / 100, "global_batch": sequences(case, view)}
+def _training(case: Job, view: View, arch: Architecture, chip: Accelerator, run: Run) -> Training:
+    options: dict[str, Any] = {"overlap": view.overlap, "efficiency": view.gemm_percent / 100, "global_batch": sequences_of(case)}
     return job.training(arch, chip, fabric_of(chip, view), run, tokens=tokens(case, view), **options, **_prices(view))
 
 
 @lru_cache(maxsize=256)
-def study(case: Case, view: View) -> Study:
+def study(case: Job, view: View) -> Study:
     """Training or fine-tuning as `view` says; raises InputError, one sentence, for what cannot run."""
-    arch, chip = catalog.architecture(case.model), catalog.chip(case.chip)
-    found = _training(case, view, arch, chip, copied(run_of(case, view), chips(case, view)))
+    arch, card = architecture(case), chip(case)
+    found = _training(case, view, arch, card, training_run(case))
     run = found.step.run
     short = max(int(run.context_parallel), case.context // SMALL // int(run.context_parallel) * int(run.context_parallel))
     few = replace(run, sequence=short, accumulation=1, micro_batch=1)
     options: dict[str, Any] = {"overlap": view.overlap, "efficiency": found.efficiency}
     most = max(4 * int(found.step.gpus), min(2 * found.pays_up_to, int(found.reach.chips[-1])))
     shown = scaling.counts(run, min(most, job.MOST_GPUS), int(found.step.gpus))
-    weak, small = (scaling.weak(arch, one, chip, found.fabric, shown, **options) for one in (run, few))
+    weak, small = (scaling.weak(arch, one, card, found.fabric, shown, **options) for one in (run, few))
     return Study(case, view, found, weak, small, _decoding(found, case))
 
 
-def _decoding(found: Training, case: Case) -> Decode | None:
+def _decoding(found: Training, case: Job) -> Decode | None:
     """Serving one sequence on up to as many chips; None where the model writes nothing, or the chip's bandwidth is not known."""
     heads = min((getattr(block.mixer, "heads", 0) for block, _n in found.arch.groups), default=0)
     most = int(found.strong.chips[-1])
@@ -220,23 +204,26 @@ def _decoding(found: Training, case: Case) -> Decode | None:
 
 
 @lru_cache(maxsize=256)
-def served(case: Case, view: View) -> Served:
+def served(case: Job, view: View) -> Served:
     """Serving as `view` says; raises InputError, one sentence, for what cannot run."""
-    arch, chip = catalog.architecture(case.model), catalog.chip(case.chip)
-    fabric, gpus = fabric_of(chip, view), chips(case, view)
-    options: dict[str, Any] = {"context": case.context, "weights": view.format, "kv": view.kv, "replicas": view.replicas or None}
-    options |= {"pipeline_parallel": view.pipeline_parallel, "expert_parallel": view.expert_parallel}
-    found = job.serving(arch, chip, fabric, gpus, batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
-    busy = None if case.batch >= BUSY else job.serving(arch, chip, fabric, gpus, batch=BUSY, **options)
+    arch, card = architecture(case), chip(case)
+    fabric, split = fabric_of(card, view), serving_split(case, arch)
+    apart = {name: n for name, n in split.items() if name != "tensor_parallel"}
+    options: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **apart}
+    found = job.serving(arch, card, fabric, prod(split.values()), batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
+    busy = None if case.batch >= BUSY else job.serving(arch, card, fabric, prod(split.values()), batch=BUSY, **options)
     held = busy if busy is not None and busy.holding.sum() > 1 else None
     return Served(case, view, found, held, _trained(case, view, int(np.atleast_1d(found.curve.chips)[-1])))
 
 
-def _trained(case: Case, view: View, most: int) -> Curve | None:
-    """Training the same model, a copy on each chip, 256 sequences a step; None where that cannot run."""
+def _trained(case: Job, view: View, most: int) -> Curve | None:
+    """Training the same model, a copy on each chip, `TRAINED` sequences a step; None where that cannot run."""
     plain = View(across=view.across, inside_gb=view.inside_gb, across_gb=view.across_gb, per_node=view.per_node, link_percent=view.link_percent)
     try:
-        found = study(replace(case, job="train", batch=1), replace(plain, gpus=min(most, 256))).job.strong
+        found = study(
+            Job(model=case.model, config=case.config, chip=case.chip, job="train", context=case.context, chips=min(most, 256), sequences=TRAINED),
+            plain,
+        ).job.strong
     except InputError:
         return None
     kept = found.chips <= most
@@ -264,7 +251,7 @@ def _some(curve: Curve, kept: np.ndarray[Any, Any]) -> Any:
 
 
 @lru_cache(maxsize=64)
-def best(case: Case, view: View) -> Search:
+def best(case: Job, view: View) -> Search:
     """The fastest layouts of a training job that fit."""
     return study(case, view).job.search()
 
@@ -282,14 +269,14 @@ class Way:
 
 
 @lru_cache(maxsize=64)
-def ways(case: Case, view: View) -> tuple[Way, ...]:
+def ways(case: Job, view: View) -> tuple[Way, ...]:
     """Every split of the chips in powers of two over tensor (within a node), pipeline and expert ranks and copies.
 
     Those that fit come first, of these the most tokens per second.
     """
     now = served(case, view)
     found = []
-    stored: dict[str, Any] = {"context": case.context, "weights": view.format, "kv": view.kv}
+    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv}
     powers = [2**i for i in range(18) if now.gpus % 2**i == 0]
     for p in (n for n in powers if n <= min(len(now.arch.layers), 16)):
         for e in (n for n in powers if now.gpus % (n * p) == 0):

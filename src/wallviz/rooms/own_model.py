@@ -15,7 +15,7 @@ from wallviz.engine.transformer import Architecture, architecture, custom
 from wallviz.engine.transformer.config import parse
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.params import MAX_LENGTH
+from wallviz.settings import MAX_LENGTH
 
 #: Bytes of unpacked text: more was written to exhaust memory, not to describe a model.
 UNPACKED_LIMIT = 200_000
@@ -68,6 +68,14 @@ def read(packed: str) -> Architecture:
     if isinstance(config, dict):
         return architecture(config, name=str(name)[:NAME_LENGTH])
     raise InputError(N_("The link's own model cannot be read: paste its config.json again."))
+
+
+def name(packed: str) -> str:
+    """What the model is called; that it cannot be read, where it cannot."""
+    try:
+        return read(packed).name
+    except InputError:
+        return _("cannot be read")
 
 
 def labels() -> dict[str, str]:

@@ -1,0 +1,510 @@
+"""One description of a job: which model does what, at which batch and context, on how many of which chip, in which formats, split how.
+
+Every room, link, command and function describes the job with the fields of `Job` and no others. What an engine needs of it is a projection:
+`training_run` for memory and time of training, `serving_options` for those of serving.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from wallviz import settings
+from wallviz.engine.memory import kv_cache, quantization, run, serve
+from wallviz.engine.memory.run import FIELDS, Run
+from wallviz.engine.memory.solve import on_gpus
+from wallviz.engine.scaleout.job import split
+from wallviz.engine.transformer import Architecture
+from wallviz.errors import InputError
+from wallviz.i18n import N_, _
+from wallviz.settings import choice, flag, number, setting, text
+
+JOBS: Mapping[str, str] = MappingProxyType({"infer": N_("serve"), "train": N_("train"), "finetune": N_("fine-tune")})
+TRAINING, SERVING = ("train", "finetune"), ("infer",)
+MAX_BATCH = 65_536
+MAX_CONTEXT = 16_777_216
+MAX_CHIPS = 1_000_000
+PRESET = "preset"
+"""A number format that the precision preset decides."""
+DENSE, TWO_OF_FOUR = "none", "2:4"
+PERCENTS = range(1, 100)
+"""Shares that can be chosen on a page; a link may give any."""
+USUAL_FORMATS = ("bf16", "fp8", "nf4", "gguf:Q4_K_M")
+"""Formats that a list offers before all others."""
+
+_DTYPE_WORDS = {
+    PRESET: N_("as the preset"), "fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "fp8": "FP8", "int8": "INT8", "none": N_("none"),
+}  # fmt: skip
+
+
+def _format_words() -> dict[str, str]:
+    """Formats of weights without their prefix, unless another one is called that: a list tells options apart by their names."""
+    every = (
+        *USUAL_FORMATS,
+        *(f for f in quantization.FORMATS if f not in USUAL_FORMATS),
+        *(f"{quantization.GGUF}{mix}" for mix in quantization.MIXES),
+    )
+    plain = {name.upper() for name in every if not name.startswith(quantization.GGUF)}
+    bare = {name: name.removeprefix(quantization.GGUF) for name in dict.fromkeys(every)}
+    return {
+        name: (f"GGUF {mix}" if mix.upper() in plain else mix) if name.startswith(quantization.GGUF) else name.upper() for name, mix in bare.items()
+    }
+
+
+def _stage(text: str) -> str:
+    """The fullest, the first or the last pipeline stage, or one by its number; whether there are so many is for the computation to say."""
+    if text in run.STAGES or (text.isascii() and text.isdigit() and len(text) < 5):
+        return text
+    raise InputError(N_("There is no pipeline stage {stage}: choose first, last, worst, or a number from 0 to {last}."), stage=text[:40], last=9_999)
+
+
+def _decimal(text: str) -> float:
+    """A plain decimal number; NaN for anything else."""
+    return float(text) if re.fullmatch(r"[0-9]{0,3}\.?[0-9]{1,9}", text, re.ASCII) else float("nan")
+
+
+def _sparsity(text: str) -> str:
+    """Dense, 2:4, or a fraction between 0 and 1 as it is written shortest.
+
+    >>> _sparsity("2:4"), _sparsity("0.30")
+    ('2:4', '0.3')
+    """
+    if text in (DENSE, TWO_OF_FOUR):
+        return text
+    if not 0 < _decimal(text) < 1:
+        raise InputError(
+            N_("The link gives sparsity as “{text}”: it must be none, 2:4, or the fraction of weights that was removed, above 0 and below 1."),
+            text=text[:40],
+        )
+    return str(_decimal(text))
+
+
+def _utilization(text: str) -> float:
+    """Percent above 0, at most 100."""
+    if not 0 < _decimal(text) <= 100:
+        raise InputError(N_("The link gives utilization as “{text}”: it must be a percentage above 0, at most 100."), text=text[:40])
+    return _decimal(text)
+
+
+def _stages(job: Job) -> dict[str, str]:
+    """The stages of the job's pipeline, and the one that a link gave."""
+    said = {"worst": _("the fullest"), "first": _("the first"), "last": _("the last")}
+    numbered = {str(i): str(i) for i in range(job.pipeline_parallel)} if 1 < job.pipeline_parallel <= 64 else {}
+    return said | numbered | ({} if job.stage in said else {job.stage: job.stage})
+
+
+def _shares(job: Job) -> dict[Any, str]:
+    chosen = job.utilization
+    return {share: f"{share:.12g} %" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
+
+
+def _pruned(job: Job) -> dict[Any, str]:
+    fractions = [str(percent / 100) for percent in PERCENTS]
+    known = {DENSE: _("none"), TWO_OF_FOUR: "2:4"}
+    shown = [*fractions, *([] if job.sparsity in (*fractions, *known) else [job.sparsity])]
+    return known | {fraction: _("{percent} % unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in shown}
+
+
+_SPLIT, _FORMATS, _ONE_BY_ONE = N_("Parallelism"), N_("Formats"), N_("Formats one by one")
+_STATES, _STEP, _HOST, _TRAINED = N_("Precision and optimizer"), N_("Kernels and loss"), N_("Step and host"), N_("What is trained")
+_ENGINE, _REQUESTS = N_("Engine"), N_("Requests")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a reader asks about. `model` and `chip` are ids of the catalogue; each further field says what it is and for which job."""
+
+    model: str = text(N_("Model"), default="llama-3.1-8b")
+    config: str = text(N_("Own model"))
+    """The reader's own model (`transformer.packed`); empty for `model`."""
+    job: str = choice("infer", JOBS, N_("Job"), help=N_("What should fit; train."))
+    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once; 1."))
+    """Sequences at once: of each copy of the model in serving, of one micro-batch on one GPU in training."""
+    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, prompt and answer; 4096."))
+    """Tokens of a sequence: prompt and answer in serving, what is trained on in training."""
+    chip: str = text(N_("Chip"), default="h100-sxm5")
+    chips: int = number(1, 1, MAX_CHIPS, N_("How many chips"), old={"gpus": None})
+    """How many of them share the work."""
+
+    format: str = choice(
+        "bf16",
+        _format_words(),
+        N_("Weight format"),
+        group=_FORMATS,
+        jobs=SERVING,
+        help=N_("Format of the weights: bf16 (default), fp8, int8, awq-4, nf4, mxfp4, gguf:Q4_K_M, ..."),
+    )
+    """Of the weights that are served."""
+    kv: str = choice(
+        "bf16",
+        {name: name.upper() for name in kv_cache.FORMATS},
+        N_("KV cache format"),
+        group=_FORMATS,
+        jobs=SERVING,
+        help=N_("Format of the KV cache: bf16 (default), fp8, int8, q8_0, q4_0, ..."),
+    )
+    imatrix: bool = flag(
+        default=False,
+        label=N_("Importance matrix"),
+        group=_FORMATS,
+        jobs=SERVING,
+        when=lambda job: job.format.startswith(quantization.GGUF),
+        help=N_("The GGUF file was made with an importance matrix."),
+    )
+    sparsity: str = setting(
+        DENSE, _sparsity, N_("Pruned"), more=_pruned, group=_FORMATS, jobs=SERVING, help=N_("Pruned weights: 2:4, or the fraction that was removed.")
+    )
+    """Dense, 2:4, or the fraction of the weights that was removed."""
+    engine: str = choice(
+        "vllm",
+        {"vllm": "vLLM", "hf": "transformers"},
+        N_("Engine"),
+        group=_ENGINE,
+        jobs=SERVING,
+        help=N_("Who serves: vLLM (default) or transformers."),
+    )
+    block: int = number(16, 1, 65_536, N_("Tokens per page"), group=_ENGINE, jobs=SERVING, help=N_("Tokens per page of the KV cache; 16."))
+    chunk: int = number(
+        serve.CHUNK, 1, MAX_CONTEXT, N_("Tokens read at once"), group=_ENGINE, jobs=SERVING, help=N_("Tokens that vLLM prefills at once; 8192.")
+    )
+    graphs: bool = flag(default=True, label=N_("Captured graphs"), group=_ENGINE, jobs=SERVING)
+    utilization: float = setting(
+        90.0,
+        _utilization,
+        N_("Share for the engine"),
+        more=_shares,
+        format="{:.12g}".format,
+        group=_ENGINE,
+        jobs=SERVING,
+        help=N_("Share of the memory that the engine may fill; 0.9."),
+    )
+    """Percent of the memory that the engine may fill."""
+    prompt: int | None = number(
+        None,
+        1,
+        MAX_CONTEXT,
+        N_("Prompt (tokens; empty: all)"),
+        group=_REQUESTS,
+        jobs=SERVING,
+        help=N_("Tokens that are prefilled; all of the context."),
+    )
+    """Tokens that are prefilled; None for all of the context."""
+    prefix: int = number(
+        0, 0, MAX_CONTEXT, N_("Shared prefix (tokens)"), group=_REQUESTS, jobs=SERVING, help=N_("Tokens that all sequences share; 0.")
+    )
+    encoder_context: int | None = number(
+        None,
+        1,
+        MAX_CONTEXT,
+        N_("Encoder's tokens (empty: as the context)"),
+        group=_REQUESTS,
+        jobs=SERVING,
+        help=N_("Tokens of the encoder's sequence, for models that have one."),
+    )
+    """Tokens of the encoder's sequence; None for as many as the context."""
+    replicas: int = number(0, 0, 65_536, N_("Copies (0: as few as can be)"), group=_SPLIT, jobs=SERVING)
+    """Copies of the engine, each with requests of its own; 0: the fewest that leave ranks which can share the heads."""
+
+    method: str = choice(
+        "lora",
+        {"full": N_("all weights"), "lora": "LoRA", "qlora": "QLoRA"},
+        N_("Train"),
+        group=_TRAINED,
+        jobs=("finetune",),
+        help=N_("Train every weight, adapters, or adapters on 4-bit weights; lora."),
+    )
+    """Of fine-tuning."""
+    rank: int = number(
+        16,
+        1,
+        65_536,
+        N_("LoRA rank"),
+        group=_TRAINED,
+        jobs=("finetune",),
+        when=lambda job: job.method != "full",
+        help=N_("Rank of the adapters; 16."),
+    )
+    targets: str = choice(
+        "all",
+        {"all": N_("all linear layers"), "attention": N_("attention"), "qv": N_("queries and values")},
+        N_("LoRA on"),
+        group=_TRAINED,
+        jobs=("finetune",),
+        when=lambda job: job.method != "full",
+        help=N_("Linear layers that get adapters; all."),
+    )
+    adapter_dtype: str = choice(
+        "fp32",
+        {"fp32": "FP32", "bf16": "BF16"},
+        N_("Adapter format"),
+        group=_TRAINED,
+        jobs=("finetune",),
+        when=lambda job: job.method != "full",
+        help=N_("Format of the adapters; fp32."),
+    )
+
+    precision: str = choice(
+        "bf16-mixed",
+        {
+            "fp32": "FP32",
+            "amp": N_("Autocast on FP32 weights"),
+            "bf16-mixed": N_("BF16 with FP32 master"),
+            "bf16-fp32grad": N_("BF16 with FP32 master and gradients"),
+            "bf16-pure": N_("BF16 alone"),
+        },
+        N_("Number formats"),
+        group=_STATES,
+        jobs=TRAINING,
+        help=N_("Number formats of the model states; bf16-mixed. The four below override its parts."),
+    )
+    optimizer: str = choice(
+        "adamw",
+        {
+            "sgd": "SGD",
+            "momentum": N_("SGD with momentum"),
+            "adamw": "AdamW",
+            "adamw-8bit": N_("AdamW, 8 bits"),
+            "adafactor": "Adafactor",
+            "lion": "Lion",
+            "muon": "Muon",
+            "galore": "GaLore",
+        },
+        N_("Optimizer"),
+        group=_STATES,
+        jobs=TRAINING,
+        help=N_("The optimizer; adamw."),
+    )
+    optimizer_step: str = choice(
+        "fused",
+        {"fused": N_("fused"), "foreach": N_("all at once")},
+        N_("Optimizer step"),
+        group=_STATES,
+        jobs=TRAINING,
+        help=N_("foreach keeps a temporary copy of what it updates; fused none (default)."),
+    )
+    galore_rank: int = number(
+        128,
+        1,
+        65_536,
+        N_("GaLore rank"),
+        group=_STATES,
+        jobs=TRAINING,
+        when=lambda job: job.optimizer == "galore",
+        help=N_("Rank of GaLore's projections; 128."),
+    )
+    weights: str = choice(
+        PRESET,
+        {name: said for name, said in _DTYPE_WORDS.items() if name != "none"},
+        N_("Weights"),
+        group=_ONE_BY_ONE,
+        jobs=TRAINING,
+        help=N_("Format of the weights."),
+    )
+    """Of the weights that are trained."""
+    gradients: str = choice(PRESET, _DTYPE_WORDS, N_("Gradients"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the gradients."))
+    master: str = choice(
+        PRESET, _DTYPE_WORDS, N_("Master copy"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the master copy of the weights.")
+    )
+    optimizer_state: str = choice(
+        PRESET, _DTYPE_WORDS, N_("Optimizer state"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the optimizer's moments.")
+    )
+    recompute: str = choice(
+        "none",
+        {"none": N_("nothing"), "selective": N_("attention core"), "full": N_("every layer")},
+        N_("Recompute"),
+        group=_STEP,
+        jobs=TRAINING,
+        help=N_("Activations made again in the backward pass; none."),
+    )
+    kernels: str = choice(
+        "flash",
+        {"eager": N_("plain"), "flash": "FlashAttention", "fused": N_("fused (Liger)"), "transformer-engine": "Transformer Engine"},
+        N_("Kernels"),
+        group=_STEP,
+        jobs=TRAINING,
+        help=N_("How much the kernels keep; flash."),
+    )
+    loss: str = choice(
+        "plain",
+        {"plain": N_("plain"), "fused": N_("fused"), "chunked": N_("in chunks")},
+        N_("Loss"),
+        group=_STEP,
+        jobs=TRAINING,
+        help=N_("How the cross-entropy is computed; plain."),
+    )
+    loss_chunks: int = number(8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked")
+    dropout: bool = flag(default=False, label=N_("Dropout"), group=_STEP, jobs=TRAINING, help=N_("Dropout is on: its masks are kept."))
+    zero: int = choice(
+        0,
+        {0: N_("none"), 1: N_("1: optimizer"), 2: N_("2: and gradients"), 3: N_("3: and weights")},
+        N_("ZeRO sharding"),
+        group=_SPLIT,
+        jobs=TRAINING,
+        help=N_("ZeRO stage: 1 shards optimizer state, 2 gradients too, 3 weights too; 0."),
+    )
+    tensor_parallel: int = number(1, 1, 65_536, N_("Tensor parallel"), group=_SPLIT, help=N_("GPUs that share each layer."))
+    """GPUs that share each layer; in serving 1 means all that can share the heads."""
+    sequence_parallel: bool = flag(
+        default=False, label=N_("Sequence parallel"), group=_SPLIT, jobs=TRAINING, help=N_("Share along the sequence what tensor parallelism copies.")
+    )
+    pipeline_parallel: int = number(1, 1, 10_000, N_("Pipeline parallel"), group=_SPLIT, help=N_("Stages that the layers are divided into."))
+    virtual_stages: int = number(
+        1, 1, 10_000, N_("Virtual stages"), group=_SPLIT, jobs=TRAINING, help=N_("Slices of layers per stage (interleaved pipeline).")
+    )
+    context_parallel: int = number(1, 1, 65_536, N_("Context parallel"), group=_SPLIT, jobs=TRAINING, help=N_("GPUs that share each sequence."))
+    expert_parallel: int = number(
+        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; divides context times data parallel.")
+    )
+    stage: str = setting(
+        "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about; worst.")
+    )
+    """Whose memory is asked about."""
+    accumulation: int = number(1, 1, 1_000_000, N_("Gradient accumulation"), group=_HOST, jobs=TRAINING, help=N_("Micro-batches per step; 1."))
+    """Micro-batches of a step, where `sequences` does not say."""
+    sequences: int = number(0, 0, MAX_CHIPS, N_("Sequences a step, all chips (0: as accumulated)"), group=_HOST, jobs=TRAINING)
+    """Of one step on all chips together: micro-batches follow from it; 0: as `accumulation` says."""
+    offload: str = choice(
+        "none",
+        {"none": N_("nothing"), "optimizer": N_("optimizer"), "parameters": N_("optimizer and weights")},
+        N_("Offload to the host"),
+        group=_HOST,
+        jobs=TRAINING,
+        help=N_("What lies in host memory; none."),
+    )
+
+    @property
+    def serves(self) -> bool:
+        """It writes tokens; otherwise it trains."""
+        return self.job == "infer"
+
+
+SETTINGS = settings.of(Job)
+WHO = ("model", "config", "job", "batch", "context", "chip", "chips")
+"""What every room asks about in the case bar, or itself."""
+
+
+def changed(job: Job, **changes: Any) -> Job:
+    """The job with other values; names that it has not are left out."""
+    return replace(job, **{name: value for name, value in changes.items() if name in SETTINGS})
+
+
+# ---------------------------------------------------------------- as text
+
+
+def pack(job: Job) -> str:
+    """A job as the query of its link: what differs from the defaults.
+
+    >>> pack(Job(job="train", chips=8, zero=3))
+    'job=train&chips=8&zero=3'
+    """
+    chosen = {name: one.format(value) for name, one in SETTINGS.items() if (value := getattr(job, name)) != one.default}
+    return urlencode(chosen) or "job=infer"
+
+
+def unpack(query: str, known: Mapping[str, settings.Setting] = SETTINGS) -> Job:
+    """The job that `pack` wrote, read by `known` settings; raises InputError, a sentence, for anything else.
+
+    >>> unpack("job=train&chips=8&zero=3").zero
+    3
+    """
+    try:
+        given = parse_qsl(query, strict_parsing=True, max_num_fields=80)
+    except ValueError:
+        raise InputError(N_("The link's configuration to compare with cannot be read: keep one again.")) from None
+    found: dict[str, Any] = {}
+    for name, value in given:
+        if name not in known:
+            raise InputError(N_("The link's configuration to compare with names “{name}”, which does not exist: keep one again."), name=name[:40])
+        found[name] = known[name].parse(value)
+    return Job(**found)
+
+
+# ---------------------------------------------------------------- training
+
+
+def world(of: Run) -> int:
+    """How many GPUs a run takes: t·p·c·N_d."""
+    return int(of.tensor_parallel * of.pipeline_parallel * of.context_parallel * of.data_parallel)
+
+
+def training_run(job: Job) -> Run:
+    """The run that a job describes: chips beyond its parallelism are data parallel ranks, `sequences` become micro-batches.
+
+    >>> training_run(Job(job="train", chips=64, tensor_parallel=4, sequences=256)).accumulation
+    16
+    """
+    names = [name for name in FIELDS if name in SETTINGS]
+    chosen: dict[str, Any] = {name: None if (value := getattr(job, name)) == PRESET else value for name in names}
+    chosen["method"] = job.method if job.job == "finetune" else "full"
+    found = Run(micro_batch=job.batch, sequence=job.context, **chosen)
+    if job.chips > world(found):
+        found = on_gpus(found, job.chips)
+    if not job.sequences:
+        return found
+    ranks = int(found.data_parallel)
+    if job.sequences < ranks:
+        raise InputError(
+            N_("{batch} sequences a step cannot be shared by {ranks} data parallel ranks: give {ranks} or more, or fewer GPUs."),
+            batch=f"{job.sequences:,}",
+            ranks=f"{ranks:,}",
+        )
+    share = -(-job.sequences // ranks)
+    micro = min(job.batch, share)
+    return replace(found, micro_batch=micro, accumulation=-(-share // micro))
+
+
+def sequences_of(job: Job) -> int:
+    """Sequences of one training step on all chips."""
+    found = training_run(job)
+    return job.sequences or int(found.micro_batch * found.accumulation * found.data_parallel)
+
+
+# ---------------------------------------------------------------- serving
+
+
+def serving_options(job: Job, arch: Architecture) -> dict[str, Any]:
+    """The job as arguments of `engine.memory.serve.infer`, split as `serving_split` says."""
+    ranks = serving_split(job, arch)
+    return {
+        "batch": job.batch,
+        "context": job.context,
+        "weights": job.format,
+        "kv": job.kv,
+        "tensor_parallel": ranks["tensor_parallel"],
+        "pipeline_parallel": ranks["pipeline_parallel"],
+        "utilization": job.utilization / 100,
+        "block": job.block,
+        "prompt": job.prompt,
+        "prefix": job.prefix,
+        "encoder_context": job.encoder_context,
+        "engine": job.engine,
+        "chunk": job.chunk,
+        "sparsity": None if job.sparsity == DENSE else job.sparsity,
+        "graphs": job.graphs,
+        "imatrix": job.imatrix and job.format.startswith(quantization.GGUF),
+    }
+
+
+def serving_split(job: Job, arch: Architecture) -> dict[str, int]:
+    """How serving shares the job's chips: tensor, pipeline and expert ranks, and copies (`replicas`); their product is the number of chips.
+
+    Tensor parallelism that is not named takes all that pipeline, experts and copies leave and that can share the heads; where it is named, what
+    is left over are copies. A split that takes more chips than there are stands for itself, as in training.
+    """
+    t, p, e, copies = job.tensor_parallel, job.pipeline_parallel, job.expert_parallel, job.replicas
+    if t > 1:
+        apart = t * p * e
+        if copies or job.chips <= apart:
+            return {"tensor_parallel": t, "pipeline_parallel": p, "expert_parallel": e, "replicas": max(1, copies)}
+        if job.chips % apart:
+            raise InputError(
+                N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."),
+                count=f"{job.chips:,}",
+                world=f"{apart:,}",
+            )
+        return {"tensor_parallel": t, "pipeline_parallel": p, "expert_parallel": e, "replicas": job.chips // apart}
+    return split(arch, max(job.chips, p * e * max(1, copies)), p, e, copies or None)

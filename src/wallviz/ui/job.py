@@ -1,0 +1,54 @@
+"""The case bar: one model, one job, one machine, asked once and carried by every link (`wallviz.job`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import streamlit as st
+
+from wallviz.i18n import _
+from wallviz.job import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Job
+from wallviz.rooms import job as words
+from wallviz.rooms.job import SETTINGS
+from wallviz.ui.link import Link
+
+
+def current(link: Link) -> Job:
+    """The job that `link` holds."""
+    return Job(**{name: link.values[name] for name in SETTINGS})
+
+
+def show(link: Link, asked: Collection[str] = ()) -> None:
+    """One line that says the job, beside a button that opens it to be changed. What the page asks itself (`asked`) is not asked twice.
+
+    The button's own words never change: Streamlit would take it for another one, and close it after the first change.
+    """
+    job = current(link)
+    with st.container(horizontal=True, vertical_alignment="center", key="job_line"):
+        bar = st.popover(
+            _("Your case"),
+            icon=":material/tune:",
+            help=_("Shared by every page, and carried by its link"),
+            on_change="rerun",
+            key="job_bar",
+            type="tertiary",
+        )
+        st.caption(words.headline(job), width="stretch")
+    if not bar.open:
+        return
+    with bar:
+        if "model" not in asked and not job.config:
+            models = words.models()
+            st.selectbox(words.label("model"), list(models), format_func=models.__getitem__, key=link.seed("model"))
+        if "job" not in asked:
+            jobs = words.job_names()
+            st.segmented_control(words.label("job"), list(jobs), format_func=jobs.__getitem__, key=link.seed("job"), required=True)
+        if "batch" not in asked:
+            left, right = st.columns(2)
+            left.number_input(words.label("batch"), 1, MAX_BATCH, key=link.seed("batch"))
+            right.number_input(words.label("context"), 1, MAX_CONTEXT, key=link.seed("context"))
+        if "chip" not in asked:
+            chips = words.chips(job)
+            st.selectbox(words.label("chip"), list(chips), format_func=chips.__getitem__, key=link.seed("chip"))
+        if "chips" not in asked:
+            st.number_input(words.label("chips"), 1, MAX_CHIPS, key=link.seed("chips"))
