@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine import work as ops
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
-from wallviz.engine.roofline import operations as ops
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
-from wallviz.engine.roofline.operations import attended, distinct_experts, matmul, operations
 from wallviz.engine.roofline.roof import own_chip, roof
 from wallviz.engine.roofline.rules import prefill_s, training_s
 from wallviz.engine.roofline.serving import largest_batch, utilization
 from wallviz.engine.roofline.step import step
+from wallviz.engine.work import attended, distinct_experts, matmul, operations
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]

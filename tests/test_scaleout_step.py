@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from wallviz.engine.scaleout.work import work
 
 from wallviz import catalog
 from wallviz.engine.memory import lora
@@ -19,7 +20,6 @@ from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_
 from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
-from wallviz.engine.scaleout.work import work
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]

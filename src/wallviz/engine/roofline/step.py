@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wallviz import checks
+from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.terms import Quantity, plain
-from wallviz.engine.roofline import operations as ops
 from wallviz.engine.roofline.batch import critical_batch
-from wallviz.engine.roofline.operations import Operation, operations
 from wallviz.engine.roofline.roof import Roof, roof, word
 from wallviz.engine.transformer import Architecture, Experts
+from wallviz.engine.work import Operation, operations
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -78,7 +79,7 @@ class Step:
     @property
     def attention_bytes(self) -> Quantity:
         """Bytes that attention and recurrent states move: in decoding, the KV cache."""
-        found = [t.operation.bytes for t in self.operations if t.operation.id in ("attention_scores", "attention_values", "state_space")]
+        found = [t.operation.bytes for t in self.operations if t.operation.id in (*work.CORE, "state_space")]
         return plain(np.sum(np.broadcast_arrays(0.0, *found), axis=0))
 
     @property
@@ -123,12 +124,13 @@ def step(
 
     Raises InputError as `operations` and `roof` do.
     """
+    checks.single("tensor_parallel", tensor_parallel)
     found = operations(
         architecture, phase, batch, context, weights=weights, kv=kv, activations=activations, tensor_parallel=tensor_parallel, **options
     )
     if not found:
         raise InputError(N_("{model} has no layers: nothing is computed."), model=architecture.name)
-    precision = ops.compute_precision(weights, activations)
+    precision = work.compute_precision(weights, activations)
     roofs = {p: roof(chip, p, accumulate=accumulate, bytes_per_s=bytes_per_s) for p in {precision, *(op.precision for op in found)}}
     timed = tuple(
         Timed(op, roofs[op.precision], roofs[op.precision].time_s(op.flop, op.bytes), roofs[op.precision].bound(op.flop, op.bytes)) for op in found
@@ -156,12 +158,12 @@ def step(
 def _critical(arch: Architecture, weights: str, main: Roof) -> float:
     experts = [(layer.mlp.count, layer.mlp.top_k) for layer, _times in arch.groups if isinstance(layer.mlp, Experts)]
     count, top_k = max(experts, key=lambda e: e[0] / e[1], default=(1, 1))
-    return float(critical_batch(main.peak_flop_per_s, main.bytes_per_s, ops.bytes_per_weight(arch, weights), experts=count, top_k=top_k))
+    return float(critical_batch(main.peak_flop_per_s, main.bytes_per_s, work.bytes_per_weight(arch, weights), experts=count, top_k=top_k))
 
 
 def _notes(arch: Architecture, weights: str, activations: str, tensor_parallel: int, roofs: tuple[str, ...]) -> tuple[str, ...]:
     found = [note for note in dict.fromkeys(roofs) if note]
-    if ops.compute_precision(weights, activations) == "bf16" and weights.strip().lower() not in ("bf16", "fp16", "gguf:f16", "gguf:bf16"):
+    if work.compute_precision(weights, activations) == "bf16" and weights.strip().lower() not in ("bf16", "fp16", "gguf:f16", "gguf:bf16"):
         found.append(N_("The weights alone are quantized: they are read in their format and computed with at the 16-bit peak."))
     if tensor_parallel > 1:
         found.append(N_("Time on the links between the GPUs is left out: the scale-out page adds it."))

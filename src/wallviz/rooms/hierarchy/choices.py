@@ -19,7 +19,7 @@ from wallviz.engine.hierarchy.ladder import BASES, Machine
 from wallviz.engine.hierarchy.latency import Assumptions
 from wallviz.engine.hierarchy.machines import ONE_THREAD, with_chips
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
-from wallviz.engine.roofline.operations import operations
+from wallviz.engine.work import operations
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.machine import own as own_machine

@@ -13,7 +13,7 @@ from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator, MemoryLevel
 from wallviz.engine.hierarchy import energy
 from wallviz.engine.hierarchy.ladder import place
-from wallviz.engine.roofline.operations import operations
+from wallviz.engine.work import operations
 from wallviz.figures import hierarchy as figures
 from wallviz.i18n import N_, _, bracketed, qualified
 from wallviz.rooms import Answer

@@ -9,8 +9,9 @@ from typing import Any
 from wallviz import catalog
 from wallviz.case import MAX_CONTEXT
 from wallviz.engine.memory import kv_cache, quantization
-from wallviz.engine.roofline.operations import ACTIVATIONS, KERNELS, RECOMPUTE
+from wallviz.engine.memory.run import RECOMPUTE
 from wallviz.engine.roofline.roof import ACCUMULATE
+from wallviz.engine.work import ACTIVATIONS, KERNELS
 from wallviz.i18n import N_, _
 from wallviz.params import Param, choice, flag, names, number, text
 from wallviz.rooms import Group, Setting
@@ -108,7 +109,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
                  "formats": N_("By number format")},
     "ratio": {"gb_per_tflop_per_s": N_("GB per TFLOP/s"), "bytes_per_flop": N_("Bytes moved per FLOP")},
     "kernels": {"flash": "FlashAttention", "eager": N_("plain"), "fused": N_("all fused")},
-    "recompute": {"none": N_("nothing"), "full": N_("every layer")},
+    "recompute": {"none": N_("nothing"), "selective": N_("attention core"), "full": N_("every layer")},
     "accumulate": {"fp32": N_("in 32 bits"), "fp16": N_("in 16 bits")},
     "activations": {"bf16": "BF16", "fp16": "FP16", "fp8": "FP8", "int8": "INT8", "fp32": "FP32"},
     "roofs": {"fp32": "FP32", "tf32": "TF32", "fp8": "FP8", "fp4": "FP4", "int8": "INT8"},

@@ -97,14 +97,14 @@ def wire(case: Case, view: View) -> Answer:
 
 def _split_like(now: Study, sets: Mapping[str, object]) -> Step | None:
     """The job split in one way alone; None where that does not divide."""
-    job, view = now.job, now.view
+    job = now.job
     run: Run = replace(job.step.run, **(_ALONE | {"data_parallel": 1, "accumulation": 1, "micro_batch": now.case.batch} | dict(sets)))  # type: ignore[arg-type]
     unit = int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel)
     if now.gpus % unit:
         return None
     run = replace(run, data_parallel=now.gpus // unit, sequence_parallel=run.tensor_parallel > 1)
     try:
-        return step(now.arch, run, now.chip, job.fabric, overlap=view.overlap, efficiency=job.efficiency, global_batch=job.global_batch)
+        return step(now.arch, run, now.chip, job.fabric, global_batch=job.global_batch, **job.options)
     except InputError:
         return None
 
