@@ -111,7 +111,7 @@ def test_serving_takes_stages_copies_and_formats() -> None:
 def test_fine_tuning_trains_adapters() -> None:
     """Without a method LoRA: less compute, hardly any gradients."""
     tuned, trained = (answer("--gpus", "8", "--job", job, "--sequence", "512") for job in ("finetune", "train"))
-    assert tuned["compute_s"] < 0.75 * trained["compute_s"]
+    assert tuned["compute_s"] < 0.85 * trained["compute_s"]
     assert tuned["bytes_on_wire"]["data_parallel"] < 0.05 * trained["bytes_on_wire"]["data_parallel"]
 
 
