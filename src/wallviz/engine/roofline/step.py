@@ -48,8 +48,10 @@ class Step:
     """Tokens that the step reads (prefill, training) or writes (decode)."""
     time_s: Quantity
     """Sum over operations of max(FLOP / peak, bytes / bandwidth): one after another."""
-    overlap_time_s: Quantity
-    """max(sum of FLOP / peak, sum of bytes / bandwidth): had every transfer hidden behind arithmetic, the lowest bound."""
+    compute_s: Quantity
+    """Sum of FLOP / peak: what arithmetic alone takes."""
+    memory_s: Quantity
+    """Sum of bytes / bandwidth: what moving them alone takes."""
     flop: Quantity
     bytes: Quantity
     bound: str | NDArray[np.str_]
@@ -60,6 +62,11 @@ class Step:
     """Tokens at once from which every weight matmul is bound by compute: peak x bytes a weight / (2 x bandwidth), times E/k with experts."""
     notes: tuple[str, ...] = ()
     """What to know: sentences marked for translation."""
+
+    @property
+    def overlap_time_s(self) -> Quantity:
+        """The longer of both: had every transfer hidden behind arithmetic, the lowest bound."""
+        return plain(np.maximum(self.compute_s, self.memory_s))
 
     @property
     def tokens_per_s(self) -> Quantity:
@@ -145,7 +152,8 @@ def step(
         operations=timed,
         tokens=plain(tokens + 0.0 * moved),
         time_s=plain(sum((np.asarray(t.time_s) for t in timed), np.asarray(0.0))),
-        overlap_time_s=plain(np.maximum(compute_s, memory_s)),
+        compute_s=plain(compute_s),
+        memory_s=plain(memory_s),
         flop=plain(sum((np.asarray(op.flop) for op in found), np.asarray(0.0))),
         bytes=plain(moved),
         bound=word(compute_s > memory_s),
