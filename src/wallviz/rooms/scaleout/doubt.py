@@ -114,7 +114,7 @@ def how_sure() -> str:
             n=len(found), median=f"{float(np.median(misses)):.0%}", worst=f"{float(misses.max()):.0%}"
         ),
         "",
-        _("Large models split over tensor and pipeline ranks come within a quarter, always too fast: what is not modelled only costs time."),
+        _("Large models split over tensor and pipeline ranks come within a quarter, most of them too fast: what is not modelled only costs time."),
         _("ZeRO-3 across nodes is missed by a factor of up to five: the model lets gathers use every adapter at once, the runs of 2021 did not."),
         decoding(),
         "",

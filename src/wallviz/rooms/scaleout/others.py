@@ -296,14 +296,17 @@ def published(_case: Case, _view: View) -> Answer:
 
 
 _HOW = N_(
-    "Nothing of the model is fitted to these runs. All are predicted with one efficiency of matrix products and one of links, partial overlap, "
+    "Nothing of the model is fitted to these runs. All are predicted with one efficiency of matrix products, one of the bandwidth and one of links, "
+    "partial overlap, "
     "micro-batches of one sequence where none is named, and adapters of 200 Gbit/s for each A100 and 400 Gbit/s for each H100, as NVIDIA's "
     "machines of the time had them."
 )
 
 
 def _why_published() -> str:
-    return "\n".join([_("Predicted share = 70 % × compute / (compute + waiting + bubble)."), "", _(_HOW)])
+    return "\n".join(
+        [_("Predicted share = FLOP of a chip, recomputed work included, over what its peak would do in the time of the step."), "", _(_HOW)]
+    )
 
 
 @cache
