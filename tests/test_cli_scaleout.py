@@ -136,6 +136,8 @@ def test_tables_say_the_same() -> None:
         (["H100", "--tokens", "0"], "--tokens"),
         (["H100", "--batch", "4"], "infer"),
         (["H100", "--job", "infer", "--zero", "1"], "train"),
+        (["H100", "--job", "infer", "--half-square"], "--half-square"),
+        (["H100", "--job", "infer", "--kernels", "transformer-engine"], "fused"),
         (["H100", "--job", "infer", "--replicas", "3"], "multiple of 3"),
         (["H100", "--job", "infer", "--expert-parallel", "2"], "no experts"),
         (["H100", "--job", "infer", "--kv", "float"], "float"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -118,16 +119,16 @@ def test_shares_apply_to_arithmetic_and_reading() -> None:
 
 def test_arrays_of_ranks_answer_as_their_entries_do() -> None:
     """Tensor, context, expert and pipeline ranks and micro-batches in arrays give what each gives alone, in training and in decoding."""
-    t, c, e, p, b = (np.array(each) for each in ([1, 2, 8, 4], [1, 4, 2, 1], [1, 2, 4, 8], [1, 2, 1, 4], [1, 2, 1, 4]))
-    fields: dict[str, Any] = {"tensor_parallel": t, "context_parallel": c, "expert_parallel": e, "pipeline_parallel": p, "micro_batch": b}
-    run = Run(sequence=4096, data_parallel=8, accumulation=4, sequence_parallel=True, **fields)
-    together, written = step(MIXTRAL, run, H100, FABRIC), decode(MIXTRAL, H100, FABRIC, tensor_parallel=t, expert_parallel=e, batch=24)
-    for i in range(4):
-        single = Run(sequence=4096, data_parallel=8, accumulation=4, sequence_parallel=True, **{name: int(each[i]) for name, each in fields.items()})
-        alone = step(MIXTRAL, single, H100, FABRIC)
+    names = ("tensor_parallel", "context_parallel", "expert_parallel", "pipeline_parallel", "micro_batch")
+    table = np.array(list(product((1, 8), (1, 4), (1, 2), (1, 2), (1, 3))))
+    shared: dict[str, Any] = {"sequence": 4096, "data_parallel": 8, "accumulation": 4, "sequence_parallel": True}
+    together = step(MIXTRAL, Run(**shared, **dict(zip(names, table.T, strict=True))), H100, FABRIC)
+    written = decode(MIXTRAL, H100, FABRIC, tensor_parallel=table[:, 0], expert_parallel=table[:, 2], pipeline_parallel=table[:, 3], batch=24)
+    for i, row in enumerate(table.tolist()):
+        alone = step(MIXTRAL, Run(**shared, **dict(zip(names, row, strict=True))), H100, FABRIC)
         for name in ("step_s", "bound_s", "flop", "moved_bytes", "mfu"):
-            assert getattr(alone, name) == pytest.approx(np.broadcast_to(getattr(together, name), 4)[i], rel=1e-12)
-        one = decode(MIXTRAL, H100, FABRIC, tensor_parallel=int(t[i]), expert_parallel=int(e[i]), batch=24)
+            assert getattr(alone, name) == pytest.approx(np.broadcast_to(getattr(together, name), len(table))[i], rel=1e-12)
+        one = decode(MIXTRAL, H100, FABRIC, tensor_parallel=row[0], expert_parallel=row[2], pipeline_parallel=row[3], batch=24)
         assert one.step_s == pytest.approx(written.step_s[i], rel=1e-12)
 
 

@@ -359,7 +359,7 @@ def operations(
     checks.switch("half_square", half_square)
     checks.switch("vectors", vectors)
     return unchecked(
-        architecture, phase, batch, context, weights=weights, kv=kv, activations=activations, tensor_parallel=tensor_parallel, kernels=kernels,
+        architecture, phase, batch, context, weights=weights, kv=str(kv), activations=activations, tensor_parallel=tensor_parallel, kernels=kernels,
         half_square=half_square, recompute=recompute, encoder_context=encoder_context, vectors=vectors, **options,
     )  # fmt: skip
 
@@ -453,7 +453,7 @@ def _count(
 
 
 #: The same for single numbers, which pages ask again and again.
-_counted = lru_cache(maxsize=8192)(_count)
+_counted = lru_cache(maxsize=2048)(_count)
 
 
 def training(arch: Architecture, run: Run, *, half_square: bool = False) -> tuple[Operation, ...]:
