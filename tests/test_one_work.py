@@ -214,3 +214,12 @@ def test_pruned_weights_are_read_as_they_are_stored() -> None:
     dense, half, zeros = (sums(operations(LLAMA, "decode", 1, 16, sparsity=way), "mlp")[1] for way in (None, "2:4", 0.5))
     assert half / dense == pytest.approx(9 / 16, rel=1e-3)
     assert zeros == dense
+
+
+def test_ranks_in_a_table_answer_as_a_table() -> None:
+    """Tensor ranks down and contexts across, in decoding: each entry is that of its row and column."""
+    ranks, contexts = np.array([1, 2, 8])[:, None], np.array([512, 8192])
+    found = operations(LLAMA, "decode", 4, contexts, tensor_parallel=np.broadcast_to(ranks, (3, 2)))
+    for i, j in product(range(3), range(2)):
+        alone = operations(LLAMA, "decode", 4, int(contexts[j]), tensor_parallel=int(ranks[i, 0]))
+        assert [op.bytes[i, j] for op in found] == pytest.approx([op.bytes for op in alone])  # type: ignore[index]

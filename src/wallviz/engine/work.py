@@ -229,7 +229,7 @@ def _held(arch: Architecture, format: str, ranks: Quantity, sparsity: str | floa
     held, at = [_weights(arch, format, int(n), sparsity, imatrix) for n in each], at.reshape(np.shape(ranks))
 
     def sums(of: list[_Matrices]) -> _Matrices:
-        return _Matrices(*(np.array([getattr(one, name) for one in of])[at] for name in ("elements", "ends", "bytes")))
+        return _Matrices(*np.moveaxis(np.array([(one.elements, one.ends, one.bytes) for one in of])[at], -1, 0))
 
     heads = [one.head for one in held if one.head is not None]
     return _Weights(

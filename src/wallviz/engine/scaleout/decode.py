@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import numpy as np
@@ -51,6 +51,15 @@ class Decode:
     """FLOP that one chip does: matrix products, attention and scans."""
     moved_bytes: Quantity
     """Bytes between one chip and its memory."""
+
+    def at(self, i: int) -> Decode:
+        """Entry `i` of arrays, alone."""
+
+        def entry(value: Quantity) -> float:
+            return float(value[i]) if isinstance(value, np.ndarray) else value
+
+        values = {field.name: entry(getattr(self, field.name)) for field in fields(self) if field.name != "bytes_on_wire"}
+        return Decode(bytes_on_wire={kind: entry(sent) for kind, sent in self.bytes_on_wire.items()}, **values)
 
     @property
     def sent_bytes(self) -> Quantity:

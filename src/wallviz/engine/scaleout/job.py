@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -367,7 +368,7 @@ def serving(
     layout = split(arch, gpus, int(pipeline_parallel), int(expert_parallel), None if replicas is None else int(replicas))
     t, apart = layout["tensor_parallel"], {name: n for name, n in layout.items() if name != "tensor_parallel"}
     counts = np.array([n for n in sorted({*_POWERS, t} if beyond else {t}) if n <= max(4 * t, 64) and (n == t or _shares_heads(arch, n))])
-    stored = {"weights": weights, "kv": kv}
+    stored = {"weights": str(weights), "kv": str(kv)}
     options: dict[str, Any] = (
         apart
         | stored
@@ -379,8 +380,10 @@ def serving(
             "bandwidth_efficiency": bandwidth_efficiency,
         }
     )
-    one, curve = (decode(arch, chip, fabric, tensor_parallel=n, **options) for n in (t, counts))
-    needs = {n: _serving_bytes(arch, layout | {"tensor_parallel": n}, int(batch), int(context), stored) for n in {*counts.tolist(), t}}
+    curve = decode(arch, chip, fabric, tensor_parallel=counts, **options)
+    one = curve.at(int(np.flatnonzero(counts == t)[0]))
+    shared = (layout["pipeline_parallel"], layout["expert_parallel"], int(batch), int(context))
+    needs = {n: _serving_bytes(arch, n, *shared, **stored) for n in counts.tolist()}
     return Serving(
         arch,
         chip,
@@ -445,14 +448,14 @@ def split(arch: Architecture, gpus: int, pipeline_parallel: int = 1, expert_para
     return {"tensor_parallel": t, "pipeline_parallel": pipeline_parallel, "expert_parallel": expert_parallel, "replicas": copies}
 
 
-def _serving_bytes(arch: Architecture, layout: Mapping[str, int], batch: int, context: int, stored: Mapping[str, str]) -> float:
+@lru_cache(maxsize=4096)
+def _serving_bytes(arch: Architecture, t: int, p: int, e: int, batch: int, context: int, *, weights: str, kv: str) -> float:
     """Memory of one chip: `memory.serve`, less the experts that the other groups hold."""
-    t, p, e = (layout[name] for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
-    needs = serve.infer(arch, batch=-(-batch // e), context=context, tensor_parallel=t, pipeline_parallel=p, **stored)  # type: ignore[arg-type]
+    needs = serve.infer(arch, batch=-(-batch // e), context=context, weights=weights, kv=kv, tensor_parallel=t, pipeline_parallel=p)
     held = float(np.max(needs.peak_total_bytes))
     if e == 1:
         return held
-    routed = arch.components.get("routed_experts", 0) * quantization.bits_per_weight(stored["weights"], arch) / 8.0 / (t * p)
+    routed = arch.components.get("routed_experts", 0) * quantization.bits_per_weight(weights, arch) / 8.0 / (t * p)
     return held - routed * (1.0 - 1.0 / e)
 
 
