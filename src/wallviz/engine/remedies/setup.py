@@ -57,6 +57,10 @@ class Setup:
     draft: Draft | None = None
     host_weights: bool = False
     """Serving: weights stay in host memory and are streamed through the chip layer by layer (arXiv 2303.06865)."""
+    half_square: bool = False
+    """Training: attention counts the half of the square that a causal mask keeps."""
+    kernels: str = "flash"
+    """Serving: one of `work.KERNELS`; training has those of its run."""
 
     @property
     def serves(self) -> bool:
@@ -141,7 +145,7 @@ def _training(setup: Setup) -> Outcome:
     run, arch, chip = setup.run, setup.arch, setup.chip
     if work.formats(run)[1] == "fp8" and chip.fp8_flop_per_s is None:
         raise InputError(N_("{chip} computes nothing in FP8: choose a chip that does"), chip=chip.name)
-    needs, one = train(arch, run), step(arch, run, chip, _fabric(chip))
+    needs, one = train(arch, run), step(arch, run, chip, _fabric(chip), half_square=setup.half_square)
     slot = _slot_bytes(run, float(arch.parameters) / float(run.tensor_parallel) / float(run.pipeline_parallel) if run.trains_all else 0.0)
     return Outcome(
         bytes=float(needs.peak_total_bytes),
@@ -182,7 +186,7 @@ def _slot_bytes(run: Run, parameters: float) -> float:
 def _serving(setup: Setup) -> Outcome:
     arch, chip, options = setup.arch, setup.chip, dict(setup.options)
     needs = infer(arch, **options)
-    asked = {name: options[name] for name in _DECODING if name in options}
+    asked = {"kernels": setup.kernels, **{name: options[name] for name in _DECODING if name in options}}
     one = decode(arch, chip, _fabric(chip), **asked)
     parts = serving_parts(needs)
     slot = float(needs.weights_bytes) if setup.host_weights else 0.0
