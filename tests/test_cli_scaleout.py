@@ -111,7 +111,7 @@ def test_serving_takes_stages_copies_and_formats() -> None:
 def test_fine_tuning_trains_adapters() -> None:
     """Without a method LoRA: less compute, hardly any gradients."""
     tuned, trained = (answer("--gpus", "8", "--job", job, "--sequence", "512") for job in ("finetune", "train"))
-    assert tuned["compute_s"] < 0.75 * trained["compute_s"]
+    assert tuned["compute_s"] < 0.85 * trained["compute_s"]
     assert tuned["bytes_on_wire"]["data_parallel"] < 0.05 * trained["bytes_on_wire"]["data_parallel"]
 
 
@@ -136,6 +136,8 @@ def test_tables_say_the_same() -> None:
         (["H100", "--tokens", "0"], "--tokens"),
         (["H100", "--batch", "4"], "infer"),
         (["H100", "--job", "infer", "--zero", "1"], "train"),
+        (["H100", "--job", "infer", "--half-square"], "--half-square"),
+        (["H100", "--job", "infer", "--kernels", "transformer-engine"], "fused"),
         (["H100", "--job", "infer", "--replicas", "3"], "multiple of 3"),
         (["H100", "--job", "infer", "--expert-parallel", "2"], "no experts"),
         (["H100", "--job", "infer", "--kv", "float"], "float"),

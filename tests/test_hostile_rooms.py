@@ -176,10 +176,14 @@ ASKED: dict[str, Callable[[Any], object]] = {
     **{
         f"scaleout {name}": _scaleout(name)
         for name in ("gpus", "job", "gpus_per_node", "overlap", "link_inside", "link_efficiency", "efficiency", "global_batch", "tokens", "pue",
-                     "micro_batch", "sequence", "precision", "recompute", "tensor_parallel", "sequence_parallel", "dropout", "nonsense")
+                     "micro_batch", "sequence", "precision", "recompute", "tensor_parallel", "sequence_parallel", "dropout", "half_square",
+                     "kernels", "nonsense")
     },
     "scaleout price": lambda value: _scaleout("price_per_hour", tokens=1e12)(-1 if isinstance(value, int) else value),
-    **{f"serving {name}": _scaleout(name, job="infer") for name in ("gpus", "batch", "context", "efficiency", "overlap", "tokens", "sequence")},
+    **{
+        f"serving {name}": _scaleout(name, job="infer")
+        for name in ("gpus", "batch", "context", "weights", "kv", "kernels", "efficiency", "overlap", "tokens", "sequence")
+    },
     **{f"work {field.name}": lambda value, name=field.name: rating.Work(**{name: value}) for field in fields(rating.Work)},
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 
 from wallviz import catalog
 from wallviz.engine.scaleout import megatron, rules, volumes
-from wallviz.engine.scaleout.step import EFFICIENCY
+from wallviz.engine.scaleout.chip import EFFICIENCY
 from wallviz.rooms.scaleout import evidence
 from wallviz.rooms.scaleout.evidence import Comparison
 
@@ -73,7 +73,7 @@ def test_zero_3_moves_half_as_much_again() -> None:
     assert volumes.data_parallel_bytes(1, 2, 64, 3) / volumes.data_parallel_bytes(1, 2, 64, 2) == 1.5
 
 
-def test_large_runs_are_predicted_within_a_quarter() -> None:
+def test_large_runs_are_predicted_within_a_sixth() -> None:
     """Runs with tensor and pipeline parallelism of 7 billion parameters and more, one efficiency for all of them and nothing fitted."""
     large = [
         one
@@ -83,7 +83,7 @@ def test_large_runs_are_predicted_within_a_quarter() -> None:
         and one.row.inputs["parameters"] > 7e9
     ]
     assert len(large) >= 6
-    assert all(0 <= one.miss < 0.27 for one in large), [(one.row.inputs["parameters"], round(one.miss, 2)) for one in large]
+    assert all(-0.01 < one.miss < 1 / 6 for one in large), [(one.row.inputs["parameters"], round(one.miss, 2)) for one in large]
 
 
 def test_the_order_of_published_efficiencies_is_kept() -> None:

@@ -15,11 +15,11 @@ from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout import critical, layout, rules, scaling, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
 from wallviz.engine.scaleout.budget import budget
+from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
 from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_share
-from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
+from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
-from wallviz.engine.scaleout.work import work
+from wallviz.engine.scaleout.step import KINDS, OVERLAPS, step
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]
@@ -28,15 +28,18 @@ FABRIC = Fabric(inside_bytes_per_s(H100))
 
 
 def test_one_chip_waits_for_nobody() -> None:
-    """Its step is its compute: 6 P T and attention at the rate of matrix products."""
+    """Its step is its compute: 6 P T and attention at the rate of matrix products, and elementwise traffic at the rate of reading."""
     alone = step(LLAMA, Run(sequence=8192), H100, FABRIC)
     assert alone.step_s == alone.compute_s
     assert not any(alone.bytes_on_wire.values())
-    lookup = 128256 * 4096
-    attention = 32 * 12 * 32 * 128 * 8192 / 2
-    flop = 8192 * (6 * (LLAMA.active_parameters - lookup) + attention)
-    assert alone.compute_s == pytest.approx(flop / (H100.peak("bf16") * EFFICIENCY), rel=1e-9)
-    assert alone.mfu == pytest.approx(EFFICIENCY)
+    lookup, norms = 128256 * 4096, 65 * 4096
+    attention = 32 * 12 * 32 * 128 * 8192
+    flop = 8192 * (6 * (LLAMA.active_parameters - lookup - norms) + attention)
+    assert alone.model_flop == alone.flop == pytest.approx(flop, rel=1e-9)
+    products = flop / (H100.peak("bf16") * EFFICIENCY)
+    elementwise = 3 * 2 * 8192 * 32 * (10 * 4096 + 3 * 14336) / (H100.memory_bytes_per_s * BANDWIDTH_EFFICIENCY)
+    assert alone.compute_s == pytest.approx(products + elementwise, rel=2e-3)
+    assert alone.mfu == pytest.approx(EFFICIENCY * products / alone.compute_s)
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
@@ -153,9 +156,11 @@ def test_a_batch_that_does_not_divide_leaves_ranks_idle() -> None:
 
 
 def test_small_batches_read_the_weights_longer_than_they_compute() -> None:
-    """With 16 tokens on a chip the weights are read three times in more time than 6 P T takes."""
-    found = step(LLAMA, Run(sequence=16), H100, FABRIC)
-    assert found.compute_s == pytest.approx(3 * 2 * LLAMA.parameters / H100.memory_bytes_per_s)
+    """With 16 tokens on a chip the weights are read three times in more time than 6 P T takes; so they are in each micro-batch."""
+    found, twice = (step(LLAMA, Run(sequence=16, accumulation=m), H100, FABRIC) for m in (1, 2))
+    multiplied = LLAMA.parameters - 128256 * 4096
+    assert found.compute_s == pytest.approx(3 * 2 * multiplied / (H100.memory_bytes_per_s * BANDWIDTH_EFFICIENCY), rel=0.02)
+    assert twice.compute_s == 2 * found.compute_s
 
 
 def test_the_best_layout_fits_and_is_fastest() -> None:
@@ -220,7 +225,9 @@ def test_adapters_compute_two_thirds_and_send_little() -> None:
     """LoRA leaves out the gradients of frozen weights, 2 of 6 P T, and reduces those of its adapters alone; ZeRO-3 still gathers the weights."""
     run = Run(sequence=512, micro_batch=8, data_parallel=8)
     full, adapters = (step(LLAMA, replace(run, method=method), H100, FABRIC) for method in ("full", "lora"))
-    assert adapters.model_flop / full.model_flop == pytest.approx(2 / 3, rel=0.02)
+    multiplied, attention = LLAMA.parameters - 128256 * 4096 - 65 * 4096, 12 * 32 * 4096 * 512
+    assert full.model_flop == pytest.approx(full.tokens * (6 * multiplied + attention))
+    assert adapters.model_flop == pytest.approx(full.tokens * (4 * multiplied + attention + 6 * lora.trainable(LLAMA, "all", 16)))
     sent = float(adapters.bytes_on_wire["data_parallel"])
     assert sent == pytest.approx(2 * 4 * ring_share(8) * lora.trainable(LLAMA, "all", 16))
     sharded = step(LLAMA, replace(run, method="lora", zero=3), H100, FABRIC)
@@ -265,10 +272,11 @@ def test_copies_share_nothing() -> None:
 def test_experts_apart_send_tokens_and_hold_less() -> None:
     """Eight groups read an eighth of the experts and of the caches; each token goes to its experts and back."""
     arch = catalog.architecture("mixtral-8x7b")
-    apart = decode(arch, H100, FABRIC, expert_parallel=8, batch=512, context=2048)
-    model = work(arch)
-    reads = float(apart.read_s) * H100.memory_bytes_per_s * BANDWIDTH_EFFICIENCY
-    assert reads == pytest.approx(2 * (model.dense_parameters + model.touched_experts(512) / 8) + 64 * 2048 * model.kv_elements * 2)
+    apart = decode(arch, H100, FABRIC, expert_parallel=8, batch=512, context=2048, kernels="fused")
+    routed = arch.components["routed_experts"]
+    dense = arch.parameters - routed - arch.vocab * arch.hidden_size  # the table of tokens is looked up
+    held = 2 * (dense + routed / 8 * (1 - (1 - 2 / 8) ** 512))
+    assert apart.moved_bytes == pytest.approx(held + kv_cache_bytes(arch, batch=64, context=2048), rel=0.03)
     assert float(apart.bytes_on_wire["expert_parallel"]) == pytest.approx(32 * volumes.expert_parallel_bytes(64, 1, 4096, 2, 8))
     assert apart.chips == 8
 
@@ -276,18 +284,9 @@ def test_experts_apart_send_tokens_and_hold_less() -> None:
 def test_windows_are_read_no_further_than_they_reach() -> None:
     """Layers with a sliding window keep so many tokens and no more: the cache that decoding reads is that of the footprint."""
     arch = catalog.architecture("gemma-2-9b")
-    cached = work(arch).cached_elements(32768) * 2
-    assert cached == pytest.approx(kv_cache_bytes(arch, batch=1, context=32768), rel=1e-3)
-
-
-def test_a_batch_touches_more_experts() -> None:
-    """One token uses k of E, many tokens nearly all, and a dense model has none."""
-    arch = catalog.architecture("mixtral-8x7b")
-    found = work(arch)
-    assert found.touched_parameters(1) == pytest.approx(found.multiplied_parameters)
-    routed = arch.components["routed_experts"]
-    assert found.touched_parameters(1000) == pytest.approx(found.multiplied_parameters + routed * (1 - 2 / 8))
-    assert work(LLAMA).touched_parameters(64) == work(LLAMA).multiplied_parameters
+    long, longer = (decode(arch, H100, FABRIC, context=s).moved_bytes for s in (32768, 65536))
+    grown = kv_cache_bytes(arch, batch=1, context=65536) - kv_cache_bytes(arch, batch=1, context=32768)
+    assert longer - long == pytest.approx(grown, rel=1e-3)
 
 
 def test_the_critical_batch_is_where_compute_and_gradients_take_equally_long() -> None:

@@ -234,7 +234,7 @@ def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decod
     """What bounds a workload on one chip: time, tokens/s, TTFT and TPOT, what a measured rate makes of it; see `roofline.report.report`.
 
     `phase` is ``"prefill"``, ``"decode"`` or ``"train"``; `options` are batch, context, weights, kv, activations, tensor_parallel and those of
-    `roofline.operations.operations`, and ``measured_tokens_per_s`` and ``tpot_target_s``.
+    `engine.work.operations`, and ``measured_tokens_per_s`` and ``tpot_target_s``.
 
     >>> found = roofline("llama-3.1-8b", "H100", context=8192)
     >>> found.step.bound, round(found.step.tokens_per_s), round(found.step.critical_batch)
@@ -262,7 +262,7 @@ def scaleout(
 
     >>> found = scaleout("llama-3.1-8b", "H100", gpus=64, sequence=8192, zero=1, global_batch=64)
     >>> round(float(found.step.efficiency), 2), found.global_batch
-    (0.86, 64)
+    (0.88, 64)
     """
     from wallviz.engine.scaleout import job
 

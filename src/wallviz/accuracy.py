@@ -32,7 +32,8 @@ from wallviz.engine.memory import (
 )
 from wallviz.engine.memory.peers import PeerInputs
 from wallviz.engine.memory.run import DTYPES, PRECISIONS, Run
-from wallviz.engine.roofline.decode import decode_attention_intensity, decode_ceiling, decode_step_s
+from wallviz.engine.roofline.decode import decode_attention_intensity, decode_step_s
+from wallviz.engine.roofline.roof import roof
 from wallviz.engine.scaleout import collectives, volumes
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 from wallviz.i18n import N_
@@ -394,7 +395,7 @@ def _decode_step(i: Inputs) -> float:
 
 def _ridge(i: Inputs) -> float:
     chip = Accelerator("case", "case", "", "gpu", date.min, fp16_flop_per_s=i["flop_per_s"], memory_bytes_per_s=i["bytes_per_s"])
-    return decode_ceiling(1.0, chip).ridge_flop_per_byte
+    return roof(chip).ridge
 
 
 # -- other calculators -------------------------------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import STORED, Given, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline.operations import ACTIVATIONS, KERNELS, PHASES, RECOMPUTE
+from wallviz.engine.memory.run import RECOMPUTE
 from wallviz.engine.roofline.roof import ACCUMULATE
+from wallviz.engine.work import ACTIVATIONS, KERNELS, PHASES
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 

@@ -19,6 +19,7 @@ from wallviz.engine.memory import kv_cache, quantization, serve
 from wallviz.engine.memory.terms import Quantity, plain
 from wallviz.engine.roofline.step import Step, step
 from wallviz.engine.transformer import Architecture
+from wallviz.engine.work import Adapters
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -94,8 +95,9 @@ def served(arch: Architecture, chip: Accelerator, work: Work) -> Served:
 
 
 def _trained(arch: Architecture, chip: Accelerator, work: Work) -> Served:
-    """How fast one chip trains, links left out, and whether the states, over all chips, leave room; no token is waited for."""
-    one = step(arch, chip, phase="train", batch=work.batch, context=work.context, **LEAST)
+    """How fast one chip trains, or tunes adapters, links left out, and whether the states, over all chips, leave room; no token is waited for."""
+    adapters = Adapters() if work.job == "finetune" else None
+    one = step(arch, chip, phase="train", batch=work.batch, context=work.context, adapters=adapters, **LEAST)
     need = STATES_BYTES[work.job] * arch.parameters / work.chips
     fits = None if chip.memory_bytes is None else need <= chip.memory_bytes
     return Served(fits, need, nan, nan, float(one.tokens_per_s), str(one.bound))

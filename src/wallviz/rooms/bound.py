@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline import operations as work
 from wallviz.engine.roofline.step import Step, step
 from wallviz.engine.transformer import Architecture
 from wallviz.job import Job, serving_split, training_run

@@ -1,7 +1,8 @@
 """What remedies are applied to: a model, a job as it is run, the chips; and what it takes, in bytes and in seconds, by the real calculators.
 
-Bytes are `memory.peak` and `memory.serve`. Seconds are a floor: what the roofline allows on the chip, and with nothing hidden behind it
-what the links between GPUs (`scaleout`) and the slot to the host carry.
+Bytes are `memory.peak` and `memory.serve`. Seconds are scale-out's (`scaleout.step`, `scaleout.decode`) for the same split, links and efficiencies,
+with nothing hidden behind the chip's work, and what the slot to the host carries. What scale-out leaves out is left out here: above all the
+optimizer's own update (`scaleout.job.NOT_MODELLED`).
 """
 
 from __future__ import annotations
@@ -13,28 +14,23 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import quantization
 from wallviz.engine.memory.peak import Training, train
 from wallviz.engine.memory.run import DTYPES, Run
 from wallviz.engine.memory.serve import Serving, infer
-from wallviz.engine.remedies import offload, recompute, speculative
-from wallviz.engine.roofline.step import Step, step
-from wallviz.engine.scaleout.decode import decode
+from wallviz.engine.remedies import offload, speculative
+from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s, pcie_bytes_per_s
-from wallviz.engine.scaleout.step import step as scaled_step
-from wallviz.engine.scaleout.volumes import bubble_fraction
+from wallviz.engine.scaleout.step import step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
 #: PCI Express generation of a chip that names none.
 USUAL_SLOT = 4
-#: Attention, in the operations of the roofline.
-CORE = ("attention_scores", "attention_values")
-_KERNELS = {"eager": "eager", "flash": "flash", "fused": "fused", "transformer-engine": "fused"}
-#: Moments that an optimizer keeps of each parameter.
-_MOMENTS = {"adamw": 2, "adamw-8bit": 2, "momentum": 1, "lion": 1, "muon": 1}
+#: Options of serving that change what a decoding step reads and does.
+_DECODING = ("batch", "context", "weights", "kv", "tensor_parallel", "pipeline_parallel", "sparsity", "imatrix", "encoder_context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +57,10 @@ class Setup:
     draft: Draft | None = None
     host_weights: bool = False
     """Serving: weights stay in host memory and are streamed through the chip layer by layer (arXiv 2303.06865)."""
+    half_square: bool = False
+    """Training: attention counts the half of the square that a causal mask keeps."""
+    kernels: str = "flash"
+    """Serving: one of `work.KERNELS`; training has those of its run."""
 
     @property
     def serves(self) -> bool:
@@ -106,6 +106,8 @@ class Outcome:
     """FLOP per byte between chip and memory."""
     error_band: float
     """Relative error to expect of `bytes`."""
+    bound_s: float
+    """The roofline's time: links and slot that take none, chips that reach all of their roof."""
 
     @property
     def time_s(self) -> float:
@@ -121,8 +123,6 @@ class Outcome:
 @lru_cache(maxsize=2048)
 def outcome(setup: Setup) -> Outcome:
     """What `setup` takes. Raises InputError for what cannot run, and for a chip whose rates are not known."""
-    if not setup.chip.memory_bytes_per_s:
-        raise InputError(N_("the memory bandwidth of {chip} is not known: choose another chip"), chip=setup.chip.name)
     return _serving(setup) if setup.serves else _training(setup)
 
 
@@ -143,71 +143,32 @@ def _fabric(chip: Accelerator) -> Fabric:
 
 def _training(setup: Setup) -> Outcome:
     run, arch, chip = setup.run, setup.arch, setup.chip
-    needs = train(arch, run)
-    passes = float(run.accumulation) / float(run.pipeline_parallel) / float(run.context_parallel)
-    on_chip = _train_step(setup)
-    core_s = sum(float(timed.time_s) for timed in on_chip.operations if timed.operation.id in CORE)
-    whole_s = float(on_chip.time_s)
-    if run.recompute == "selective" and run.kernels == "eager":
-        whole_s *= float(recompute.selective_factor(core_s / whole_s))
-    # Adapters: the backward pass needs the gradients of activations, not those of the weights, 4 of 6 FLOP (arXiv 2106.09685, section 4.2).
-    work_share = 1.0 if run.trains_all else 2.0 / 3.0
-    parameters = float(arch.parameters) / float(run.tensor_parallel) / float(run.pipeline_parallel) if run.trains_all else 0.0
-    updated = _updated_bytes(run, parameters)
-    in_host = run.offload != "none"
-    chip_s = whole_s * work_share * passes + (0.0 if in_host else updated / float(chip.memory_bytes_per_s or np.inf))
-    scaled = scaled_step(arch, run, chip, _fabric(chip))
-    gathers = run.trains_all or int(run.zero) == 3
-    wires = {kind: float(s) for kind, s in scaled.wire_s.items() if gathers or kind != "data_parallel"}
-    sent = sum(float(b) for kind, b in scaled.bytes_on_wire.items() if gathers or kind != "data_parallel")
-    slot = _slot_bytes(run, parameters)
-    bubble = float(bubble_fraction(float(run.pipeline_parallel), float(run.accumulation), float(run.virtual_stages)))
+    if work.formats(run)[1] == "fp8" and chip.fp8_flop_per_s is None:
+        raise InputError(N_("{chip} computes nothing in FP8: choose a chip that does"), chip=chip.name)
+    needs, one = train(arch, run), step(arch, run, chip, _fabric(chip), half_square=setup.half_square)
+    slot = _slot_bytes(run, float(arch.parameters) / float(run.tensor_parallel) / float(run.pipeline_parallel) if run.trains_all else 0.0)
     return Outcome(
         bytes=float(needs.peak_total_bytes),
         parts=training_parts(needs),
-        seconds={"chip": chip_s, "links": sum(wires.values()), "slot": slot / slot_bytes_per_s(chip), "bubble": bubble * chip_s},
-        moved_bytes=float(on_chip.bytes) * work_share * passes + (0.0 if in_host else updated),
-        sent_bytes=sent,
+        seconds={
+            "chip": float(one.compute_s),
+            "links": float(one.waiting_s),
+            "slot": slot / slot_bytes_per_s(chip),
+            "bubble": float(one.bubble_s),
+        },
+        moved_bytes=float(one.moved_bytes),
+        sent_bytes=float(sum(one.bytes_on_wire.values())),
         slot_bytes=slot,
-        tokens=float(run.micro_batch) * float(run.sequence) * float(run.accumulation) * float(run.data_parallel),
-        intensity=float(on_chip.arithmetic_intensity),
+        tokens=float(one.tokens),
+        intensity=float(one.flop / one.moved_bytes),
         error_band=needs.error_band,
+        bound_s=float(one.bound_s),
     )
 
 
 def training_parts(needs: Training) -> dict[str, float]:
     """Bytes at the peak by part, overheads as one."""
     return {**{part: float(size) for part, size in needs.parts.items()}, "overhead": float(sum(float(v) for v in needs.overheads.values()))}
-
-
-def _train_step(setup: Setup) -> Step:
-    run = setup.run
-    formats = run.formats
-    eight = formats.weights == "fp8"
-    activations = "fp32" if run.precision == "fp32" and formats.weights == "fp32" else "fp8" if eight else "bf16"
-    if eight and setup.chip.fp8_flop_per_s is None:
-        raise InputError(N_("{chip} computes nothing in FP8: choose a chip that does"), chip=setup.chip.name)
-    return step(
-        setup.arch,
-        setup.chip,
-        phase="train",
-        batch=run.micro_batch,
-        context=run.sequence,
-        weights="nf4-dq" if run.method == "qlora" else "fp8" if eight else "fp32" if formats.weights == "fp32" else "bf16",
-        activations=activations,
-        tensor_parallel=int(run.tensor_parallel),
-        kernels=_KERNELS[run.kernels],
-        recompute="full" if run.recompute == "full" else "none",
-    )
-
-
-def _updated_bytes(run: Run, parameters: float) -> float:
-    """Bytes that the optimizer's step reads and writes on one GPU: gradient, master copy and moments both ways, the weight."""
-    f = run.formats
-    held = float(run.data_parallel) * float(run.context_parallel) if int(run.zero) >= 1 else 1.0
-    copy = DTYPES[f.master] or DTYPES[f.weights]
-    each = DTYPES[f.gradients] + 2.0 * copy + 2.0 * _MOMENTS.get(run.optimizer, 0) * DTYPES[f.optimizer_state] + DTYPES[f.weights]
-    return parameters / held * each
 
 
 def _slot_bytes(run: Run, parameters: float) -> float:
@@ -223,46 +184,47 @@ def _slot_bytes(run: Run, parameters: float) -> float:
 
 
 def _serving(setup: Setup) -> Outcome:
-    arch, chip = setup.arch, setup.chip
-    options = dict(setup.options)
+    arch, chip, options = setup.arch, setup.chip, dict(setup.options)
     needs = infer(arch, **options)
-    tensor = int(options.get("tensor_parallel", 1))
-    batch, context = float(options.get("batch", 1)), options["context"]
-    one = _decode_step(setup, 1)
-    chip_s, moved = float(one.time_s), float(one.bytes)
-    dropped = _dropped_bytes(setup, needs)
-    if one.bound == "bandwidth":
-        chip_s = max(chip_s - dropped / float(chip.memory_bytes_per_s or np.inf), 0.05 * chip_s)
-    moved -= dropped
-    links_s, sent = 0.0, 0.0
-    if tensor > 1:
-        split = decode(arch, chip, _fabric(chip), tensor_parallel=tensor, batch=batch, context=context)
-        links_s = float(split.waiting_s)
-        sent = 4.0 * len(arch.layers) * (tensor - 1) / tensor * batch * arch.hidden_size * 2.0  # two all-reduces a layer, 2(n-1)/n each
-    slot = _streamed_bytes(setup, needs)
+    asked = {"kernels": setup.kernels, **{name: options[name] for name in _DECODING if name in options}}
+    one = decode(arch, chip, _fabric(chip), **asked)
     parts = serving_parts(needs)
+    slot = float(needs.weights_bytes) if setup.host_weights else 0.0
     if setup.host_weights:
         parts["weights"] = min(parts["weights"], 2.0 * parts["weights"] / max(1, len(arch.layers)))
-    tokens = batch
+    took = _took(one)
     if setup.draft is not None:
         a, g, c = setup.draft.acceptance, setup.draft.length, setup.draft.cost
         expected = float(speculative.expected_tokens(a, g))
-        checked = _checking_s(setup, one, g)
-        chip_s = (g * c * chip_s + checked) / expected
-        moved, links_s, sent, slot = (each * (1.0 + g * c) / expected for each in (moved, links_s, sent, slot))
+        checked = _took(decode(arch, chip, _fabric(chip), at_once=g + 1, **asked))  # a pass over a draft reads weights and cache once
+        took = {name: (g * c * each + checked[name]) / expected for name, each in took.items()}
+        slot *= (1.0 + g * c) / expected
         parts["weights"] *= 1.0 + c
-    total = sum(parts.values())
     return Outcome(
-        bytes=total,
+        bytes=sum(parts.values()),
         parts=parts,
-        seconds={"chip": chip_s, "links": links_s, "slot": slot / slot_bytes_per_s(chip), "bubble": 0.0},
-        moved_bytes=moved,
-        sent_bytes=sent,
+        seconds={"chip": took["chip"], "links": took["links"], "slot": slot / slot_bytes_per_s(chip), "bubble": took["bubble"]},
+        moved_bytes=took["moved"],
+        sent_bytes=took["sent"],
         slot_bytes=slot,
-        tokens=tokens,
-        intensity=float(one.flop) / max(moved, 1.0),
+        tokens=float(one.batch),
+        intensity=took["flop"] / max(took["moved"], 1.0),
         error_band=needs.error_band,
+        bound_s=took["bound"],
     )
+
+
+def _took(one: Decode) -> dict[str, float]:
+    """What a step takes of everything that a draft changes alike."""
+    return {
+        "chip": float(one.busy_s),
+        "links": float(one.waiting_s),
+        "bubble": float(one.bubble_s),
+        "bound": float(one.bound_s),
+        "moved": float(one.moved_bytes),
+        "sent": float(one.sent_bytes),
+        "flop": float(one.flop),
+    }
 
 
 def serving_parts(needs: Serving) -> dict[str, float]:
@@ -273,41 +235,3 @@ def serving_parts(needs: Serving) -> dict[str, float]:
         "activations": float(np.max(needs.activation_bytes)),
         "overhead": float(sum(np.max(v) for v in needs.overheads.values())),
     }
-
-
-def _decode_step(setup: Setup, tokens: int) -> Step:
-    """A decoding step of `tokens` tokens of each sequence at once."""
-    options = dict(setup.options)
-    return step(
-        setup.arch,
-        setup.chip,
-        phase="decode",
-        batch=float(options.get("batch", 1)) * tokens,
-        context=options["context"],
-        weights=str(options.get("weights", "bf16")),
-        kv=str(options.get("kv", "bf16")),
-        tensor_parallel=int(options.get("tensor_parallel", 1)),
-    )
-
-
-def _checking_s(setup: Setup, one: Step, g: int) -> float:
-    """A pass over g + 1 tokens of each sequence: the weights are read once, each cached value too, the arithmetic is g + 1 times as much."""
-    wide = _decode_step(setup, g + 1)
-    total = sum(float(timed.time_s) for timed in wide.operations if timed.operation.id not in CORE)
-    for timed in one.operations:
-        if timed.operation.id in CORE:
-            total += float(timed.roof.time_s((g + 1) * np.asarray(timed.operation.flop, float), timed.operation.bytes))
-    return total
-
-
-def _dropped_bytes(setup: Setup, needs: Serving) -> float:
-    """Weights that a sparse format leaves out of what a step reads."""
-    sparsity = setup.option("sparsity")
-    if sparsity is None or quantization.removed(sparsity) is None:
-        return 0.0
-    dense = infer(setup.arch, **dict(setup.options) | {"sparsity": None})
-    return float(dense.weights_bytes) - float(needs.weights_bytes)
-
-
-def _streamed_bytes(setup: Setup, needs: Serving) -> float:
-    return float(needs.weights_bytes) if setup.host_weights else 0.0

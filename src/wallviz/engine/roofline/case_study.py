@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from wallviz.engine.roofline.operations import Operation, operations
 from wallviz.engine.transformer import Architecture, architecture
+from wallviz.engine.work import Operation, operations
 from wallviz.i18n import N_
 
 #: How the paper groups operations.

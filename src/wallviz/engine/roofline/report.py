@@ -16,7 +16,7 @@ from wallviz.i18n import N_, _
 
 #: Options of `step` that a largest batch does not take.
 _ONLY_TRAINING = ("recompute",)
-#: What `step` and `roofline.operations.operations` may be told beside the workload.
+#: What `step` and `engine.work.operations` may be told beside the workload.
 OPTIONS = (
     "weights", "kv", "activations", "tensor_parallel", "accumulate", "bytes_per_s", "kernels", "half_square", "recompute", "encoder_context",
     "vectors",

@@ -45,12 +45,12 @@ class Roof:
 
         [64, 4096] x [4096, 8192] in 16 bits on a B200: 8.6 us (Austin et al., How to Scale Your Model, chapter "GPUs", question 4).
 
-        >>> from wallviz.engine.roofline.operations import matmul
+        >>> from wallviz.engine.work import matmul
         >>> op = matmul(64, 4096, 8192)
         >>> round(Roof("fp16", 2250e12, 8e12).time_s(op.flop, op.bytes) * 1e6, 1)
         8.6
         """
-        return plain(np.maximum(np.asarray(flop) / self.peak_flop_per_s, np.asarray(bytes) / self.bytes_per_s))
+        return time_s(flop, bytes, self.peak_flop_per_s, self.bytes_per_s)
 
     def attainable(self, intensity: Quantity) -> Quantity:
         """FLOP/s under the roof at an arithmetic intensity: min(peak, bandwidth x intensity)."""
@@ -59,6 +59,11 @@ class Roof:
     def bound(self, flop: Quantity, bytes: Quantity) -> str | NDArray[np.str_]:
         """``compute`` where arithmetic takes longer than moving the bytes, else ``bandwidth``."""
         return word(np.asarray(flop) / self.peak_flop_per_s > np.asarray(bytes) / self.bytes_per_s)
+
+
+def time_s(flop: Quantity, bytes: Quantity, flop_per_s: Quantity, bytes_per_s: Quantity) -> Quantity:
+    """The longer of arithmetic and moving bytes, each at its rate."""
+    return plain(np.maximum(np.asarray(flop) / flop_per_s, np.asarray(bytes) / bytes_per_s))
 
 
 def word(compute: NDArray[np.bool_] | np.bool_) -> str | NDArray[np.str_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wallviz.engine.memory.terms import Quantity, plain
-from wallviz.engine.roofline.operations import Operation
+from wallviz.engine.work import Operation
 from wallviz.i18n import N_
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wallviz import checks
+from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.terms import Quantity, plain
-from wallviz.engine.roofline import operations as ops
 from wallviz.engine.roofline.batch import critical_batch
-from wallviz.engine.roofline.operations import Operation, operations
 from wallviz.engine.roofline.roof import Roof, roof, word
 from wallviz.engine.transformer import Architecture, Experts
+from wallviz.engine.work import Operation, operations
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -47,8 +48,10 @@ class Step:
     """Tokens that the step reads (prefill, training) or writes (decode)."""
     time_s: Quantity
     """Sum over operations of max(FLOP / peak, bytes / bandwidth): one after another."""
-    overlap_time_s: Quantity
-    """max(sum of FLOP / peak, sum of bytes / bandwidth): had every transfer hidden behind arithmetic, the lowest bound."""
+    compute_s: Quantity
+    """Sum of FLOP / peak: what arithmetic alone takes."""
+    memory_s: Quantity
+    """Sum of bytes / bandwidth: what moving them alone takes."""
     flop: Quantity
     bytes: Quantity
     bound: str | NDArray[np.str_]
@@ -59,6 +62,11 @@ class Step:
     """Tokens at once from which every weight matmul is bound by compute: peak x bytes a weight / (2 x bandwidth), times E/k with experts."""
     notes: tuple[str, ...] = ()
     """What to know: sentences marked for translation."""
+
+    @property
+    def overlap_time_s(self) -> Quantity:
+        """The longer of both: had every transfer hidden behind arithmetic, the lowest bound."""
+        return plain(np.maximum(self.compute_s, self.memory_s))
 
     @property
     def tokens_per_s(self) -> Quantity:
@@ -78,7 +86,7 @@ class Step:
     @property
     def attention_bytes(self) -> Quantity:
         """Bytes that attention and recurrent states move: in decoding, the KV cache."""
-        found = [t.operation.bytes for t in self.operations if t.operation.id in ("attention_scores", "attention_values", "state_space")]
+        found = [t.operation.bytes for t in self.operations if t.operation.id in (*work.CORE, "state_space")]
         return plain(np.sum(np.broadcast_arrays(0.0, *found), axis=0))
 
     @property
@@ -123,12 +131,13 @@ def step(
 
     Raises InputError as `operations` and `roof` do.
     """
+    checks.single("tensor_parallel", tensor_parallel)
     found = operations(
         architecture, phase, batch, context, weights=weights, kv=kv, activations=activations, tensor_parallel=tensor_parallel, **options
     )
     if not found:
         raise InputError(N_("{model} has no layers: nothing is computed."), model=architecture.name)
-    precision = ops.compute_precision(weights, activations)
+    precision = work.compute_precision(weights, activations)
     roofs = {p: roof(chip, p, accumulate=accumulate, bytes_per_s=bytes_per_s) for p in {precision, *(op.precision for op in found)}}
     timed = tuple(
         Timed(op, roofs[op.precision], roofs[op.precision].time_s(op.flop, op.bytes), roofs[op.precision].bound(op.flop, op.bytes)) for op in found
@@ -143,7 +152,8 @@ def step(
         operations=timed,
         tokens=plain(tokens + 0.0 * moved),
         time_s=plain(sum((np.asarray(t.time_s) for t in timed), np.asarray(0.0))),
-        overlap_time_s=plain(np.maximum(compute_s, memory_s)),
+        compute_s=plain(compute_s),
+        memory_s=plain(memory_s),
         flop=plain(sum((np.asarray(op.flop) for op in found), np.asarray(0.0))),
         bytes=plain(moved),
         bound=word(compute_s > memory_s),
@@ -156,12 +166,12 @@ def step(
 def _critical(arch: Architecture, weights: str, main: Roof) -> float:
     experts = [(layer.mlp.count, layer.mlp.top_k) for layer, _times in arch.groups if isinstance(layer.mlp, Experts)]
     count, top_k = max(experts, key=lambda e: e[0] / e[1], default=(1, 1))
-    return float(critical_batch(main.peak_flop_per_s, main.bytes_per_s, ops.bytes_per_weight(arch, weights), experts=count, top_k=top_k))
+    return float(critical_batch(main.peak_flop_per_s, main.bytes_per_s, work.bytes_per_weight(arch, weights), experts=count, top_k=top_k))
 
 
 def _notes(arch: Architecture, weights: str, activations: str, tensor_parallel: int, roofs: tuple[str, ...]) -> tuple[str, ...]:
     found = [note for note in dict.fromkeys(roofs) if note]
-    if ops.compute_precision(weights, activations) == "bf16" and weights.strip().lower() not in ("bf16", "fp16", "gguf:f16", "gguf:bf16"):
+    if work.compute_precision(weights, activations) == "bf16" and weights.strip().lower() not in ("bf16", "fp16", "gguf:f16", "gguf:bf16"):
         found.append(N_("The weights alone are quantized: they are read in their format and computed with at the 16-bit peak."))
     if tensor_parallel > 1:
         found.append(N_("Time on the links between the GPUs is left out: the scale-out page adds it."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,37 @@ from numpy.typing import NDArray
 
 from wallviz import checks
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import kv_cache, peak, quantization, serve
+from wallviz.engine.memory import peak, quantization, serve
 from wallviz.engine.memory.run import FIELDS, Run, divides, whole
 from wallviz.engine.scaleout import critical, scaling
 from wallviz.engine.scaleout.budget import MOST_PUE, PUE, Budget, budget
-from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, Decode, decode
+from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
+from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.layout import Search, search
 from wallviz.engine.scaleout.scaling import Curve
-from wallviz.engine.scaleout.step import EFFICIENCY, Step, step
+from wallviz.engine.scaleout.step import Step, step
 from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
+from wallviz.engine.work import KERNELS
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
 MOST_GPUS = 1_000_000
 JOBS = ("train", "finetune", "infer")
 #: Fields of serving beside those of the chips.
-SERVING = ("batch", "context", "weights", "kv", "pipeline_parallel", "expert_parallel", "replicas")
+SERVING = ("batch", "context", "weights", "kv", "kernels", "pipeline_parallel", "expert_parallel", "replicas")
 #: What the model of a step leaves out; marked for translation.
 NOT_MODELLED = (
     N_("stragglers, failures and restarts"),
     N_("the input pipeline and checkpoints"),
     N_("the optimizer's own update"),
-    N_("kernels other than matrix products and attention"),
+    N_("launches of kernels"),
     N_("congestion by other traffic"),
 )
 NOT_MODELLED_SERVING = (
     N_("reading the prompt"),
     N_("requests of different lengths, and their scheduling"),
-    N_("kernels other than matrix products and attention, and their launches"),
+    N_("launches of kernels"),
     N_("all-reduces written for small messages"),
     N_("experts used unevenly"),
     N_("congestion by other traffic"),
@@ -64,6 +67,11 @@ class Training:
     fabric: Fabric
     overlap: str
     efficiency: float
+    """Share of the peak that arithmetic reaches."""
+    bandwidth_efficiency: float
+    """Share of the bandwidth that reading and writing reach."""
+    half_square: bool
+    """Attention counts what a causal mask keeps, and not the whole square."""
     step: Step
     """Of one run: its values are single numbers."""
     strong: Curve
@@ -125,20 +133,15 @@ class Training:
         """The number of chips up to which every doubling pays: where it stops, or the last over which the batch can be shared."""
         return self.stops_paying or int(self.reach.chips[-1])
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """How its steps are counted: arguments of `step.step`."""
+        return {name: getattr(self, name) for name in ("overlap", "efficiency", "bandwidth_efficiency", "half_square")}
+
     def search(self, most: int = 5) -> Search:
         """The fastest layouts of this job on as many chips that fit."""
-        run = self.step.run
-        return search(
-            self.arch,
-            replace(run, micro_batch=1, accumulation=1),
-            self.chip,
-            self.fabric,
-            int(self.step.gpus),
-            self.global_batch,
-            overlap=self.overlap,
-            efficiency=self.efficiency,
-            most=most,
-        )
+        run = replace(self.step.run, micro_batch=1, accumulation=1)
+        return search(self.arch, run, self.chip, self.fabric, int(self.step.gpus), self.global_batch, most=most, **self.options)
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,8 @@ class Serving:
     weights: str
     kv: str
     efficiency: float
+    """Share of the peak that arithmetic reaches."""
+    bandwidth_efficiency: float
     """Share of the bandwidth that reading reaches."""
     layout: Mapping[str, int]
     """Tensor, pipeline and expert parallel ranks, and copies (`replicas`): their product is the number of chips."""
@@ -212,6 +217,7 @@ def on_chips(
     across: float | None = None,
     link_efficiency: float = LINK_EFFICIENCY,
     efficiency: float | None = None,
+    half_square: bool = False,
     global_batch: Any = None,
     tokens: float | None = None,
     price_per_hour: float | None = None,
@@ -221,9 +227,10 @@ def on_chips(
     """What `gpus` of `chip` do with `job` (``train``, ``finetune`` or ``infer``).
 
     `inside` and `across` are bytes per second of one direction and one GPU (the chip's own links, and an adapter of 400 Gbit/s, where not
-    given); `efficiency` is the share of the peak that matrix products reach, serving: of the bandwidth. `fields` are those of
-    `memory.run.Run` (fine-tuning: LoRA adapters where no method is named), serving: those of `SERVING`. Raises InputError, one sentence,
-    for what cannot run.
+    given); `efficiency` is the share of the chip's roof that kernels reach, arithmetic and reading alike (0.70 of the peak and 0.69 of the
+    bandwidth, where not given: `scaleout.chip`); `half_square` counts the half of attention over a sequence that a causal mask keeps. `fields` are
+    those of `memory.run.Run` (fine-tuning: LoRA adapters where no method is named), serving: those of `SERVING`. Raises InputError, one
+    sentence, for what cannot run.
     """
     if str(job) not in JOBS:  # an array is no word
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=checks.said(job), choices=", ".join(JOBS))
@@ -237,10 +244,11 @@ def on_chips(
                 N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=name, jobs=other_job, job=job
             )
         raise InputError(N_("no option is called {name}: choose from {choices}"), name=name[:40], choices=", ".join(mine))
+    checks.switch("half_square", half_square)
     for name, value in (("global_batch", global_batch), ("tokens", tokens), ("price_per_hour", price_per_hour), ("pue", pue), ("overlap", overlap)):
         _one(name, value)
     if job == "infer":
-        for name, given in (("overlap", overlap != "none"), ("global_batch", global_batch is not None)):
+        for name, given in (("overlap", overlap != "none"), ("global_batch", global_batch is not None), ("half_square", half_square)):
             if given:
                 raise InputError(
                     N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=name, jobs=other_job, job=job
@@ -255,11 +263,12 @@ def on_chips(
     checks.above_zero("pue", pue, 1.0, MOST_PUE)
     fabric = Fabric(rates[0] or inside_bytes_per_s(chip), rates[1] or ACROSS_BYTES_PER_S, int(gpus_per_node), link_efficiency)
     bill: dict[str, Any] = {"tokens": tokens, "price_per_hour": price_per_hour, "pue": pue}
+    if efficiency is not None:
+        bill |= {"efficiency": efficiency, "bandwidth_efficiency": efficiency}
     if job == "infer":
-        return serving(arch, chip, fabric, int(gpus), efficiency=BANDWIDTH_EFFICIENCY if efficiency is None else efficiency, **bill, **fields)
-    run = Run(**({"method": "lora"} if job == "finetune" else {}) | fields)
-    share = EFFICIENCY if efficiency is None else efficiency
-    return training(arch, chip, fabric, copied(run, int(gpus)), overlap=overlap, efficiency=share, global_batch=global_batch, **bill)
+        return serving(arch, chip, fabric, int(gpus), **bill, **fields)
+    run = copied(Run(**({"method": "lora"} if job == "finetune" else {}) | fields), int(gpus))
+    return training(arch, chip, fabric, run, overlap=overlap, half_square=half_square, global_batch=global_batch, **bill)
 
 
 def training(
@@ -270,13 +279,15 @@ def training(
     *,
     overlap: str = "none",
     efficiency: float = EFFICIENCY,
+    bandwidth_efficiency: float = BANDWIDTH_EFFICIENCY,
+    half_square: bool = False,
     global_batch: int | None = None,
     tokens: float | None = None,
     price_per_hour: float | None = None,
     pue: float = PUE,
 ) -> Training:
     """`run` on as many chips as its ranks take, and its batch on fewer and more."""
-    options: dict[str, Any] = {"overlap": overlap, "efficiency": efficiency}
+    options: dict[str, Any] = {"overlap": overlap, "efficiency": efficiency, "bandwidth_efficiency": bandwidth_efficiency, "half_square": half_square}
     one = step(arch, run, chip, fabric, global_batch=global_batch, **options)
     gpus, batch = int(one.gpus), round(float(one.tokens) / float(run.sequence))
     each = scaling.unit(run)
@@ -289,6 +300,8 @@ def training(
         fabric,
         overlap,
         efficiency,
+        bandwidth_efficiency,
+        half_square,
         one,
         scaling.strong(arch, run, chip, fabric, chips, batch, **options),
         scaling.weak(arch, one.run, chip, fabric, chips, **options),
@@ -330,7 +343,9 @@ def serving(
     pipeline_parallel: Any = 1,
     expert_parallel: Any = 1,
     replicas: Any = None,
-    efficiency: float = BANDWIDTH_EFFICIENCY,
+    kernels: str = "flash",
+    efficiency: float = EFFICIENCY,
+    bandwidth_efficiency: float = BANDWIDTH_EFFICIENCY,
     tokens: float | None = None,
     price_per_hour: float | None = None,
     pue: float = PUE,
@@ -345,6 +360,7 @@ def serving(
         raise InputError(
             N_("{model} has an encoder alone and writes no tokens: ask about training, or choose a model that has a decoder."), model=arch.name
         )
+    checks.one_of("kernels", kernels, KERNELS)
     whole("batch", batch, 1, MOST_GPUS)
     whole("context", context, 1, 100_000_000)
     for name, value in (("pipeline_parallel", pipeline_parallel), ("expert_parallel", expert_parallel), ("replicas", replicas or 1)):
@@ -352,16 +368,22 @@ def serving(
     layout = split(arch, gpus, int(pipeline_parallel), int(expert_parallel), None if replicas is None else int(replicas))
     t, apart = layout["tensor_parallel"], {name: n for name, n in layout.items() if name != "tensor_parallel"}
     counts = np.array([n for n in sorted({*_POWERS, t} if beyond else {t}) if n <= max(4 * t, 64) and (n == t or _shares_heads(arch, n))])
-    stored = {"weights": weights, "kv": kv}
-    options: dict[str, Any] = apart | {
-        "batch": batch,
-        "context": context,
-        "weight_bytes": quantization.bits_per_weight(weights, arch) / 8.0,
-        "kv_bytes": kv_cache.cache_format(kv).element_bytes,
-        "efficiency": efficiency,
-    }
-    one, curve = (decode(arch, chip, fabric, tensor_parallel=n, **options) for n in (t, counts))
-    needs = {n: _serving_bytes(arch, layout | {"tensor_parallel": n}, int(batch), int(context), stored) for n in {*counts.tolist(), t}}
+    stored = {"weights": str(weights), "kv": str(kv)}
+    options: dict[str, Any] = (
+        apart
+        | stored
+        | {
+            "batch": batch,
+            "context": context,
+            "kernels": kernels,
+            "efficiency": efficiency,
+            "bandwidth_efficiency": bandwidth_efficiency,
+        }
+    )
+    curve = decode(arch, chip, fabric, tensor_parallel=counts, **options)
+    one = curve.at(int(np.flatnonzero(counts == t)[0]))
+    shared = (layout["pipeline_parallel"], layout["expert_parallel"], int(batch), int(context))
+    needs = {n: _serving_bytes(arch, n, *shared, **stored) for n in counts.tolist()}
     return Serving(
         arch,
         chip,
@@ -371,6 +393,7 @@ def serving(
         weights,
         kv,
         efficiency,
+        bandwidth_efficiency,
         layout,
         one,
         curve,
@@ -425,12 +448,15 @@ def split(arch: Architecture, gpus: int, pipeline_parallel: int = 1, expert_para
     return {"tensor_parallel": t, "pipeline_parallel": pipeline_parallel, "expert_parallel": expert_parallel, "replicas": copies}
 
 
-def _serving_bytes(arch: Architecture, layout: Mapping[str, int], batch: int, context: int, stored: Mapping[str, str]) -> float:
+@lru_cache(maxsize=4096)
+def _serving_bytes(arch: Architecture, t: int, p: int, e: int, batch: int, context: int, *, weights: str, kv: str) -> float:
     """Memory of one chip: `memory.serve`, less the experts that the other groups hold."""
-    t, p, e = (layout[name] for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
-    needs = serve.infer(arch, batch=-(-batch // e), context=context, tensor_parallel=t, pipeline_parallel=p, **stored)  # type: ignore[arg-type]
-    routed = arch.components.get("routed_experts", 0) * quantization.bits_per_weight(stored["weights"], arch) / 8.0 / (t * p)
-    return float(np.max(needs.peak_total_bytes)) - routed * (1.0 - 1.0 / e)
+    needs = serve.infer(arch, batch=-(-batch // e), context=context, weights=weights, kv=kv, tensor_parallel=t, pipeline_parallel=p)
+    held = float(np.max(needs.peak_total_bytes))
+    if e == 1:
+        return held
+    routed = arch.components.get("routed_experts", 0) * quantization.bits_per_weight(weights, arch) / 8.0 / (t * p)
+    return held - routed * (1.0 - 1.0 / e)
 
 
 def _budget(chip: Accelerator, tokens_per_s: float, gpus: int, tokens: float | None, price_per_hour: float | None, pue: float) -> Budget | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import peak
 from wallviz.engine.memory.run import RECOMPUTE, Run, whole
+from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
 from wallviz.engine.scaleout.fabric import Fabric
-from wallviz.engine.scaleout.step import EFFICIENCY, step
+from wallviz.engine.scaleout.step import step
 from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -65,12 +66,15 @@ def search(
     *,
     overlap: str = "partial",
     efficiency: float = EFFICIENCY,
+    bandwidth_efficiency: float = BANDWIDTH_EFFICIENCY,
+    half_square: bool = False,
     most: int = 5,
 ) -> Search:
     """Every tensor (within a node), pipeline, virtual stage, context and expert split, ZeRO stage, micro-batch and recomputation of `run` on `gpus`.
 
     Precision, optimizer, kernels and sequence length stay as `run` says; sequence parallelism is on wherever tensor parallelism is. A layout
     fits where the upper end of the error band of its memory does. Sequences are split (context parallelism) only where nothing fits without.
+    Selective recomputation is asked about with eager kernels alone: flash attention keeps no scores that it could drop (`memory.activations`).
     Raises InputError where the chip's memory is not known.
     """
     whole("gpus", gpus, 1, 1_000_000)
@@ -80,38 +84,35 @@ def search(
     table = _every(arch, run, fabric, gpus, global_batch)
     if not len(table):
         return Search((), None, 0, 0)
-    found, seconds, fine = [], [], []
-    for recompute in RECOMPUTE:
+    options: dict[str, Any] = {"overlap": overlap, "efficiency": efficiency, "bandwidth_efficiency": bandwidth_efficiency, "half_square": half_square}
+    ways = [way for way in RECOMPUTE if way != "selective" or run.kernels == "eager"]
+    found = []
+    for recompute in ways:
         numbers: dict[str, Any] = {name: table[:, i] for i, name in enumerate(FIELDS)}
         one = replace(run, recompute=recompute, sequence_parallel=True, stage="worst", **numbers)
-        steps = step(arch, one, chip, fabric, overlap=overlap, efficiency=efficiency, global_batch=global_batch)
+        steps = step(arch, one, chip, fabric, global_batch=global_batch, **options)
         one = replace(one, accumulation=steps.run.accumulation, micro_batch=steps.run.micro_batch)
         needs = peak.train(arch, one)
-        need = np.broadcast_to(needs.peak_total_bytes, (len(table),))
-        found.append((one, np.broadcast_to(steps.efficiency, (len(table),)), need))
-        seconds.append(np.broadcast_to(steps.step_s, (len(table),)))
-        fine.append(need * (1.0 + needs.error_band) <= chip.memory_bytes)
-    time, fits = np.concatenate(seconds), np.concatenate(fine)
-    plain = fits & np.tile(table[:, FIELDS.index("context_parallel")] == 1, len(RECOMPUTE))
+        values = (steps.step_s, steps.efficiency, needs.peak_total_bytes, needs.peak_total_bytes * (1.0 + needs.error_band) <= chip.memory_bytes)
+        found.append([np.broadcast_to(value, (len(table),)) for value in (*values, *(getattr(one, name) for name in FIELDS))])
+    time, efficiencies, need, fits, *columns = (np.concatenate(each) for each in zip(*found, strict=True))
+    fields = dict(zip(FIELDS, columns, strict=True))
+    again = np.repeat(np.arange(len(ways)), len(table))
+    plain = fits & (fields["context_parallel"] == 1)
     kept = np.flatnonzero(plain if plain.any() else fits)
     kept = kept[np.argsort(time[kept], kind="stable")]
 
     def layout(i: int) -> Layout:
-        one, efficiencies, need = found[i // len(table)]
-        row = i % len(table)
-        chosen: dict[str, Any] = {name: int(np.broadcast_to(getattr(one, name), (len(table),))[row]) for name in FIELDS}
-        chosen["sequence_parallel"] = chosen["tensor_parallel"] > 1
-        return Layout(replace(one, **chosen), float(time[i]), float(efficiencies[row]), float(need[row]))
+        chosen: dict[str, Any] = {name: int(column[i]) for name, column in fields.items()}
+        chosen |= {"sequence_parallel": chosen["tensor_parallel"] > 1, "recompute": ways[again[i]], "stage": "worst"}
+        return Layout(replace(run, **chosen), float(time[i]), float(efficiencies[i]), float(need[i]))
 
-    close = [layout(i) for i in kept[time[kept] <= time[kept[0]] * (1.0 + CLOSE)]] if len(kept) else []
-    return Search(tuple(layout(i) for i in kept[:most]), min(close, key=_effort, default=None), len(time), int(fits.sum()))
-
-
-def _effort(one: Layout) -> tuple[float, ...]:
-    """What a layout asks for, least first: model parallelism, then experts and chunks, ZeRO, recomputation; time among equals."""
-    run = one.run
-    apart = run.tensor_parallel * run.pipeline_parallel * run.context_parallel
-    return apart, run.expert_parallel, run.zero, RECOMPUTE.index(run.recompute), run.virtual_stages, run.micro_batch, one.step_s
+    close = kept[time[kept] <= time[kept[:1]] * (1.0 + CLOSE)]
+    apart = fields["tensor_parallel"] * fields["pipeline_parallel"] * fields["context_parallel"]
+    # what a layout asks for, least first: model parallelism, then experts, ZeRO, recomputation, chunks; time among equals.
+    effort = (apart, fields["expert_parallel"], fields["zero"], again, fields["virtual_stages"], fields["micro_batch"], time)
+    simplest = close[np.lexsort([each[close] for each in reversed(effort)])[:1]]
+    return Search(tuple(layout(i) for i in kept[:most]), next(map(layout, simplest), None), len(time), int(fits.sum()))
 
 
 def _every(arch: Architecture, run: Run, fabric: Fabric, gpus: int, global_batch: int) -> np.ndarray[Any, Any]:
@@ -132,7 +133,7 @@ def _every(arch: Architecture, run: Run, fabric: Fabric, gpus: int, global_batch
         batches = [b for b in (1, 2, 4, 8) if b * ranks <= global_batch] or [1]
         stages = (0, 1, 2, 3) if c * ranks > 1 else (0,)
         rows += [(t, p, v, c, e, ranks, z, b, 1) for v, e, z, b in product(chunks, shared, stages, batches)]
-    return np.array(rows, dtype=np.int64).reshape(-1, len(FIELDS))
+    return np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * len(FIELDS)).reshape(-1, len(FIELDS))
 
 
 def _powers(most: int) -> list[int]:

@@ -38,6 +38,8 @@ def training(found: Training, best: Search | None = None) -> dict[str, Any]:
         "links": _links(found.fabric),
         "overlap": found.overlap,
         "gemm_efficiency": found.efficiency,
+        "bandwidth_efficiency": found.bandwidth_efficiency,
+        "half_square": found.half_square,
         "peak_total_bytes": round(found.peak_bytes),
         "error_band": found.error_band,
         "fits": found.fits,
@@ -61,7 +63,7 @@ def training(found: Training, best: Search | None = None) -> dict[str, Any]:
 
 
 def serving(found: Serving) -> dict[str, Any]:
-    """A decoding step split over so many chips, with the same keys as far as they mean something: compute is the longer of reading and arithmetic."""
+    """A decoding step split over so many chips, with the same keys as far as they mean something: compute is reading or arithmetic, by operation."""
     one = found.step
     chips, steps, rates = (np.atleast_1d(each) for each in (found.curve.chips, found.curve.step_s, found.curve.tokens_per_s))
     each = rates[0] / chips[0]
@@ -85,7 +87,8 @@ def serving(found: Serving) -> dict[str, Any]:
         "formats": {"weights": found.weights, "kv": found.kv},
         "layout": dict(found.layout),
         "links": _links(found.fabric),
-        "bandwidth_efficiency": found.efficiency,
+        "gemm_efficiency": found.efficiency,
+        "bandwidth_efficiency": found.bandwidth_efficiency,
         "peak_total_bytes": round(found.peak_bytes),
         "error_band": found.error_band,
         "fits": found.fits,

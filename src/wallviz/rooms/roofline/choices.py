@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wallviz import catalog
-from wallviz.engine.roofline.operations import ACTIVATIONS
+from wallviz.engine.work import ACTIVATIONS
 from wallviz.i18n import N_, _
 from wallviz.rooms import Group, grouped
 from wallviz.settings import choice, flag, names, number

@@ -11,10 +11,10 @@ from statistics import median
 from wallviz import __version__, units
 from wallviz.engine.roofline import report
 from wallviz.engine.roofline.efficiency import by, leave_one_out
-from wallviz.engine.roofline.operations import ENCODER_ALONE, bytes_per_weight
 from wallviz.engine.roofline.roof import ridges
 from wallviz.engine.roofline.serving import utilization
 from wallviz.engine.roofline.step import Step
+from wallviz.engine.work import ENCODER_ALONE, bytes_per_weight
 from wallviz.errors import InputError
 from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, bracketed, labelled, listing

@@ -22,10 +22,10 @@ from wallviz.engine.roofline import case_study, rules
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.decode import decode_step_s
 from wallviz.engine.roofline.efficiency import Measurement
-from wallviz.engine.roofline.operations import ACTIVATIONS, Operation, matmul
 from wallviz.engine.roofline.roof import Roof, own_chip, roof
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture, custom
+from wallviz.engine.work import ACTIVATIONS, Operation, matmul
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 

@@ -25,10 +25,14 @@ def why(now: Study) -> str:
     lines = [
         _("A step is compute + waiting + bubble. Each chip computes by itself; it waits for what no compute hides; a pipeline idles at its ends."),
         "",
-        f"- **{_('compute')}**: {'6' if run.trains_all else '4'}·P·T/n / (peak · {share:.0%}) = "
-        + _("{flop} / ({n} × {peak} × {share}) = {time}, recomputation and attention included").format(
-            flop=units.si(float(one.compute_s) * peak * share * float(one.gpus), "FLOP"), n=f"{now.gpus:,}", peak=units.si(peak, "FLOP/s"),
-            share=f"{share:.0%}", time=duration(float(one.compute_s)),
+        f"- **{_('compute')}**: {'6' if run.trains_all else '4'}·P·T/n + {_('attention')}: "
+        + _(
+            "{flop} at {peak} × {share} and {bytes} at {bandwidth} × {read}; the longer of the two, operation by operation, is {time}, "
+            "recomputation included"
+        ).format(
+            flop=units.si(float(one.flop), "FLOP"), peak=units.si(peak, "FLOP/s"), share=f"{share:.0%}", bytes=units.si(float(one.moved_bytes), "B"),
+            bandwidth=units.si(now.chip.memory_bytes_per_s or 0.0, "B/s"), read=f"{job.bandwidth_efficiency:.0%}",
+            time=duration(float(one.compute_s)),
         ),
     ]  # fmt: skip
     for kind, (name, _colour) in KINDS.items():
@@ -110,7 +114,7 @@ def how_sure() -> str:
             n=len(found), median=f"{float(np.median(misses)):.0%}", worst=f"{float(misses.max()):.0%}"
         ),
         "",
-        _("Large models split over tensor and pipeline ranks come within a quarter, always too fast: what is not modelled only costs time."),
+        _("Large models split over tensor and pipeline ranks come within a quarter, most of them too fast: what is not modelled only costs time."),
         _("ZeRO-3 across nodes is missed by a factor of up to five: the model lets gathers use every adapter at once, the runs of 2021 did not."),
         decoding(),
         "",

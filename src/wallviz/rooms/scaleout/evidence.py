@@ -1,8 +1,8 @@
 """Predicted against published: every case of ``data/scaling_cases.csv`` that a formula or the model answers for, and by how much it misses.
 
 Nothing is fitted to these rows except the two numbers of each alpha-beta pair, whose misses are printed. Runs are predicted with one efficiency
-of matrix products (`step.EFFICIENCY`), one of links (`fabric.LINK_EFFICIENCY`), "partial" overlap, micro-batches of one sequence where the
-row names none, and adapters of 200 Gbit/s for each A100 and 400 for each H100, as in NVIDIA's machines of the time.
+of matrix products and one of the bandwidth (`scaleout.chip`), one of links (`fabric.LINK_EFFICIENCY`), "partial" overlap, micro-batches of one
+sequence where the row names none, and adapters of 200 Gbit/s for each A100 and 400 for each H100, as in NVIDIA's machines of the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wallviz.engine.scaleout import alpha_beta, collectives, critical, megatron,
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import PER_NODE, Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.step import EFFICIENCY, Step, step
+from wallviz.engine.scaleout.step import Step, step
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.i18n import N_
 
@@ -66,7 +66,7 @@ def _run(arch: Architecture, chip: str, batch: int, **fields: Any) -> Step:
 
 def _rate(found: Step) -> float:
     """FLOP/s per GPU, recomputed work included: what these papers count."""
-    return float(found.peak_flop_per_s * EFFICIENCY * found.efficiency)
+    return float(found.flop / found.step_s)
 
 
 def _weak(i: Inputs) -> Step:

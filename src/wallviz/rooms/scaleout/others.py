@@ -97,14 +97,14 @@ def wire(case: Job, view: View) -> Answer:
 
 def _split_like(now: Study, sets: Mapping[str, object]) -> Step | None:
     """The job split in one way alone; None where that does not divide."""
-    job, view = now.job, now.view
+    job = now.job
     run: Run = replace(job.step.run, **(_ALONE | {"data_parallel": 1, "accumulation": 1, "micro_batch": now.case.batch} | dict(sets)))  # type: ignore[arg-type]
     unit = int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel)
     if now.gpus % unit:
         return None
     run = replace(run, data_parallel=now.gpus // unit, sequence_parallel=run.tensor_parallel > 1)
     try:
-        return step(now.arch, run, now.chip, job.fabric, overlap=view.overlap, efficiency=job.efficiency, global_batch=job.global_batch)
+        return step(now.arch, run, now.chip, job.fabric, global_batch=job.global_batch, **job.options)
     except InputError:
         return None
 
@@ -296,14 +296,17 @@ def published(_case: Job, _view: View) -> Answer:
 
 
 _HOW = N_(
-    "Nothing of the model is fitted to these runs. All are predicted with one efficiency of matrix products and one of links, partial overlap, "
+    "Nothing of the model is fitted to these runs. All are predicted with one efficiency of matrix products, one of the bandwidth and one of links, "
+    "partial overlap, "
     "micro-batches of one sequence where none is named, and adapters of 200 Gbit/s for each A100 and 400 Gbit/s for each H100, as NVIDIA's "
     "machines of the time had them."
 )
 
 
 def _why_published() -> str:
-    return "\n".join([_("Predicted share = 70 % × compute / (compute + waiting + bubble)."), "", _(_HOW)])
+    return "\n".join(
+        [_("Predicted share = FLOP of a chip, recomputed work included, over what its peak would do in the time of the step."), "", _(_HOW)]
+    )
 
 
 @cache

@@ -10,8 +10,7 @@ from wallviz import units
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.phrases import rate, served_split
-from wallviz.engine.scaleout.step import EFFICIENCY
-from wallviz.engine.scaleout.work import work
+from wallviz.engine.scaleout.traffic import traffic
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Bar, Line, Mark, Split
 from wallviz.i18n import _
@@ -232,18 +231,20 @@ def _rows(now: Served) -> tuple[dict[str, object], ...]:
 
 def why(now: Served) -> str:
     """A token as a sum, each term with its formula and its numbers, as Markdown."""
-    job, one, model = now.job, now.job.step, work(now.arch)
+    job, one, model = now.job, now.job.step, traffic(now.arch, decoding=True)
     t, p, e = (job.layout[name] for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
-    bandwidth = now.chip.memory_bytes_per_s or 0.0
-    reads = float(one.read_s) * bandwidth * job.efficiency
-    peak = now.chip.peak("bf16")
+    bandwidth, reads, peak = now.chip.memory_bytes_per_s or 0.0, float(one.moved_bytes), now.chip.peak("bf16")
     lines = [
-        _("A token takes max(reading, arithmetic) + waiting + bubble. Each chip reads its part of the weights and of the cache for every token."),
+        _("A token takes the longer of reading and arithmetic, operation by operation: {time}; waiting and bubble come on top.").format(
+            time=duration(float(one.busy_s))
+        )
+        + " "
+        + _("Each chip reads its part of the weights and of the cache for every token."),
         "",
-        f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {job.efficiency:.0%}) = {units.si(reads, 'B')} / "
-        + f"({units.si(bandwidth, 'B/s')} × {job.efficiency:.0%}) = {duration(float(one.read_s))}",
+        f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {job.bandwidth_efficiency:.0%}) = {units.si(reads, 'B')} / "
+        + f"({units.si(bandwidth, 'B/s')} × {job.bandwidth_efficiency:.0%}) = {duration(float(one.read_s))}",
         f"- **{_('arithmetic')}**: (2·P + {_('attention')})·b / (t·p) = {units.si(float(one.flop), 'FLOP')} → {duration(float(one.compute_s))}"
-        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {EFFICIENCY:.0%})"),
+        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {job.efficiency:.0%})"),
     ]
     if t > 1:
         starts = float(one.start_s) / float(one.waiting_s) if float(one.waiting_s) else 0.0

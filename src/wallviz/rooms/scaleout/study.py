@@ -78,7 +78,8 @@ class Study:
     @property
     def flop_per_byte(self) -> float | None:
         """FLOP of a chip for each byte that it sends; None where it sends nothing."""
-        return flop_per_byte(self.job, float(self.job.step.compute_s), sum(map(float, self.job.step.bytes_on_wire.values())))
+        sent = sum(map(float, self.job.step.bytes_on_wire.values()))
+        return float(self.job.step.flop) / sent if sent else None
 
     @property
     def small_flop_per_byte(self) -> float | None:
@@ -86,8 +87,8 @@ class Study:
         at, one = self.small.at(self.gpus), self.small.steps
         if at < 0:
             return None
-        sent, compute = (np.broadcast_to(value, self.small.chips.shape)[at] for value in (sum(one.bytes_on_wire.values()), one.compute_s))
-        return flop_per_byte(self.job, float(compute), float(sent))
+        sent, flop = (float(np.broadcast_to(value, self.small.chips.shape)[at]) for value in (sum(one.bytes_on_wire.values()), one.flop))
+        return flop / sent if sent else None
 
     @cached_property
     def fitting(self) -> Training | None:
@@ -152,11 +153,6 @@ class Served:
         return bill(self.case, self.view, self.chip, tokens_per_s, gpus)
 
 
-def flop_per_byte(of: Training, compute_s: float, sent: float) -> float | None:
-    """FLOP that a chip does in `compute_s` for each byte that it sends."""
-    return compute_s * of.step.peak_flop_per_s * of.efficiency / sent if sent else None
-
-
 def bill(case: Job, view: View, chip: Accelerator, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
     """What the run's tokens take at such a speed on so many chips."""
     return budget(tokens(case, view), tokens_per_s, gpus, **_prices(view), tdp_w=chip.tdp_w)
@@ -186,10 +182,9 @@ def study(case: Job, view: View) -> Study:
     run = found.step.run
     short = max(int(run.context_parallel), case.context // SMALL // int(run.context_parallel) * int(run.context_parallel))
     few = replace(run, sequence=short, accumulation=1, micro_batch=1)
-    options: dict[str, Any] = {"overlap": view.overlap, "efficiency": found.efficiency}
     most = max(4 * int(found.step.gpus), min(2 * found.pays_up_to, int(found.reach.chips[-1])))
     shown = scaling.counts(run, min(most, job.MOST_GPUS), int(found.step.gpus))
-    weak, small = (scaling.weak(arch, one, card, found.fabric, shown, **options) for one in (run, few))
+    weak, small = (scaling.weak(arch, one, card, found.fabric, shown, **found.options) for one in (run, few))
     return Study(case, view, found, weak, small, _decoding(found, case))
 
 
@@ -247,6 +242,9 @@ def _some(curve: Curve, kept: np.ndarray[Any, Any]) -> Any:
         bytes_on_wire={kind: cut(value) for kind, value in one.bytes_on_wire.items()},
         waiting_s=cut(one.waiting_s),
         bubble_s=cut(one.bubble_s),
+        bound_s=cut(one.bound_s),
+        flop=cut(one.flop),
+        moved_bytes=cut(one.moved_bytes),
     )
 
 
