@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from wallviz.engine.memory import kv_cache, quantization, serve
 from wallviz.engine.memory.terms import Quantity, plain
 from wallviz.engine.roofline.step import Step, step
 from wallviz.engine.transformer import Architecture
-from wallviz.engine.work import Adapters
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -29,8 +27,6 @@ SHORTEST_S = 1e-12
 """So is one that light would not cross a chip in."""
 
 
-STATES_BYTES = {"train": 16.0, "finetune": 2.0}
-"""Bytes a parameter that training must hold: 16 with Adam in mixed precision (arXiv 1910.02054, section 3.1); the weights under adapters."""
 LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}
 """How the work is counted: the least that must be done, so that the times are bounds (decision 16)."""
 
@@ -48,13 +44,9 @@ class Work:
     kv: str = "bf16"
     ttft_s: float = 2.0
     tpot_s: float = 0.05
-    job: str = "infer"
-    """Or ``train``, ``finetune``: then the rate is that of training, with the model's states over `chips`."""
-    chips: int = 1
 
     def __post_init__(self) -> None:
-        checks.one_of("job", self.job, ("infer", *STATES_BYTES))
-        for name, count in (("batch", self.batch), ("context", self.context), ("chips", self.chips)):
+        for name, count in (("batch", self.batch), ("context", self.context)):
             checks.single(name, count)
             kv_cache.counted(name, count)
         quantization.source(self.weights)
@@ -88,19 +80,8 @@ class Served:
 
 def served(arch: Architecture, chip: Accelerator, work: Work) -> Served:
     """How `chip` serves `arch`; raises InputError where its bandwidth or its peak is not known, or the model does not write."""
-    if work.job in STATES_BYTES:
-        return _trained(arch, chip, work)
     decode = step(arch, chip, phase="decode", batch=work.batch, context=work.context, weights=work.weights, kv=work.kv, **LEAST)
     return _served(arch, chip, work, decode)
-
-
-def _trained(arch: Architecture, chip: Accelerator, work: Work) -> Served:
-    """How fast one chip trains, or tunes adapters, links left out, and whether the states, over all chips, leave room; no token is waited for."""
-    adapters = Adapters() if work.job == "finetune" else None
-    one = step(arch, chip, phase="train", batch=work.batch, context=work.context, adapters=adapters, **LEAST)
-    need = STATES_BYTES[work.job] * arch.parameters / work.chips
-    fits = None if chip.memory_bytes is None else need <= chip.memory_bytes
-    return Served(fits, need, nan, nan, float(one.tokens_per_s), str(one.bound))
 
 
 def _served(arch: Architecture, chip: Accelerator, work: Work, decode: Step) -> Served:

@@ -11,30 +11,24 @@ import numpy as np
 
 from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.run import DTYPES
 from wallviz.engine.roofline.step import Step, step
 from wallviz.engine.transformer import Architecture
 from wallviz.job import Job, serving_split, training_run
 from wallviz.rooms import job as shared
 
+#: How work is counted: the least that must be done (docs/decisions/0016-roofline.md).
+LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}
+
 
 def options(job: Job, arch: Architecture) -> dict[str, Any]:
-    """How the job's work is counted: formats, ranks, kernels; arguments of `engine.roofline.step.step`."""
-    weights, activations = formats(job)
-    ranks = serving_split(job, arch)["tensor_parallel"] if job.serves else job.tensor_parallel
-    return {"weights": weights, "kv": job.kv, "activations": activations, "tensor_parallel": ranks, "kernels": "fused", "half_square": True}
-
-
-def formats(job: Job) -> tuple[str, str]:
-    """Formats of the weights and of the activations that are multiplied."""
+    """How the job's work is counted: formats, ranks, what is trained; arguments of `engine.roofline.step.step`."""
     if job.serves:
-        return job.format, "bf16"
+        return {"weights": job.format, "kv": job.kv, "tensor_parallel": serving_split(job, arch)["tensor_parallel"], **LEAST}
     run = training_run(job)
-    stored = run.formats.weights
-    if run.method == "qlora":
-        return "nf4-dq", "bf16"
-    if stored == "fp8":
-        return "fp8", "fp8"
-    return ("fp32", "fp32") if run.precision == "fp32" and stored == "fp32" else ("bf16", "bf16")
+    weights, activations = work.formats(run)
+    found = {"weights": weights, "activations": activations, "tensor_parallel": job.tensor_parallel, "recompute": job.recompute, **LEAST}
+    return found if run.trains_all else found | {"adapters": work.Adapters(run.rank, run.targets, DTYPES[run.adapter_dtype])}
 
 
 def phase(job: Job, arch: Architecture) -> str:
@@ -47,9 +41,7 @@ def phase(job: Job, arch: Architecture) -> str:
 def bound(job: Job, chip: Accelerator | None = None) -> Step:
     """One step of the job under the roof of its chip, or of another one; raises InputError for what cannot run."""
     arch = shared.architecture(job)
-    recompute: dict[str, Any] = {"recompute": "full"} if job.recompute == "full" and not job.serves else {}
-    what = phase(job, arch)
-    return step(arch, chip or shared.chip(job), phase=what, batch=job.batch, context=job.context, **recompute, **options(job, arch))
+    return step(arch, chip or shared.chip(job), phase=phase(job, arch), batch=job.batch, context=job.context, **options(job, arch))
 
 
 def tokens_per_s(job: Job, one: Step) -> float:

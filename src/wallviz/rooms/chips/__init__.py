@@ -131,13 +131,13 @@ def _sentence(case: Job, view: View, columns: Sequence[Column]) -> str:
 
 #: What is said of the reader's chip where no chip holds the model, where it does not, and where it does.
 _SERVES = (
-    N_("{own} cannot hold {model}, which needs {bytes}; none of these can."),
-    N_("{own} cannot hold {model}, which needs {bytes}; of these {fast} writes it fastest, {rate} tokens/s."),
+    N_("{own} cannot hold {model}, which needs {bytes} per chip; none of these can."),
+    N_("{own} cannot hold {model}, which needs {bytes} per chip; of these {fast} writes it fastest, {rate} tokens/s."),
     N_("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 _TRAINS = (
-    N_("{own} cannot hold {model}: on {n} its states need {bytes} each; none of these can."),
-    N_("{own} cannot hold {model}: on {n} its states need {bytes} each; of these {fast} trains fastest, {rate} tokens/s."),
+    N_("{own} cannot hold {model}: on {n} it needs {bytes} each; none of these can."),
+    N_("{own} cannot hold {model}: on {n} it needs {bytes} each; of these {fast} trains fastest, {rate} tokens/s."),
     N_("{own} trains at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 
@@ -149,7 +149,8 @@ def _mine(case: Job, view: View, columns: Sequence[Column]) -> str | None:
         return None
     serves = case.job == "infer"
     nobody, others, known = _SERVES if serves else _TRAINS
-    said = {"own": short(own.chip), "model": model_name(case), "n": f"{case.chips:,}", "bytes": units.si(own.served.bytes, "B")}
+    each = f"{case.chips:,} × {short(own.chip)}" if serves and case.chips > 1 else short(own.chip)
+    said = {"own": each, "model": model_name(case), "n": f"{case.chips:,}", "bytes": units.binary(own.served.bytes)}
     fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if fastest is None:
         return None if serves and own.served.fits is not False else _(nobody).format(**said)
@@ -163,11 +164,11 @@ def _mine(case: Job, view: View, columns: Sequence[Column]) -> str | None:
 
 
 def _of_one_chip(case: Job) -> tuple[str, ...]:
-    """What is compared where the case is more than one chip that serves."""
-    if case.job != "infer":
+    """What is compared where the case is more than one chip."""
+    if not case.serves:
         return (_("Compared is one chip of {n}, its links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
     if case.chips > 1:
-        return (_("Compared is one chip alone; your case has {n}, which share the model.").format(n=f"{case.chips:,}"),)
+        return (_("Compared are {n} of each chip, their links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
     return ()
 
 
@@ -249,10 +250,8 @@ def _need(case: Job, columns: Sequence[Column]) -> tuple[str, float] | None:
     served = next((column.served for column in columns if column.served), None)
     if served is None:
         return None
-    if case.job != "infer":
-        words = _("states of {model} over {n}: {bytes} each").format(model=model_name(case), n=f"{case.chips:,}", bytes=units.si(served.bytes, "B"))
-        return words, served.bytes
-    return _("{model} needs {bytes}").format(model=model_name(case), bytes=units.si(served.bytes, "B")), served.bytes
+    template = _("{model} over {n} chips: {bytes} each") if case.chips > 1 else _("{model} needs {bytes}")
+    return template.format(model=model_name(case), n=f"{case.chips:,}", bytes=units.binary(served.bytes)), served.bytes
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------------------
@@ -339,7 +338,7 @@ def _cell(value: float | None, said: Callable[[float], str], single: bool) -> st
 
 
 def _why(case: Job, view: View, columns: Sequence[Column]) -> str:
-    first = next((c for c in columns if c.served and c.dense and c.asked.job == "infer"), None)
+    first = next((c for c in columns if c.served and c.dense and case.serves), None)
     lines = [
         _("**tokens/s** is the roofline's bound of one decoding step of your case; **tokens per joule** divides it by the data sheet's power.")
         if case.job == "infer"

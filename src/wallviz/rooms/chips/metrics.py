@@ -6,19 +6,21 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from math import isfinite
+from math import isfinite, nan
 
 from wallviz import catalog, units
 from wallviz.engine import rating
 from wallviz.engine.hardware import PRECISIONS, Accelerator
 from wallviz.engine.rating import Served, Work
+from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
-from wallviz.rooms.job import architecture
+from wallviz.rooms.bound import bound, options, tokens_per_s
+from wallviz.rooms.footprint.estimate import estimate
 from wallviz.settings import choice, names, number, text
 
 DEFAULT = ("h100-sxm5", "h200-sxm", "b200-sxm", "instinct-mi300x", "h20", "ascend-910c", "geforce-rtx-4090")
@@ -58,11 +60,13 @@ class Column:
     dense: rating.Largest | None
     price: float | None
     asked: Work
+    sharing: int = 1
+    """Chips of this kind that do the work together."""
 
     @property
     def largest(self) -> tuple[str, Served] | None:
         """The largest model of the catalogue that it serves in time, worked out when it is asked for."""
-        return _largest(self.chip, replace(self.asked, job="infer", chips=1)) if self.served else None
+        return _largest(self.chip, self.asked) if self.served else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,11 @@ def _of(attribute: str) -> Callable[[Column, View], float | None]:
     return value
 
 
+def _each(column: Column, view: View) -> float | None:
+    """Tokens per second and chip: what a watt and a unit of money bring."""
+    return rating.per(_tokens(column, view), column.sharing)
+
+
 def _per_watt(value: Callable[[Column, View], float | None]) -> Callable[[Column, View], float | None]:
     return lambda column, view: rating.per(value(column, view), column.chip.tdp_w)
 
@@ -128,10 +137,10 @@ METRICS: dict[str, Metric] = {
     "tokens": Metric(N_("Tokens per second, at most"), _tokens, _plain, "bandwidth", attributes=(BANDWIDTH,)),
     "ttft": Metric(
         N_("First token after, at least"),
-        lambda column, _view: column.served.ttft_s if column.served and column.asked.job == "infer" else None,
+        lambda column, _view: column.served.ttft_s if column.served and isfinite(column.served.ttft_s) else None,
         rate("s"), "compute", "time", ("fp16_flop_per_s",), best=False,
     ),
-    "joule": Metric(N_("Tokens per joule, at most"), _per_watt(_tokens), _plain, "bandwidth", attributes=(BANDWIDTH, POWER)),
+    "joule": Metric(N_("Tokens per joule, at most"), _per_watt(_each), _plain, "bandwidth", attributes=(BANDWIDTH, POWER)),
     "largest": Metric(N_("Largest model in time, parameters"), _largest_parameters, units.count, "memory", "count", (MEMORY, BANDWIDTH)),
     "dense": Metric(
         N_("Largest dense model, cache left out"),
@@ -152,7 +161,7 @@ METRICS: dict[str, Metric] = {
     "memory_price": _priced(N_("GB per 1,000 of your money"), _of(MEMORY), 1e6, "memory", MEMORY),
     "bandwidth_price": _priced(N_("GB/s per 1,000 of your money"), _of(BANDWIDTH), 1e6, "bandwidth", BANDWIDTH),
     "peak_price": _priced(N_("TFLOP/s per 1,000 of your money"), _peak, 1e9, "compute"),
-    "tokens_price": _priced(N_("Tokens per second per 1,000 of your money"), _tokens, 1e-3, "bandwidth", BANDWIDTH),
+    "tokens_price": _priced(N_("Tokens per second per 1,000 of your money"), _each, 1e-3, "bandwidth", BANDWIDTH),
 }  # fmt: skip
 
 
@@ -200,7 +209,7 @@ def _architectures() -> Mapping[str, Architecture]:
 
 def work(case: Job, view: View) -> Work:
     """What has to be served."""
-    return Work(case.batch, case.context, case.format, case.kv, view.ttft / 1e3, view.tpot / 1e3, case.job, case.chips)
+    return Work(case.batch, case.context, case.format, case.kv, view.ttft / 1e3, view.tpot / 1e3)
 
 
 def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -238,14 +247,25 @@ def compared(case: Job, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]
             strangers.append(id[:40])
     if strangers:
         problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=", ".join(strangers[:5])))
-    return tuple(_column(chip, architecture(case), work(case, view), view.peaks, costs.get(chip.id)) for chip in found), problems
+    return tuple(_column(replace(case, chip=chip.id), work(case, view), costs.get(chip.id)) for chip in found), problems
+
+
+def doing(case: Job) -> Served:
+    """The case on its chip, or on as many as it has: bytes as on the footprint page, time as on the roofline; raises InputError."""
+    need, one = estimate(case), bound(case)
+    first = nan
+    if case.serves:
+        first = float(step(need.arch, need.chip, phase="prefill", context=case.prompt or case.context, **options(case, need.arch)).time_s)
+    fits = None if need.verdict == "unknown" else need.verdict == "no"
+    return Served(fits, need.total_bytes, first, float(one.time_s) if case.serves else nan, tokens_per_s(case, one), str(one.bound))
 
 
 @lru_cache(maxsize=4096)
-def _column(chip: Accelerator, arch: Architecture, asked: Work, precision: str, price: float | None) -> Column:
+def _column(case: Job, asked: Work, price: float | None) -> Column:
+    chip = catalog.chip(case.chip)
     served, reason = None, ""
     try:
-        served = rating.served(arch, chip, asked)
+        served = doing(case)
     except InputError as error:
         reason = str(error)
     peak = chip.peak("fp16") or chip.peak("fp32")
@@ -261,7 +281,7 @@ def _column(chip: Accelerator, arch: Architecture, asked: Work, precision: str, 
             ttft_s=asked.ttft_s,
             tpot_s=asked.tpot_s,
         )
-    return Column(chip, served, reason, dense, price, asked)
+    return Column(chip, served, reason, dense, price, asked, case.chips if case.serves else 1)
 
 
 @lru_cache(maxsize=4096)

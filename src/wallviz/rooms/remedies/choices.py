@@ -51,8 +51,8 @@ def setup(case: Job) -> Setup:
     """The job as it is run before anything is done; raises InputError for what cannot run."""
     arch, chip = shared.architecture(case), shared.chip(case)
     if case.serves:
-        return Setup(arch, chip, case.job).with_options(**serving_options(case, arch))
-    return Setup(arch, chip, case.job, training_run(case))
+        return Setup(arch, chip, case.job, kernels="fused").with_options(**serving_options(case, arch))
+    return Setup(arch, chip, case.job, training_run(case), half_square=True)
 
 
 def draft(view: View) -> Draft:

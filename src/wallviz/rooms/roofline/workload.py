@@ -20,7 +20,7 @@ from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import job as shared
-from wallviz.rooms.bound import formats, options
+from wallviz.rooms.bound import options
 from wallviz.rooms.roofline.choices import View
 
 PATH: NDArray[np.float64] = 2.0 ** np.arange(0, 17, dtype=np.float64)
@@ -57,7 +57,7 @@ class Workload:
     @property
     def weights(self) -> str:
         """Format of the weights: those that are served, or those that are trained."""
-        return formats(self.case)[0]
+        return str(options(self.case, self.arch)["weights"])
 
     @property
     def least(self) -> bool:
@@ -100,18 +100,8 @@ def workload(case: Job, view: View) -> Workload:
 
 def _steps(now: Workload, chip: Accelerator) -> dict[str, Step]:
     case, options = now.case, now.options()
-    if case.job != "infer":
-        return {
-            "train": step(
-                now.arch,
-                chip,
-                phase="train",
-                batch=case.batch,
-                context=case.context,
-                recompute="full" if case.recompute == "full" else "none",
-                **options,
-            )
-        }
+    if not case.serves:
+        return {"train": step(now.arch, chip, phase="train", batch=case.batch, context=case.context, **options)}
     found = {"prefill": step(now.arch, chip, phase="prefill", batch=case.batch, context=case.prompt or case.context, **options)}
     if not all(layer.encoder for layer in now.arch.layers):
         found["decode"] = step(now.arch, chip, phase="decode", batch=case.batch, context=case.context, **options)
