@@ -110,6 +110,7 @@ def _answer(case: Job, _language: str) -> Answer:
             format=said("format", case) if case.serves else said("precision", case),
             context=f"{case.context:,}",
         ),
+        facts={"bytes": need.total_bytes, "bound_tokens_per_s": tokens_per_s(case, one)},
         explain=partial(_why, one, card),
         problems=problems,
         rows=partial(_table, limits),

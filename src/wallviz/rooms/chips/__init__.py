@@ -10,6 +10,7 @@ import orjson
 
 from wallviz import __version__, catalog, units
 from wallviz.engine.hardware import PRECISIONS, Accelerator
+from wallviz.engine.rating import Served
 from wallviz.figures import chips as figures
 from wallviz.figures import hierarchy as bar_figures
 from wallviz.figures.style import Drawing
@@ -60,12 +61,19 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         trust="orange",
         caption=_caption(view) if drawing else "",
         actions=shortlists(),
+        facts=next(
+            ({"bytes": c.served.bytes, "bound_tokens_per_s": c.served.tokens_per_s} for c in columns if c.chip.id == case.chip and c.served), {}
+        ),
         explain=partial(_why, case, view, columns),
         doubt=partial(_how_sure, columns),
         problems=(*problems, *_of_one_chip(case), *more),
         rows=partial(rows, case, view),
         sources=tuple(dict.fromkeys(s for column in columns for s in column.chip.source.split(";") if s)),
     ).with_spec()
+
+
+def _facts(served: Served) -> dict[str, float]:
+    return {"bytes": served.bytes, "bound_tokens_per_s": served.tokens_per_s}
 
 
 def _caption(view: View) -> str:

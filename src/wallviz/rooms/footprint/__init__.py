@@ -75,6 +75,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         trust=trust,
         caption=_caption(now),
         actions=tuple(_action(fix, now) for fix in found),
+        facts={"bytes": now.total_bytes},
         explain=partial(doubt.why, now),
         doubt=partial(doubt.how_sure, now),
         problems=(*problems, *_problems(now)),

@@ -142,6 +142,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         trust=trust,
         caption=_caption(found, chosen),
         actions=_actions(found, view),
+        facts={"bytes": found.now.bytes, "tokens_per_s": found.now.tokens_per_s},
         explain=partial(_why, found, chosen),
         doubt=partial(_how_sure, found),
         problems=chosen.problems,

@@ -13,6 +13,7 @@ from wallviz.i18n import _, language
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Action, Answer
+from wallviz.rooms.bound import tokens_per_s
 from wallviz.rooms.roofline import around, doubt
 from wallviz.rooms.roofline.choices import View, chips, counted, roofs
 from wallviz.rooms.roofline.doubt import measured_here, miss, targets
@@ -54,6 +55,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         trust=trust,
         caption=_caption(now),
         actions=_actions(now),
+        facts={"bound_tokens_per_s": tokens_per_s(case, now.main)},
         explain=partial(doubt.why, now),
         doubt=partial(doubt.how_sure, now),
         problems=_problems(now),
@@ -85,7 +87,7 @@ def sentence(now: Workload) -> str:
         "has": units.significant(float(step.arithmetic_intensity)),
         "chip": now.name,
         "needs": units.significant(step.ridge),
-        "rate": units.significant(float(step.tokens_per_s)),
+        "rate": units.significant(tokens_per_s(now.case, step)),
     }
     bandwidth = str(step.bound) == "bandwidth"
     if step.phase == "decode":
@@ -227,7 +229,7 @@ def _rate(case: Job, view: View) -> str:
     except InputError as error:
         return str(error)
     template = _("at most {rate} tokens/s") if fits(there) else _("at most {rate} tokens/s, if it fitted")
-    return template.format(rate=units.significant(float(there.main.tokens_per_s)))
+    return template.format(rate=units.significant(tokens_per_s(case, there.main)))
 
 
 # ---------------------------------------------------------------- the drawers

@@ -50,6 +50,7 @@ def answer(case: Job, view: View) -> Answer:
         trust=trust,
         caption=caption(now),
         actions=_actions(now),
+        facts={"bytes": now.job.peak_bytes, "tokens_per_s": float(now.job.step.tokens_per_s)},
         explain=partial(doubt.why, now),
         doubt=doubt.how_sure,
         rows=partial(_rows, now),
