@@ -17,7 +17,7 @@ from wallviz.engine.scaleout import critical, scaling
 from wallviz.engine.scaleout.budget import MOST_PUE, PUE, Budget, budget
 from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, Decode, decode
 from wallviz.engine.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.layout import Search, search
+from wallviz.engine.advice.splits import Search, search
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.scaleout.step import EFFICIENCY, Step, step
 from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
