@@ -11,6 +11,8 @@ from wallviz.errors import InputError
 
 #: Less quality lost than this is none: half a thousandth.
 LOSSLESS = 0.0005
+#: A change of the time that is printed as none.
+FREE_OF_TIME = 0.005
 #: More quality lost than this is seen: offered only where nothing that loses less fits on as many GPUs.
 VISIBLE = 0.10
 

@@ -17,8 +17,8 @@ from wallviz.engine.remedies.remedy import REMEDIES
 from wallviz.engine.remedies.setup import Setup
 from wallviz.errors import InputError
 
-#: How many fixes are listed, and of those that do not suffice.
-MOST, MOST_IN_VAIN = 12, 3
+#: How many fixes are listed, of those that do not suffice, and of those that another beats.
+MOST, MOST_IN_VAIN, ALTERNATIVES = 12, 3, 3
 #: Switches that cost no quality may take this many times the time on the fewest GPUs: a third more, what a full recomputation takes.
 DEAREST = 4 / 3
 #: What takes so many times as long is offered only where nothing else makes it fit.
@@ -48,6 +48,8 @@ class Fix:
     """Time for as many tokens over that before, on all GPUs; None where the chip's rates are not known."""
     quality: float
     """Share of quality lost."""
+    judged: bool
+    """Of the quality some was judged by us, not published."""
 
     @property
     def sets(self) -> dict[str, object]:
@@ -87,6 +89,11 @@ class Fix:
     def lossless(self) -> bool:
         """No quality is lost, or none to speak of."""
         return self.quality < price.LOSSLESS
+
+    @property
+    def far(self) -> bool:
+        """It takes so long on the GPUs that are there that nobody would who can do anything else."""
+        return self.time is not None and self.time > FAR and self.gpus == self.before.gpus
 
     @property
     def key(self) -> tuple[float, ...]:
@@ -414,7 +421,8 @@ class Advice:
         """A fix of words whose split may have changed as well."""
         if setup != changed(self.setup, ids):
             ids = (*ids, "other-split" if setup.gpus <= self.setup.gpus else "split" if setup.serves else "more-gpus")
-        return Fix(ids, self.setup, setup, price.time(self.setup, setup), self._quality(ids))
+        judged = any(id not in self.losses and REMEDIES[id].toll for id in ids)
+        return Fix(ids, self.setup, setup, price.time(self.setup, setup), self._quality(ids), judged)
 
 
 def _combined(groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
@@ -434,13 +442,16 @@ def _smallest(found: Iterable[frozenset[str]]) -> list[frozenset[str]]:
 
 def _sensible(found: Iterable[Fix]) -> list[Fix]:
     """What somebody might take: each setup once; nothing that another fix beats which takes no more GPUs, time, quality and changes; no visible
-    loss of quality where as many GPUs do with less; nothing that takes `FAR` times as long where anything else makes it fit."""
-    kept: list[Fix] = []
+    loss of quality where as many GPUs do with less; nothing that takes `FAR` times as long where anything else makes it fit. Up to
+    `ALTERNATIVES` are filled up with those beaten that lose no quality."""
+    kept, beaten = list[Fix](), list[Fix]()
     for fix in sorted(found, key=lambda fix: (fix.quality > price.VISIBLE, fix.key)):
         if not any(_beats(other, fix) for other in kept):
             kept.append(fix)
-    quick = [fix for fix in kept if fix.time is None or fix.time <= FAR or fix.gpus != fix.before.gpus]
-    return quick or kept
+        elif fix.lossless and all(fix.setup != other.setup for other in (*kept, *beaten)):
+            beaten.append(fix)
+    quick = [fix for fix in kept if not fix.far] or kept
+    return quick + [fix for fix in beaten if not fix.far][: max(0, ALTERNATIVES - len(quick))]
 
 
 def _beats(one: Fix, other: Fix) -> bool:
