@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wallviz.engine.hardware import Accelerator
     from wallviz.engine.transformer import Architecture
 
+
 @takes(*HARDWARE, *of_every_job())
 def answer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says whether a job fits."""
@@ -40,7 +41,13 @@ def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> 
     from wallviz.engine.advice import record
 
     band = f"±{found.error_band:.0%}"
-    verdict = _("fits, {room} to spare") if found.fits else _("may not fit, {room} are missing") if found.runs_out == "likely" else _("does not fit, {room} are missing")
+    verdict = (
+        _("fits, {room} to spare")
+        if found.fits
+        else _("may not fit, {room} are missing")
+        if found.runs_out == "likely"
+        else _("does not fit, {room} are missing")
+    )
     facts = [
         (_("model"), title(arch)),
         (_("hardware"), qualified(f"{given.get('count', 1)} × {chip.name}", amount(found.capacity_bytes))),

@@ -121,7 +121,9 @@ def search(
         return Layout(_row(one, row), float(time[i]), float(efficiencies[row]), float(need[row]))
 
     close = [layout(i) for i in kept[time[kept] <= time[kept[0]] * (1.0 + CLOSE)]] if len(kept) else []
-    return Search(tuple(layout(i) for i in kept[:most]), min(close, key=lambda one: (*_effort(one.run), one.step_s), default=None), len(time), int(fits.sum()))
+    return Search(
+        tuple(layout(i) for i in kept[:most]), min(close, key=lambda one: (*_effort(one.run), one.step_s), default=None), len(time), int(fits.sum())
+    )
 
 
 def _columns(table: NDArray[np.int64]) -> dict[str, Any]:
@@ -270,7 +272,7 @@ def _between(
     p: int,
     base: NDArray[np.int64],
     bounds: tuple[NDArray[np.int64], NDArray[np.int64]],
-    held: NDArray[np.bool_],
+    held: Any,
     best: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The fewest ranks of each row between what does not fit and what does, by halving; rows that cannot reach `best` are left as they are."""

@@ -62,11 +62,19 @@ def _chip(capacity_bytes: float) -> Accelerator:
     return Accelerator("", "", "", "gpu", dt.date(2020, 1, 1), memory_bytes=capacity_bytes)
 
 
+#: What the room cannot set: another split than data parallel ranks, weights in host memory.
+#: Nor has its sentence room for more words.
+_WORDS = 9
+_UNKNOWN = {"tensor_parallel", "pipeline_parallel", "context_parallel", "expert_parallel", "host_weights"}
+
+
 def _handed_on(setup: Setup) -> tuple[Fix, ...]:
     from wallviz.engine.advice import record
     from wallviz.engine.advice.search import Advice
 
-    return tuple(Fix(record.change(f), f.sets, f.saves_bytes, record.price(f), 0.0, f.fits, f.bytes) for f in Advice(setup, {}).fixes)
+    unknown = _UNKNOWN - {"tensor_parallel"} if setup.serves else _UNKNOWN
+    known = [fix for fix in Advice(setup, {}).fixes if not unknown & set(fix.sets) and len(record.change(fix).split()) <= _WORDS]
+    return tuple(Fix(record.change(f), f.sets, f.saves_bytes, record.price(f), 0.0, f.fits, f.bytes) for f in known)
 
 
 def sentence(fix: Fix) -> str:

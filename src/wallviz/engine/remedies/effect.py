@@ -182,7 +182,9 @@ def ranked(found: Iterable[Effect], capacity_bytes: float | None, losses: Mappin
 
         return tuple(sorted(matter, key=key))
     matter = [e for e in found if e.saves_s > MATTERS * e.before.time_s]
-    return tuple(sorted(matter, key=lambda e: (e.remedy.retrains, e.loses(losses) > price.VISIBLE, e.loses(losses) >= price.LOSSLESS, e.price(losses))))
+    return tuple(
+        sorted(matter, key=lambda e: (e.remedy.retrains, e.loses(losses) > price.VISIBLE, e.loses(losses) >= price.LOSSLESS, e.price(losses)))
+    )
 
 
 def waterfall(setup: Setup, remedies: Iterable[Remedy], draft: Draft | None = None) -> tuple[Effect, ...]:
