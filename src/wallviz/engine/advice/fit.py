@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wallviz.engine.advice.fits import holds, largest, needs
-from wallviz.engine.advice.search import Advice, Fix
+from wallviz.engine.advice.search import Advice, Fix, sets
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
 from wallviz.engine.remedies.setup import Setup
@@ -63,11 +63,11 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
     if capacity is None:
         raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=setup.chip.name)
     advice, now = Advice(setup, losses or {}), needs(setup)
-    few, as_set = advice.fewest, advice.fewest_as_set
+    few, as_set, on_few = advice.fewest, advice.fewest_as_set, None if advice.fits else advice.on_few
     batch, context = largest_batch(setup), largest_context(setup)
     fixes = advice.fixes
-    if few is not None and not advice.fits and few.gpus < min((fix.gpus for fix in fixes if fix.fits), default=0):
-        fixes = (few, *fixes)
+    if on_few is not None and on_few.gpus < min((fix.gpus for fix in fixes if fix.fits), default=0):
+        fixes = (on_few, *fixes)
     return Fit(
         advice.fits,
         advice.verdict,
@@ -78,8 +78,8 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
         context or None,
         None if few is None else few.gpus,
         None if as_set is None else as_set.gpus,
-        None if few is None else split_of(few.setup),
-        {} if few is None else few.sets,
+        None if few is None else split_of(few),
+        {} if few is None else sets(setup, few),
         advice.goal,
         fixes,
         _reason(batch, context, few),
@@ -115,7 +115,7 @@ def _fits_with(setup: Setup, name: str, values: Any) -> Any:
     return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
 
 
-def _reason(batch: int, context: int, few: Fix | None) -> str:
+def _reason(batch: int, context: int, few: Setup | None) -> str:
     """Why something is None."""
     if few is None:
         return N_("No split over up to 65,536 GPUs that was tried holds it.")

@@ -54,11 +54,7 @@ class Fix:
     @property
     def sets(self) -> dict[str, object]:
         """Exactly what changes: fields of `memory.run.Run`; serving: arguments of `memory.serve.infer`, and `host_weights`."""
-        old, new = self.before, self.setup
-        if not old.serves:
-            return {name: value for name in FIELDS if (value := getattr(new.run, name)) != getattr(old.run, name)}
-        options = {name: value for name, value in new.options if old.option(name) != value}
-        return options if new.host_weights == old.host_weights else options | {"host_weights": new.host_weights}
+        return sets(self.before, self.setup)
 
     @property
     def bytes(self) -> float:
@@ -100,6 +96,14 @@ class Fix:
         """Its price, what is better first; what does not fit comes last."""
         found = needs(self.setup)
         return (not self.fits, *price.key(self.gpus, self.time, self.quality, found.bytes), len(self.changes), found.host_bytes > 0, found.bytes)
+
+
+def sets(old: Setup, new: Setup) -> dict[str, object]:
+    """The fields of `Run` that `new` has otherwise than `old`; serving: arguments of `serve.infer`, and `host_weights`."""
+    if not old.serves:
+        return {name: value for name in FIELDS if (value := getattr(new.run, name)) != getattr(old.run, name)}
+    options = {name: value for name, value in new.options if old.option(name) != value}
+    return options if new.host_weights == old.host_weights else options | {"host_weights": new.host_weights}
 
 
 @lru_cache(maxsize=8192)
@@ -176,35 +180,39 @@ class Advice:
         found = on_fewest(self.setup, self.setup.gpus if self.fits else MOST_GPUS)
         return self.setup if found is None and self.fits else found
 
-    @cached_property
-    def fewest(self) -> Fix | None:
+    @property
+    def fewest(self) -> Setup | None:
         """The same after switches that cost no quality and at most a third more time on those GPUs; None where no GPUs hold it.
 
-        All switches at once are asked first; where they take too long without those that do, and last with states in host memory. What is not
-        needed on so few GPUs is left out again.
+        All switches at once are asked first; where they take too long those that do not; and last with states in host memory. What is not
+        needed on so few GPUs is left out again, unless it pays for the rest.
         """
-        best, ids = self.fewest_as_set, tuple[str, ...]()
-        for tried in self._switches:
-            most = best.gpus - 1 if best else MOST_GPUS
-            with_them = changed(self.setup, tried)
-            found = None if with_them is None or not most else on_fewest(with_them, most)
-            if found is not None and self._worth(found):
-                best, ids = found, tried
-        if best is None:
-            return None
-        ids = self._needed(ids, best.gpus)
-        setup = self._on(ids, best.gpus) if ids else best
-        return None if setup is None else self._fix(ids, setup)
+        best = self._fewest[0]
+        few = None if best is None else self.on_few
+        return few.setup if few is not None and self._worth(few.setup) else best
 
     @cached_property
-    def _switches(self) -> tuple[tuple[str, ...], ...]:
-        """Sets of switches that cost no quality, all of them first, host memory last."""
+    def _fewest(self) -> tuple[Setup | None, tuple[str, ...]]:
+        """On the fewest GPUs with switches, and all the switches that were asked."""
+        best, ids = self.fewest_as_set, tuple[str, ...]()
+        for asked in self._switches:
+            for tried in asked:
+                most = best.gpus - 1 if best else MOST_GPUS
+                found = self._on(tried, most) if most else None
+                if found is not None:
+                    best, ids = found, tried
+                    break
+        return best, ids
+
+    @cached_property
+    def _switches(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Sets of switches that cost no quality: all, or what is left without one that takes time; then with states in host memory, each way."""
         free = [id for group in LIGHT for id in self._strongest(group)]
         free += ["smaller-batch"] if changed(self.setup, ("smaller-batch",)) else []
         every = ordered(free)
         dear = [id for id in every if (self._time(id) or 1.0) > 1.0 + FASTER]
         hosts = self._words.get("offload", ())
-        return (every, *(ordered(set(every) - {id}) for id in dear), *(ordered((*every, host)) for host in hosts))
+        return ((every, *(ordered(set(every) - {id}) for id in dear)), *((ordered((*every, host)),) for host in hosts))
 
     def _worth(self, found: Setup) -> bool:
         """Whether the switches of `found` take at most a third more time than the job does without them on the same split."""
@@ -219,13 +227,16 @@ class Advice:
         return taken is None or taken <= DEAREST
 
     def _on(self, ids: tuple[str, ...], most: int) -> Setup | None:
-        """With remedies, on the fewest GPUs up to `most`."""
+        """With switches that are worth it, on the fewest GPUs up to `most`."""
         found = changed(self.setup, ids)
-        return None if found is None else on_fewest(found, most)
+        return None if found is None else on_fewest(found, most, self._worth)
 
-    def _needed(self, ids: Sequence[str], gpus: int) -> tuple[str, ...]:
-        """Those of `ids` without which it does not fit so many GPUs."""
-        return self._reduced(ids, lambda kept: self._held(kept, gpus))
+    def _needed(self, ids: Sequence[str], gpus: int) -> Fix | None:
+        """The fix of those of `ids` without which it does not fit so many GPUs."""
+        kept = self._reduced(ids, lambda kept: self._held(kept, gpus))
+        found = changed(self.setup, kept)
+        setup = None if found is None else on_fewest(found, gpus)
+        return None if setup is None else self._fix(kept, setup)
 
     def _held(self, ids: Iterable[str], gpus: int, *, keep_batch: bool = False) -> bool:
         """Whether some split of so many GPUs holds it with remedies."""
@@ -323,24 +334,30 @@ class Advice:
     def _bought(self, *, alone: bool) -> list[Fix]:
         """On the fewest GPUs, with what is needed there; on the fewest as set; where nothing fits the GPUs that are there (`alone`), also on
         fewer with a loss of quality that is not visible."""
-        few, as_set, now = self.fewest, self.fewest_as_set, self.setup.gpus
+        few, as_set, now = self.on_few, self.fewest_as_set, self.setup.gpus
         found: list[Fix] = [few] if few is not None and (few.gpus > now or alone) else []
         if as_set is not None and as_set.gpus > max(now, few.gpus if few else 0):
             found.append(self._fix((), as_set))
         return found + (list(self._fewer_with_loss(few.gpus - 1 if few else MOST_GPUS)) if alone else [])
 
+    @cached_property
+    def on_few(self) -> Fix | None:
+        """What is needed to fit the fewest GPUs."""
+        best, ids = self._fewest
+        return None if best is None else self._needed(ids, best.gpus) or self._fix(ids, best)
+
     def _fewer_with_loss(self, most: int) -> Iterator[Fix]:
         """One change that loses a little quality, and what else is needed with it, on fewer GPUs than without."""
-        free = self._switches[0]
+        free = self._switches[0][0]
         lossy = [id for ids in self._words.values() for id in ids if self._quality((id,)) > 0.0]
         for id in lossy:
-            found = self._on(ordered((*free, id)), most) if most > self.setup.gpus else None
+            with_it = changed(self.setup, ordered((*free, id)))
+            found = on_fewest(with_it, most) if with_it is not None and most > self.setup.gpus else None
             if found is None:
                 continue
-            ids = self._needed((*free, id), found.gpus)
-            setup = self._on(ids, found.gpus)
-            if id in ids and setup is not None:
-                yield self._fix(ids, setup)
+            fix = self._needed((*free, id), found.gpus)
+            if fix is not None and id in fix.changes:
+                yield fix
 
     # ------------------------------------------------------------ faster, and in vain
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -188,11 +188,16 @@ def _powers(most: int) -> list[int]:
 # ---------------------------------------------------------------- the fewest chips, and one count of them
 
 
-def on_fewest(setup: Setup, most: int = MOST_GPUS) -> Setup | None:
-    """`setup` on the fewest GPUs that hold it, up to `most`, its choices as they are; None where none do."""
+#: How many of the splits of as few GPUs are asked for their price.
+TRIED = 8
+
+
+def on_fewest(setup: Setup, most: int = MOST_GPUS, worth: Callable[[Setup], bool] | None = None) -> Setup | None:
+    """`setup` on the fewest GPUs that hold it, up to `most`, its choices as they are; None where none do, or none of the best splits of the
+    fewest is `worth` it."""
     if setup.serves:
         return _served_as(setup, fewest_serving(setup.arch, setup.chip, dict(setup.options), most))
-    run = fewest(setup.arch, setup.run, setup.chip, most)
+    run = fewest(setup.arch, setup.run, setup.chip, most, lambda run: worth is None or worth(replace(setup, run=run)))
     return None if run is None else replace(setup, run=run)
 
 
@@ -233,7 +238,7 @@ def _of_count(arch: Architecture, run: Run, gpus: int, *, keep_batch: bool) -> I
             yield _over(run, p, base[fine], ranks[fine], sequences)
 
 
-def fewest(arch: Architecture, run: Run, chip: Accelerator, most: int = MOST_GPUS) -> Run | None:
+def fewest(arch: Architecture, run: Run, chip: Accelerator, most: int = MOST_GPUS, worth: Callable[[Run], bool] = lambda _run: True) -> Run | None:
     """`run` on the fewest GPUs that hold it, up to `most`, with its micro-batch and its other choices as they are; None where none do.
 
     Tries tensor parallelism within a node, every pipeline depth that divides the layers, sequences split over powers of two, experts over as
@@ -262,7 +267,7 @@ def fewest(arch: Architecture, run: Run, chip: Accelerator, most: int = MOST_GPU
         best = min(best, int(np.min((apart * high)[held], initial=best)))
         tables.append(_rows(_over(run, p, base[held], high[held])))
     table = np.concatenate(tables)
-    return _best(arch, run, chip, table[np.prod(table[:, _WORLD], axis=1) == best])
+    return _best(arch, run, chip, table[np.prod(table[:, _WORLD], axis=1) == best], worth)
 
 
 def _between(
@@ -333,8 +338,9 @@ def _only(run: Run, rows: NDArray[np.bool_]) -> Run:
     return replace(run, **{name: value[rows] for name in FIELDS if np.ndim(value := getattr(run, name))})
 
 
-def _best(arch: Architecture, run: Run, chip: Accelerator, table: NDArray[np.int64]) -> Run | None:
-    """The fastest row of a table, the simplest within `CLOSE` of it; the simplest where the chip's rates are not known."""
+def _best(arch: Architecture, run: Run, chip: Accelerator, table: NDArray[np.int64], worth: Callable[[Run], bool] = lambda _run: True) -> Run | None:
+    """The fastest row of a table, the simplest within `CLOSE` of it; the simplest where the chip's rates are not known. The first that is `worth`
+    it, of `TRIED`."""
     whole = table[:, FIELDS.index("context_parallel")] == 1
     table = table[whole] if whole.any() else table
     if not len(table):
@@ -345,9 +351,14 @@ def _best(arch: Architecture, run: Run, chip: Accelerator, table: NDArray[np.int
         time = np.broadcast_to(steps.step_s / steps.tokens, (len(table),))
     except InputError:
         time = np.zeros(len(table))
-    close = np.flatnonzero(time <= time.min() * (1.0 + CLOSE))
-    chosen = min(close, key=lambda i: (*_effort(_row(runs, int(i))), time[i]))
-    return replace(_row(runs, int(chosen)), sequence_parallel=bool(table[chosen, 0] > 1) or run.sequence_parallel)
+    far = np.floor(np.log(time / time.min()) / np.log(1.0 + CLOSE)) if time.all() else time
+    order = sorted(np.argsort(time, kind="stable")[: 8 * TRIED], key=lambda i: (far[i], *_effort(_row(runs, int(i))), time[i]))
+    for i in order[:TRIED]:
+        one = _row(runs, int(i))
+        one = replace(one, sequence_parallel=one.tensor_parallel > 1 or run.sequence_parallel)
+        if worth(one):
+            return one
+    return None
 
 
 # ---------------------------------------------------------------- serving

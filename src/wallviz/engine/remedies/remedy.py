@@ -47,7 +47,8 @@ class Remedy:
     fails: str
     """When it fails."""
     toll: float = 0.0
-    """The share of quality that it loses, judged by us where nothing was published; 0: none. Time and GPUs are computed, never judged."""
+    """The share of quality that it loses where no published cases are at hand, judged by us where there are none; 0: none. Time and GPUs are
+    computed, never judged."""
     retrains: bool = False
     """The model would have to be trained anew, or another is trained: never offered as a way to fit."""
     default_on: str = ""
@@ -343,44 +344,45 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "weights-q8", N_("Weights as GGUF Q8_0"), "serving", SERVING, "weights", _served(weights="gguf:Q8_0"),
             N_("quality close to 16 bits"), N_("8.5 bits a weight"),
-            N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",),
+            N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",), toll=0.0004,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-4bit", N_("Weights in 4 bits (AWQ)"), "serving", SERVING, "weights", _served(weights="awq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
             N_("Large batches: arithmetic stays in 16 bits, so nothing is gained once compute bounds the step; small models lose more."),
-            evidence=("weight-quantization|AWQ4",),
+            evidence=("weight-quantization|AWQ4",), toll=0.024,
             default_on=_AS_STORED,
         ),
         Remedy(
             "weights-gptq", N_("Weights in 4 bits (GPTQ)"), "serving", SERVING, "weights", _served(weights="gptq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
-            N_("As AWQ, and it follows its calibration text more closely: another domain loses more."), evidence=("weight-quantization|GPTQ4",),
+            N_("As AWQ, and it follows its calibration text more closely: another domain loses more."),
+            evidence=("weight-quantization|GPTQ4",), toll=0.03,
             default_on=_AS_STORED,
         ),
         Remedy(
             "weights-q4km", N_("Weights as GGUF Q4_K_M"), "serving", SERVING, "weights", _served(weights="gguf:Q4_K_M"),
             N_("a small loss of quality"), N_("about 4.9 bits a weight"),
-            N_("Llama-3 loses twice what Llama-2 loses at the same bits."), evidence=("weight-quantization|q4_K_M",),
+            N_("Llama-3 loses twice what Llama-2 loses at the same bits."), evidence=("weight-quantization|q4_K_M",), toll=0.024,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-q2k", N_("Weights as GGUF Q2_K"), "serving", SERVING, "weights", _served(weights="gguf:Q2_K"),
             N_("a visible loss of quality"), N_("about 3.2 bits a weight"),
             N_("Perplexity ×1.56 on Llama-3-8B, where Llama-2-7B took ×1.11: well-trained small models have no bits to spare."),
-            evidence=("weight-quantization|q2_K",),
+            evidence=("weight-quantization|q2_K",), toll=0.39,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "pruning-50", N_("Prune half of the weights"), "serving", SERVING, "pruning", _served(sparsity=0.5),
             N_("quality, and no bytes saved without a sparse format"), N_("zeros are stored like any value"),
-            N_("By magnitude OPT-175B falls from 70.3 to 31.1 %; without a sparse kernel nothing is gained."), evidence=("pruning|50%",),
+            N_("By magnitude OPT-175B falls from 70.3 to 31.1 %; without a sparse kernel nothing is gained."), evidence=("pruning|50%",), toll=0.28,
         ),
         Remedy(
             "sparsity-2-4", N_("2:4 sparsity"), "serving", SERVING, "pruning", _served(sparsity="2:4"),
             N_("a loss of quality that shrinks with size"), N_("2 of 4 values and 2 bits of position for each: 9/16 of 16-bit weights"),
-            N_("Small models: LLaMA-7B's perplexity goes from 5.68 to 11."), evidence=("pruning|2:4",),
+            N_("Small models: LLaMA-7B's perplexity goes from 5.68 to 11."), evidence=("pruning|2:4",), toll=0.76,
         ),
         Remedy(
             "kv-fp8", N_("KV cache in FP8"), "serving", SERVING, "cache", _served(kv="fp8"),
