@@ -49,7 +49,7 @@ def price(fix: Fix) -> str:
         said.append(_("{share} % time").format(share=f"{(fix.time - 1.0) * 100.0:+.0f}".replace("-", "−")))
     if not fix.lossless:
         lost = _("{share} % quality").format(share=f"−{fix.quality * 100.0:.2g}")
-        said.append(bracketed(lost, _("judged") if fix.judged else _("from publications")))
+        said.append(bracketed(lost, _("judged") if fix.judged else _("as published")))
     said += [_(REMEDIES[id].costs) for id in fix.changes if id in LAST]
     return listing(said)
 

@@ -124,7 +124,7 @@ def changed(setup: Setup, ids: tuple[str, ...]) -> Setup | None:
 
 
 @lru_cache(maxsize=4096)
-def _size(setup: Setup) -> float:
+def all_bytes(setup: Setup) -> float:
     """Bytes, of training those of all phases together: what is not at the peak now may be once the rest is gone. Infinite: cannot run."""
     try:
         return needs(setup).bytes if setup.serves else float(sum(train(setup.arch, setup.run).phases.values()))
@@ -399,7 +399,7 @@ class Advice:
 
     def _size(self, ids: tuple[str, ...]) -> float:
         setup = changed(self.setup, ids)
-        return float("inf") if setup is None else _size(setup)
+        return float("inf") if setup is None else all_bytes(setup)
 
     def _unbeaten(self, ids: Sequence[str]) -> tuple[str, ...]:
         """Remedies of one group without those that another beats in bytes, time and quality."""
