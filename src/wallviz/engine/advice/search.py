@@ -31,7 +31,7 @@ MOST_CHANGES = 3
 NUMBERS = ("sharding", "batch", "context")
 #: Changes of activations alone; they take no part in what a GPU holds besides.
 LIGHT = ("recomputation", "loss", "kernels")
-#: Changes of the split; drafts take memory, and save none.
+#: Changes of the split, and the last resorts of serving.
 SPLIT, LAST = "split", ("half-batch", "half-context")
 
 
