@@ -166,17 +166,14 @@ def test_a_fix_fits_by_what_it_sets_alone(i: int) -> None:
 
 @each_job
 def test_no_change_of_a_fix_can_be_left_out(i: int) -> None:
-    """Without any one of its changes a fix does not fit: not as the job is split, and where it is split anew not in any split of as many GPUs.
-
-    Fewer GPUs than there are need their split to be fewer.
-    """
+    """Without any one of its changes a fix does not fit: not as the job is split, and where it is split anew not in any split of as many GPUs."""
     setup, found = asked(i)
     for fix in (fix for fix in found.fixes if found.goal == "fit" and fix.fits):
         for left_out in fix.changes:
             rest = [id for id in fix.changes if id != left_out]
             words = tuple(id for id in rest if REMEDIES[id].group != SPLIT)
             if len(words) == len(rest) and fix.gpus < setup.gpus:
-                continue
+                continue  # its split is what makes them fewer
             then = changed(setup, words)
             assert then is not None
             if len(words) < len(rest):
