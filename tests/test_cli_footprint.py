@@ -43,7 +43,11 @@ TRAINING_KEYS = [
 SERVING_KEYS = [
     "weights_bytes", "kv_cache_bytes", "kv_bytes_per_token", "activation_bytes", "overheads", "peak_total_bytes", "max_concurrency", "terms",
 ]  # fmt: skip
-FIT_KEYS = ["fits", "headroom_bytes", "largest_micro_batch", "largest_context", "fewest_gpus", "layout", "fixes"]
+FIT_KEYS = [
+    "fits", "headroom_bytes", "largest_micro_batch", "largest_context", "fewest_gpus", "fewest_gpus_as_set", "layout", "fewest_sets",
+    "needs_bytes", "error_band", "runs_out_of_memory", "goal", "fixes",
+]  # fmt: skip
+FIX_KEYS = ["change", "saves_bytes", "price", "fits", "gpus", "time", "quality", "needs_bytes", "remedies", "sets"]
 
 
 def call(*arguments: str, stdin: str | bytes = CONFIG, **environment: str) -> Result:
@@ -239,7 +243,9 @@ def test_fit_has_the_documented_keys(arguments: list[str]) -> None:
     assert list(found) == ([*FIT_KEYS, "reason"] if nulls else FIT_KEYS)
     assert found["fits"] == (found["headroom_bytes"] >= 0)
     assert isinstance(found["headroom_bytes"], int)
-    assert all(list(fix) == ["change", "saves_bytes", "price", "fits"] for fix in found["fixes"])
+    assert all(list(fix) == FIX_KEYS for fix in found["fixes"])
+    assert found["fewest_gpus"] <= found["fewest_gpus_as_set"]
+    assert found["fits"] or found["fixes"][0]["gpus"] <= found["fewest_gpus"]
     assert call("fit", "-", "--hardware", "H100", *arguments, "--lang", "zh").exit_code == 0
 
 
@@ -261,11 +267,23 @@ def test_the_largest_that_fits_is_the_last() -> None:
 
 
 def test_the_layout_fits() -> None:
-    """The layout over the fewest GPUs is one that fits when it is asked for."""
+    """What the fewest GPUs set, split and switches, fits when it is asked for; so does the layout of the fewest as set without them."""
     found = answer("fit", "-", "--hardware", "H100")
-    layout = [text for field, n in found["layout"].items() for text in (f"--{field.replace('_', '-')}", str(n))]
-    tensor = ["--sequence-parallel"] if found["layout"]["tensor_parallel"] > 1 else []
-    assert answer("fit", "-", "--hardware", "H100", "--count", str(found["fewest_gpus"]), *layout, *tensor)["fits"]
+    assert found["fewest_sets"].items() >= {name: n for name, n in found["layout"].items() if n > 1 and name != "data_parallel"}.items()
+    given = {**found["layout"], **found["fewest_sets"]}
+    switches = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is True]
+    values = [text for name, n in given.items() if not isinstance(n, bool) for text in (f"--{name.replace('_', '-')}", str(n))]
+    assert answer("fit", "-", "--hardware", "H100", "--count", str(found["fewest_gpus"]), *values, *switches)["fits"]
+
+
+def test_the_table_says_what_the_json_says() -> None:
+    """Every change stands in the table with its price, and the price carries the computed time."""
+    asked = ("fit", "-", "--hardware", "H100", "--sequence", "8192")
+    shown = " ".join(call(*asked, COLUMNS="400").stdout.split())
+    for fix in answer(*asked)["fixes"]:
+        assert fix["change"].split(",")[0] in shown
+        assert fix["price"] in shown
+        assert f"{(fix['time'] - 1) * 100:+.0f} % time".replace("-", "−") in fix["price"]
 
 
 # Wrong input

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.advice import splits
 from wallviz.engine.memory import lora
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import critical, layout, rules, scaling, volumes
+from wallviz.engine.scaleout import critical, rules, scaling, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
 from wallviz.engine.scaleout.budget import budget
 from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
@@ -166,7 +167,7 @@ def test_small_batches_read_the_weights_longer_than_they_compute() -> None:
 def test_the_best_layout_fits_and_is_fastest() -> None:
     """Every layout that is returned fits the memory and uses all GPUs; none that was asked for by hand beats it."""
     arch = catalog.architecture("llama-3.1-70b")
-    found = layout.search(arch, Run(sequence=8192), H100, FABRIC, 64, 128)
+    found = splits.search(arch, Run(sequence=8192), H100, FABRIC, 64, 128)
     assert found.asked > 1000
     assert found.best
     for one in found.best:
@@ -182,7 +183,7 @@ def test_the_best_layout_fits_and_is_fastest() -> None:
 
 def test_nothing_fits_where_nothing_can() -> None:
     """405 billion parameters on one node: no layout, and no error."""
-    found = layout.search(catalog.architecture("llama-3.1-405b"), Run(sequence=8192), H100, FABRIC, 8, 8)
+    found = splits.search(catalog.architecture("llama-3.1-405b"), Run(sequence=8192), H100, FABRIC, 8, 8)
     assert not found.best
     assert not found.fit
 
@@ -200,23 +201,23 @@ def test_a_layout_is_chosen_for_its_simplicity() -> None:
     """Of those within 2 % of the fastest the one with the least model parallelism, with room for the error of the estimate, no sequence split."""
     for model, chip, gpus in (("llama-3.1-70b", "h200-sxm", 64), ("llama-3.1-70b", "h100-sxm5", 64), ("llama-3.1-8b", "h100-sxm5", 8)):
         arch, on = catalog.architecture(model), catalog.chips()[chip]
-        found = layout.search(arch, Run(sequence=8192), on, Fabric(inside_bytes_per_s(on)), gpus, 256, overlap="none")
+        found = splits.search(arch, Run(sequence=8192), on, Fabric(inside_bytes_per_s(on)), gpus, 256, overlap="none")
         assert found.chosen is not None
         needs = train(arch, found.chosen.run)
         assert float(needs.peak_total_bytes) * (1 + needs.error_band) <= on.memory_bytes
-        assert found.chosen.step_s <= found.best[0].step_s * (1 + layout.CLOSE)
+        assert found.chosen.step_s <= found.best[0].step_s * (1 + splits.CLOSE)
         assert all(one.run.context_parallel == 1 for one in (found.chosen, *found.best))
 
-        def apart(one: layout.Layout) -> int:
+        def apart(one: splits.Layout) -> int:
             return int(one.run.tensor_parallel * one.run.pipeline_parallel)
 
-        close = [one for one in found.best if one.step_s <= found.best[0].step_s * (1 + layout.CLOSE)]
+        close = [one for one in found.best if one.step_s <= found.best[0].step_s * (1 + splits.CLOSE)]
         assert apart(found.chosen) <= min(map(apart, close))
 
 
 def test_sequences_are_split_where_nothing_fits_without() -> None:
     """A million tokens in one sequence on 64 chips: context parallelism, and then it fits."""
-    found = layout.search(LLAMA, Run(sequence=2**20), H100, FABRIC, 64, 4, overlap="none")
+    found = splits.search(LLAMA, Run(sequence=2**20), H100, FABRIC, 64, 4, overlap="none")
     assert found.chosen is not None
     assert found.chosen.run.context_parallel > 1
 

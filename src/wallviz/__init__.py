@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
+    from wallviz.engine.advice.fit import Fit
     from wallviz.engine.hardware import Accelerator
     from wallviz.engine.hierarchy.ladder import Ladder
     from wallviz.engine.memory.peak import Training
     from wallviz.engine.memory.serve import Serving
-    from wallviz.engine.memory.solve import Fit
     from wallviz.engine.remedies.plan import Plan
     from wallviz.engine.remedies.setup import Draft
     from wallviz.engine.roofline.report import Report
@@ -180,10 +180,16 @@ def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str
     >>> found = fit("llama-3.1-8b", hardware="H100", job="infer", context=8192)
     >>> found.fits, found.fewest_gpus
     (True, 1)
+    >>> found = fit("llama-3.1-8b", hardware="RTX 4090", job="finetune", sequence=8192)
+    >>> found.fits, found.fewest_gpus, found.fixes[0].changes
+    (False, 1, ('full-recompute', 'chunked-loss'))
     """
-    from wallviz.engine.memory import jobs
+    from wallviz import catalog
+    from wallviz.engine.advice.fit import fit
+    from wallviz.engine.remedies import plan, published
 
-    return jobs.fit(_read(source), job, _run(options), _memory_bytes(hardware), count)
+    setup = plan.setup_of(_read(source), _chip(hardware), job, _run(options), count, timed=False)
+    return fit(setup, published.losses(published.every(catalog.evidence().values())))
 
 
 def chips() -> Mapping[str, Accelerator]:

@@ -18,9 +18,9 @@ from wallviz.engine.scaleout import phrases
 from wallviz.i18n import N_, _
 
 if TYPE_CHECKING:
+    from wallviz.engine.advice.splits import Search
     from wallviz.engine.scaleout.budget import Budget
     from wallviz.engine.scaleout.job import Serving, Training
-    from wallviz.engine.scaleout.layout import Search
 
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
 

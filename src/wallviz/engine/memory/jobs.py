@@ -1,15 +1,15 @@
-"""A job by its name, train, finetune or infer: the options it takes, and whether it fits."""
+"""A job by its name, train, finetune or infer: the options it takes, and how it shares the GPUs that are there."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
-from wallviz import checks
-from wallviz.engine.memory import serve, solve
+import numpy as np
+
+from wallviz.engine.memory import serve
 from wallviz.engine.memory.run import FIELDS, Run, whole
-from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -27,26 +27,19 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 """The options of each job: fields of `Run`, or arguments of `serve.infer`."""
 
 
-def fit(arch: Architecture, job: str, options: Mapping[str, Any], capacity_bytes: float, count: int = 1) -> solve.Fit:
-    """Whether a job fits `count` GPUs of `capacity_bytes`. Raises InputError for an unknown job and for an option of another one."""
-    checks.single("job", job)
-    if (job := str(job)) not in OPTIONS:  # the word of an array without dimensions
-        raise InputError(N_("no job is called {job}: choose from {choices}"), job=checks.said(job), choices=", ".join(OPTIONS))
-    for name in options:
-        if name not in OPTIONS[job]:
-            jobs = ", ".join(each for each, names in OPTIONS.items() if name in names)
-            if jobs:
-                raise InputError(
-                    N_("{name} is an option of {jobs}, not of {job}: leave it out, or ask about that job"), name=name, jobs=jobs, job=job
-                )
-            raise InputError(N_("no option is called {name}: choose from {choices}"), name=name, choices=", ".join(sorted(OPTIONS[job])))
-    for name, value in (("count", count), *options.items()):
-        checks.single(name, value)
-    whole("count", count, 1, solve.MOST_GPUS)
-    if job == "infer":
-        return solve.fit_serving(arch, capacity_bytes, int(count), **{"context": CONTEXT} | dict(options))
-    method = {"method": "lora"} if job == "finetune" else {}
-    run = Run(**method | dict(options))
-    for name in RANKS:  # they are multiplied before the run is checked, to see how many GPUs are left over
-        whole(name, getattr(run, name), 1, solve.MOST_GPUS)
-    return solve.fit_training(arch, run, capacity_bytes, int(count), adapters=job == "finetune")
+#: Most GPUs that anything is asked about.
+MOST_GPUS = 65_536
+
+
+def on_gpus(run: Run, count: int) -> Run:
+    """The same run on `count` GPUs: what its parallelism leaves over becomes data parallel ranks."""
+    for name in RANKS:
+        whole(name, getattr(run, name), 1, MOST_GPUS)
+    world = int(np.max(run.tensor_parallel) * np.max(run.pipeline_parallel) * np.max(run.context_parallel) * np.max(run.data_parallel))
+    if count == 1 or world == count:
+        return run
+    if count % world:
+        raise InputError(
+            N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."), count=count, world=world
+        )
+    return replace(run, data_parallel=int(np.max(run.data_parallel)) * (count // world))

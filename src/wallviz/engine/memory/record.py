@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from math import floor, isfinite
 from typing import Any
 
-from wallviz.engine.memory import explain, solve
+from wallviz.engine.memory import explain
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
-from wallviz.engine.memory.solve import Fit
 from wallviz.engine.memory.terms import Term
 from wallviz.engine.transformer import Architecture, Attention, LatentAttention
 from wallviz.i18n import N_, _
@@ -87,23 +86,6 @@ def serving(answer: Serving) -> dict[str, Any]:
         "terms": [term(each) for each in answer.terms],
     }
     return found if concurrency is not None else found | {"reason": _(reason or "")}
-
-
-def fit(answer: Fit) -> dict[str, Any]:
-    """Whether a job fits, what would fit, and what would make it fit."""
-    found = {
-        "fits": bool(answer.fits),
-        "headroom_bytes": floor(answer.headroom_bytes),  # below zero as soon as it does not fit
-        "largest_micro_batch": answer.largest_micro_batch,
-        "largest_context": answer.largest_context,
-        "fewest_gpus": answer.fewest_gpus,
-        "layout": None if answer.layout is None else dict(answer.layout),
-        "fixes": [
-            {"change": solve.sentence(each), "saves_bytes": round(each.saves_bytes), "price": _(each.price), "fits": bool(each.fits)}
-            for each in answer.fixes
-        ],
-    }
-    return found if None not in found.values() else found | {"reason": _(answer.reason)}
 
 
 def term(line: Term) -> dict[str, Any]:

@@ -1,16 +1,17 @@
-"""What each remedy does to a setup, which come first, the cheapest way to fit, and what several do one after another.
+"""What each remedy does to a setup, which come first, and what several do one after another.
 
-Savings do not add: every combination is computed anew, in the order in which it was chosen.
+Savings do not add: every combination is computed anew, in the order in which it was chosen. Which set makes it fit is asked of `engine.advice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import combinations
 
 from wallviz.checks import said
+from wallviz.engine.advice import price
+from wallviz.engine.advice.fits import holds
 from wallviz.engine.remedies.remedy import ALIASES, REMEDIES, Remedy
 from wallviz.engine.remedies.setup import Draft, Outcome, Setup, outcome
 from wallviz.errors import InputError
@@ -49,6 +50,11 @@ class Effect:
         return 1.0 if self.after is None else self.after.time_s / self.before.time_s
 
     @property
+    def time(self) -> float:
+        """Time for as many tokens with it over that without, on all GPUs."""
+        return 1.0 if self.after is None else self.before.tokens_per_s / self.after.tokens_per_s
+
+    @property
     def work_factor(self) -> float:
         """GPU-seconds of a token with it over those without: more GPUs are a price too."""
         if self.after is None:
@@ -72,13 +78,21 @@ class Effect:
 
     def fits(self, capacity_bytes: float | None) -> bool:
         """It fits with this alone (on hardware: the capacity that it has then)."""
-        holds = self.setup.chip.memory_bytes if self.remedy.section == "hardware" else capacity_bytes
-        return self.after is not None and holds is not None and self.after.bytes <= holds
+        capacity = self.setup.chip.memory_bytes if self.remedy.section == "hardware" else capacity_bytes
+        return self.after is not None and capacity is not None and bool(holds(self.after.bytes, self.after.error_band, capacity))
+
+    def loses(self, losses: Mapping[str, float]) -> float:
+        """The share of quality lost, published (`losses`, by remedy) or judged."""
+        return price.quality(self.setup, (self.remedy.id,), losses)
+
+    def price(self, losses: Mapping[str, float]) -> tuple[float, ...]:
+        """What it costs, what is better first (`advice.price.key`)."""
+        return price.key(self.setup.gpus, self.time, self.loses(losses))
 
     def cost(self, losses: Mapping[str, float]) -> float:
-        """Its price as one number, for ranking: more GPU time, more GPUs, and quality, published (`losses`, by remedy) or judged."""
-        more_time = max(0.0, self.work_factor - 1.0, self.time_factor - 1.0)
-        return more_time + max(0.0, self.gpus_factor - 1.0) + max(0.0, losses.get(self.remedy.id, self.remedy.toll))
+        """For the room until it sorts by `price`: the same as one number."""
+        gpus, time, lost = self.price(losses)
+        return 1e6 * gpus + time + lost
 
 
 def find(name: str) -> Remedy:
@@ -152,111 +166,25 @@ def effects(setup: Setup, draft: Draft | None = None) -> tuple[Effect, ...]:
 
 # ---------------------------------------------------------------- which first
 
-#: Savings do not add; a set that would leave this many times the memory if they did is not tried.
-FAR = 1.5
-
 
 def ranked(found: Iterable[Effect], capacity_bytes: float | None, losses: Mapping[str, float], goal: str = "fit") -> tuple[Effect, ...]:
-    """Those that matter, the best first.
+    """Those that matter, the best first by their price; those that train another model last.
 
-    To ``fit``: those that suffice alone first, the cheapest of them first, then by bytes saved per price paid. To be ``faster``: by time saved,
-    the published loss of quality taken off (weighted five to one, judged by us: nobody doubles speed for a fifth of the quality).
+    To ``fit``: those that suffice alone first, then by bytes saved. To be ``faster``: without a loss of quality before with one, visible losses
+    after all others.
     """
     if goal == "fit":
         matter = [e for e in found if e.saves_bytes > MATTERS * e.before.bytes]
 
-        def key(e: Effect) -> tuple[bool, bool, float]:
-            cost = e.cost(losses)
-            return (e.remedy.retrains, not e.fits(capacity_bytes), cost if e.fits(capacity_bytes) else -e.saves_bytes / (cost + 0.01))
+        def key(e: Effect) -> tuple[float, ...]:
+            enough = e.fits(capacity_bytes)
+            return (e.remedy.retrains, not enough, *(e.price(losses) if enough else (-e.saves_bytes,)))
 
         return tuple(sorted(matter, key=key))
     matter = [e for e in found if e.saves_s > MATTERS * e.before.time_s]
-    return tuple(sorted(matter, key=lambda e: (e.remedy.retrains, e.time_factor + 5.0 * max(0.0, losses.get(e.remedy.id, e.remedy.toll)))))
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Remedies that together make it fit, and what they cost."""
-
-    steps: tuple[Effect, ...]
-    cost: float
-
-    @property
-    def after(self) -> Outcome:
-        """What it takes then."""
-        last = self.steps[-1].after
-        return last if last is not None else self.steps[-1].before
-
-    @property
-    def saves_bytes(self) -> float:
-        """All steps together."""
-        return self.steps[0].before.bytes - self.after.bytes
-
-    @property
-    def time_factor(self) -> float:
-        """Time of a step with all of them."""
-        return self.after.time_s / self.steps[0].before.time_s
-
-
-def cheapest(setup: Setup, capacity_bytes: float, losses: Mapping[str, float], most: int = 4) -> Way | None:
-    """The cheapest remedies of different kinds that make it fit: up to three, else step by step the best by bytes per price; None if nothing does.
-
-    Sets are tried by the sum of what their remedies cost alone, the smallest first, until that sum reaches what a way was found to cost: where
-    costs add or grow together, no other set of three is cheaper. Sets whose savings, added, leave it far from fitting are passed over.
-    """
-    alone = [e for e in ranked(effects(setup), capacity_bytes, losses) if not e.remedy.retrains]
-    before = outcome(setup).bytes
-    sets = [
-        (sum(e.cost(losses) for e in chosen), chosen)
-        for size in (1, 2, 3)
-        for chosen in combinations(alone, size)
-        if len({e.remedy.group for e in chosen}) == size and before - sum(e.saves_bytes for e in chosen) <= FAR * capacity_bytes
-    ]
-    best: Way | None = None
-    for cost, chosen in sorted(sets, key=lambda each: (each[0], len(each[1]))):
-        if best is not None and cost >= best.cost:
-            break
-        try:
-            steps = waterfall(setup, [e.remedy for e in chosen])
-        except InputError:
-            continue
-        if steps[-1].fits(capacity_bytes) and (best is None or _way_cost(steps, losses) < best.cost):
-            best = Way(steps, _way_cost(steps, losses))
-    return best or _greedy(setup, capacity_bytes, losses, most)
-
-
-def _way_cost(steps: Sequence[Effect], losses: Mapping[str, float]) -> float:
-    return sum(step.cost(losses) for step in steps)
-
-
-def _greedy(setup: Setup, capacity_bytes: float, losses: Mapping[str, float], most: int) -> Way | None:
-    steps: list[Effect] = []
-    current = setup
-    while len(steps) < most:
-        used = {step.remedy.group for step in steps}
-        open_ = [e for e in ranked(effects(current), capacity_bytes, losses) if not e.remedy.retrains and e.remedy.group not in used]
-        if not open_:
-            return None
-        steps.append(open_[0])
-        current = open_[0].setup
-        if open_[0].fits(capacity_bytes):
-            return _without_idle(setup, steps, capacity_bytes, losses)
-    return None
-
-
-def _without_idle(setup: Setup, steps: list[Effect], capacity_bytes: float, losses: Mapping[str, float]) -> Way:
-    """The same way without the steps that it does not need, the dearest left out first."""
-    kept = [step.remedy for step in steps]
-    for dear in sorted(steps, key=lambda step: -step.cost(losses)):
-        fewer = [remedy for remedy in kept if remedy is not dear.remedy]
-        try:
-            tried = waterfall(setup, fewer) if fewer else ()
-        except InputError:
-            continue
-        if tried and tried[-1].fits(capacity_bytes):
-            kept = fewer
-    found = waterfall(setup, kept)
-    return Way(found, _way_cost(found, losses))
+    return tuple(
+        sorted(matter, key=lambda e: (e.remedy.retrains, e.loses(losses) > price.VISIBLE, e.loses(losses) >= price.LOSSLESS, e.price(losses)))
+    )
 
 
 def waterfall(setup: Setup, remedies: Iterable[Remedy], draft: Draft | None = None) -> tuple[Effect, ...]:

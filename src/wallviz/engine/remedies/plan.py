@@ -1,4 +1,4 @@
-"""One job and everything that can be done about it: what each remedy does, the cheapest way to fit, and what the chosen ones do in their order."""
+"""One job and everything that can be done about it: what each remedy does, what makes it fit, and what the chosen ones do in their order."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallviz.checks import said
+from wallviz.engine.advice.fits import holds, needs
+from wallviz.engine.advice.search import Advice, Fix, changed
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import solve
-from wallviz.engine.memory.jobs import CONTEXT, OPTIONS, RANKS
+from wallviz.engine.memory.jobs import CONTEXT, MOST_GPUS, OPTIONS, RANKS, on_gpus
 from wallviz.engine.memory.run import Run, whole
 from wallviz.engine.remedies import checks, search
-from wallviz.engine.remedies.effect import Effect, Way, cheapest, effects, find, ranked, waterfall
+from wallviz.engine.remedies.effect import Effect, effects, find, ranked, waterfall
 from wallviz.engine.remedies.published import GRADES, Published, losses
-from wallviz.engine.remedies.remedy import SECTIONS
+from wallviz.engine.remedies.remedy import REMEDIES, SECTIONS
 from wallviz.engine.remedies.setup import Draft, Outcome, Setup, outcome
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
@@ -22,6 +23,29 @@ from wallviz.i18n import N_, _
 
 #: Trials of a search, and the factor of successive halving, where nothing is said.
 TRIALS, ETA = 81, 3
+
+
+@dataclass(frozen=True)
+class Way:
+    """Remedies that together make it fit, and what they cost: the first fix of `engine.advice`, remedy by remedy."""
+
+    steps: tuple[Effect, ...]
+    fix: Fix
+
+    @property
+    def after(self) -> Outcome:
+        """What it takes then."""
+        return outcome(self.fix.setup)
+
+    @property
+    def saves_bytes(self) -> float:
+        """All steps together."""
+        return self.fix.saves_bytes
+
+    @property
+    def time_factor(self) -> float:
+        """Time for as many tokens with all of them over that without."""
+        return self.fix.time or 1.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +60,9 @@ class Plan:
     others: tuple[Effect, ...]
     """All others of the job: too little to matter, not applicable (with the reason), or hardware."""
     way: Way | None
-    """The cheapest way to fit; None where it fits, or nothing does."""
+    """The first of `fixes` where it does not fit; None where it does, or nothing would."""
+    fixes: tuple[Fix, ...]
+    """What makes it fit, or, where it fits, faster (`advice.search.Advice.fixes`)."""
     waterfall: tuple[Effect, ...]
     """What the chosen remedies do, one after another."""
     losses: Mapping[str, float]
@@ -47,7 +73,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """It fits as it is."""
-        return self.capacity_bytes is not None and self.now.bytes <= self.capacity_bytes
+        return _holds(self.now, self.capacity_bytes)
 
     @property
     def goal(self) -> str:
@@ -60,8 +86,13 @@ class Plan:
         return (*self.ranked, *self.others)
 
 
-def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[str, Any], count: int = 1) -> Setup:
-    """The setup that a job's options describe; `options` are those of `memory.jobs.fit`. Raises InputError for others."""
+def _holds(found: Outcome, capacity_bytes: float | None) -> bool:
+    return capacity_bytes is not None and bool(holds(found.bytes, found.error_band, capacity_bytes))
+
+
+def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[str, Any], count: int = 1, *, timed: bool = True) -> Setup:
+    """The setup that a job's options (`memory.jobs.OPTIONS`) describe on `count` chips. Raises InputError for others, for what cannot run, and,
+    where it is to be `timed`, for a chip whose rates are not known."""
     job = said(job)  # an array is no word
     if job not in OPTIONS:
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=job, choices=", ".join(OPTIONS))
@@ -72,20 +103,20 @@ def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[s
         raise InputError(N_("no option is called {name}: choose from {choices}"), name=unknown, choices=", ".join(sorted(OPTIONS[job])))
     checks.chip(chip)
     given = {name: checks.plain(name, value) for name, value in options.items()}
-    count = checks.whole_number("count", count, 1, solve.MOST_GPUS)
+    count = checks.whole_number("count", count, 1, MOST_GPUS)
     if job == "infer":
         served: dict[str, Any] = {"context": CONTEXT} | given
         if count > 1 and "tensor_parallel" not in served:
-            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, solve.MOST_GPUS)
+            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, MOST_GPUS)
         found = Setup(arch, chip, job).with_options(**served)
     else:
         method: dict[str, Any] = {"method": "lora"} if job == "finetune" else {}
         run = Run(**method | given)
         for name in RANKS:
-            whole(name, getattr(run, name), 1, solve.MOST_GPUS)
+            whole(name, getattr(run, name), 1, MOST_GPUS)
         run.check(arch)
-        found = Setup(arch, chip, job, solve.on_gpus(run, count))
-    outcome(found)  # what cannot run is told before anything is done about it
+        found = Setup(arch, chip, job, on_gpus(run, count))
+    (outcome if timed else needs)(found)  # what cannot run is told before anything is done about it
     return found
 
 
@@ -99,13 +130,25 @@ def plan(
     capacity = setup.chip.memory_bytes
     known = published or {}
     lost = losses(known)
-    goal = "faster" if capacity is None or now.bytes <= capacity else "fit"
+    goal = "faster" if capacity is None or _holds(now, capacity) else "fit"
     found = effects(setup, draft)
     first = tuple(e for e in ranked(found, capacity, lost, goal) if e.remedy.section != "hardware")
     others = tuple(e for e in found if e not in first)
-    way = cheapest(setup, capacity, lost) if goal == "fit" and capacity is not None else None
+    fixes = () if capacity is None else Advice(setup, lost).fixes
+    way = _way(fixes[0]) if goal == "fit" and fixes and fixes[0].fits else None
     steps = waterfall(setup, [find(name) for name in apply], draft)
-    return Plan(setup, now, capacity, first, others, way, steps, lost, known)
+    return Plan(setup, now, capacity, first, others, way, fixes, steps, lost, known)
+
+
+def _way(fix: Fix) -> Way:
+    """A fix as effects one after another; the last ends where it does."""
+    steps: list[Effect] = []
+    before = fix.before
+    for i, id in enumerate(fix.changes):
+        after = fix.setup if i == len(fix.changes) - 1 else changed(before, (id,)) or before
+        steps.append(Effect(REMEDIES[id], outcome(before), outcome(after), after, before.gpus))
+        before = after
+    return Way(tuple(steps), fix)
 
 
 # ---------------------------------------------------------------- as plain dictionaries
@@ -119,13 +162,13 @@ def record(found: Plan) -> list[dict[str, Any]]:
 def waterfall_record(found: Plan) -> dict[str, Any]:
     """The chosen remedies in their order: what is needed and how long a step takes after each, from what it was before."""
     last = found.waterfall[-1].after if found.waterfall else found.now
-    holds = found.waterfall[-1].setup.chip.memory_bytes if found.waterfall else found.capacity_bytes
+    capacity = found.waterfall[-1].setup.chip.memory_bytes if found.waterfall else found.capacity_bytes
     return {
         "before": _outcome(found.now),
         "steps": [{"remedy": e.remedy.id, **_saved(e), "then": _outcome(e.after or e.before)} for e in found.waterfall],
         "after": _outcome(last or found.now),
-        "capacity_bytes": None if holds is None else round(holds),
-        "fits": None if holds is None or last is None else last.bytes <= holds,
+        "capacity_bytes": None if capacity is None else round(capacity),
+        "fits": None if capacity is None or last is None else _holds(last, capacity),
     }
 
 
@@ -134,7 +177,7 @@ def way_record(found: Plan) -> dict[str, Any] | None:
     if found.way is None:
         return None
     return {
-        "remedies": [e.remedy.id for e in found.way.steps],
+        "remedies": list(found.way.fix.changes),
         "saves_bytes": round(found.way.saves_bytes),
         "time_factor": found.way.time_factor,
         "then": _outcome(found.way.after),
@@ -166,7 +209,6 @@ def _saved(e: Effect) -> dict[str, Any]:
 
 def _effect(e: Effect, found: Plan) -> dict[str, Any]:
     remedy = e.remedy
-    holds = found.capacity_bytes
     said: dict[str, Any] = {
         "remedy": remedy.id,
         "name": _(remedy.name),
@@ -176,7 +218,7 @@ def _effect(e: Effect, found: Plan) -> dict[str, Any]:
         "formula": _(remedy.formula),
         "quality": found.losses.get(remedy.id),
         "evidence": [_published(case) for case in found.evidence.get(remedy.id, ())],
-        "fits": e.fits(holds) if e.after is not None else None,
+        "fits": e.fits(found.capacity_bytes) if e.after is not None else None,
         "fails_when": _(remedy.fails),
         "default_on": _(remedy.default_on) or None,
         "moves_the_bandwidth_line": not e.same_line,

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from wallviz.engine.memory.peak import train
-from wallviz.engine.memory.serve import infer
+from wallviz.engine.advice import splits
+from wallviz.engine.advice.fits import fits
 from wallviz.engine.remedies import rebuild
 from wallviz.engine.remedies.setup import Draft, Setup
+from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -48,7 +47,8 @@ class Remedy:
     fails: str
     """When it fails."""
     toll: float = 0.0
-    """What it costs that is not time, as a share of the step, for ranking where nothing was published: judged by us, as in `memory.solve`."""
+    """The share of quality that it loses where no published cases are at hand, judged by us where there are none; 0: none. Time and GPUs are
+    computed, never judged."""
     retrains: bool = False
     """The model would have to be trained anew, or another is trained: never offered as a way to fit."""
     default_on: str = ""
@@ -81,33 +81,34 @@ def _zero(stage: int) -> Callable[[Setup], Setup]:
     return change
 
 
-#: Counts of GPUs that "more GPUs" tries.
-COUNTS = np.array([2**n for n in range(1, 13)])
-
-
 def _more_gpus(setup: Setup) -> Setup:
-    """The fewest GPUs, a power of two times those that are there, on which it fits; else the most that were tried."""
-    capacity = setup.chip.memory_bytes or float("inf")
+    """On the fewest GPUs that hold it, whatever their split; where it fits as it is, on twice as many."""
+    if setup.chip.memory_bytes is None or fits(setup):
+        return _twice_the_gpus(setup)
+    found = splits.on_fewest(setup)
+    if found is None:
+        raise InputError(N_("No split over up to 65,536 GPUs that was tried holds it."))
+    if found.gpus <= setup.gpus:
+        raise InputError(N_("As many GPUs hold it when they share it otherwise: change the split first."))
+    return found
+
+
+def _twice_the_gpus(setup: Setup) -> Setup:
     if not setup.serves:
-        ranks = COUNTS * int(setup.run.data_parallel)
-        need = train(setup.arch, setup.run, zero=3, data_parallel=ranks).peak_total_bytes
-        enough = ranks[np.broadcast_to(need <= capacity, ranks.shape)]
-        return replace(setup, run=replace(setup.run, zero=3, data_parallel=int(enough[0] if len(enough) else ranks[5])))
-    here = int(setup.option("tensor_parallel", 1))
-    tried = None
-    for n in (2, 4, 8):
-        if n <= here or n % here:
-            continue
-        try:
-            need = infer(setup.arch, **dict(setup.options) | {"tensor_parallel": n}).peak_total_bytes
-        except InputError:
-            continue  # the heads do not divide
-        tried = setup.with_options(tensor_parallel=n)
-        if float(np.max(need)) <= capacity:
-            return tried
-    if tried is None:
+        return replace(setup, run=replace(setup.run, zero=3, data_parallel=2 * int(setup.run.data_parallel)))
+    if int(setup.option("tensor_parallel", 1)) >= PER_NODE:
         raise InputError(N_("A model is shared by the 8 GPUs of a node at most, and its heads must divide by their number."))
-    return tried
+    return setup.with_options(tensor_parallel=2 * int(setup.option("tensor_parallel", 1)))
+
+
+def _other_split(setup: Setup) -> Setup:
+    """The fastest split of the same GPUs that fits."""
+    if setup.gpus == 1:
+        raise InputError(N_("There is one GPU: nothing is shared."))
+    found = splits.on_as_many(setup)
+    if found is None:
+        raise InputError(N_("No split of these {count} GPUs holds it."), count=setup.gpus)
+    return found
 
 
 def _sequence_parallel(setup: Setup) -> Setup:
@@ -132,7 +133,49 @@ def _kernels(name: str, instead_of: tuple[str, ...]) -> Callable[[Setup], Setup]
     return change
 
 
+def _loss(name: str, instead_of: tuple[str, ...]) -> Callable[[Setup], Setup]:
+    def change(setup: Setup) -> Setup:
+        if setup.run.loss not in instead_of:
+            raise InputError(N_("The loss is {name} already."), name=setup.run.loss)
+        return replace(setup, run=replace(setup.run, loss=name))
+
+    return change
+
+
+def _half(name: str) -> Callable[[Setup], Setup]:
+    """Half the batch, or half the context, of serving."""
+
+    def change(setup: Setup) -> Setup:
+        half = int(setup.option(name, 1)) // 2
+        least = max(int(setup.option("prompt") or 1), int(setup.option("prefix", 0)) + 1) if name == "context" else 1
+        if half < least:
+            raise InputError(N_("Half of the {name} is less than the job needs."), name=name)
+        return setup.with_options(**{name: half})
+
+    return change
+
+
+def _fp8_training(setup: Setup) -> Setup:
+    _of_weights(setup)
+    if setup.chip.fp8_flop_per_s is None:
+        raise InputError(N_("{chip} computes nothing in FP8: choose a chip that does"), chip=setup.chip.name)
+    run = replace(setup.run, precision="bf16-mixed", weights="fp8", gradients="fp8", master="fp16", optimizer_state="fp16")
+    return replace(setup, run=run)
+
+
+def _adam_8bit(setup: Setup) -> Setup:
+    if setup.run.optimizer != "adamw":
+        raise InputError(N_("The optimizer is {name}, not adamw."), name=setup.run.optimizer)
+    return replace(setup, run=replace(setup.run, optimizer="adamw-8bit", optimizer_state=None))
+
+
+def _of_weights(setup: Setup) -> None:
+    if not setup.run.trains_all:
+        raise InputError(N_("Adapters alone are trained: the formats of the model's own states are not what fills the memory."))
+
+
 def _bf16_pure(setup: Setup) -> Setup:
+    _of_weights(setup)
     run = replace(setup.run, precision="bf16-pure", weights=None, gradients=None, master=None, optimizer_state=None)
     return replace(setup, run=run)
 
@@ -195,9 +238,14 @@ REMEDIES: dict[str, Remedy] = {
             default_on=_MEGATRON_OFF, evidence=("zero-3",),
         ),
         Remedy(
-            "more-gpus", N_("More GPUs, everything sharded"), "training", TRAINING, "sharding", _more_gpus,
-            N_("more GPUs, and 1.5 times the traffic"), N_("16·P/n bytes of states on each of n GPUs (arXiv 1910.02054, figure 1)"),
-            N_("What one sequence needs does not shrink: activations stay on each GPU."), toll=0.2,
+            "more-gpus", N_("More GPUs, the fewest that hold it"), "training", TRAINING, "split", _more_gpus,
+            N_("more GPUs, and traffic between them"), N_("16·P/n bytes of states on each of n GPUs (arXiv 1910.02054, figure 1)"),
+            N_("What one sequence needs does not shrink: activations stay on each GPU."),
+        ),
+        Remedy(
+            "other-split", N_("Another split of the same GPUs"), "training", ANY, "split", _other_split,
+            N_("other traffic between the GPUs"), N_("the fastest that fits, the simplest within 2 % of it, of every split that divides"),
+            N_("With one GPU, and where the framework knows no other split."),
         ),
         Remedy(
             "selective", N_("Recompute the attention core"), "training", TRAINING, "recomputation", _run(recompute="selective"),
@@ -226,12 +274,17 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "fused-kernels", N_("Fused kernels"), "training", TRAINING, "kernels", _kernels("fused", ("eager", "flash")),
             N_("other kernels"), N_("norms and activation functions keep one input each (Liger)"),
-            N_("Where a model has layers that no fused kernel knows."), toll=0.005,
+            N_("Where a model has layers that no fused kernel knows."),
+        ),
+        Remedy(
+            "fused-loss", N_("Fuse the loss with its logits"), "training", TRAINING, "loss", _loss("fused", ("plain",)),
+            N_("another loss kernel"), N_("logits and their gradient in one buffer"),
+            N_("With small vocabularies there is little to save."),
         ),
         Remedy(
             "chunked-loss", N_("Compute the loss in chunks"), "training", TRAINING, "loss", _run(loss="chunked"),
             N_("another loss kernel"), N_("logits of one chunk at a time"),
-            N_("With small vocabularies there is little to save."), toll=0.005,
+            N_("With small vocabularies there is little to save."),
         ),
         Remedy(
             "bf16-pure", N_("Everything in bf16"), "training", TRAINING, "precision", _bf16_pure,
@@ -239,44 +292,43 @@ REMEDIES: dict[str, Remedy] = {
             N_("Late in training, when an update is below 2⁻⁸ of its weight: stochastic rounding or a compensated sum has to keep it."), toll=0.5,
         ),
         Remedy(
-            "fp8-training", N_("FP8 training"), "training", TRAINING, "precision",
-            _run(precision="bf16-mixed", weights="fp8", gradients="fp8", master="fp16", optimizer_state="fp16"),
+            "fp8-training", N_("FP8 training"), "training", TRAINING, "precision", _fp8_training,
             N_("scales for every tensor, and care"), N_("twice the 16-bit peak; 8 bytes a parameter here, 6 in FP8-LM (arXiv 2310.18313)"),
             N_("Outliers beyond 448 in E4M3, gradients below 2⁻¹⁶ in E5M2; high learning rates; chips without FP8."),
             toll=0.1, evidence=("fp8-training", "fp8-matmul"),
             default_on=_MEGATRON_ALONE_OFF,
         ),
         Remedy(
-            "adam-8bit", N_("8-bit Adam"), "training", TRAINING, "optimizer", _run(optimizer="adamw-8bit", optimizer_state=None),
+            "adam-8bit", N_("8-bit Adam"), "training", TRAINING, "optimizer", _adam_8bit,
             N_("rounded moments"), N_("2 bytes a parameter of moments instead of 8 (arXiv 2110.02861)"),
             N_("Embeddings need 32-bit moments: without them large models become unstable (arXiv 2110.02861, section 2.3)."), toll=0.02,
         ),
         Remedy(
             "offload-optimizer", N_("Optimizer state in host memory"), "training", TRAINING, "offload", _run(offload="optimizer"),
             N_("the step waits for PCI Express"), N_("(weights + gradients)·P/n bytes over the slot (arXiv 2101.06840, section 4)"),
-            N_("Small batches on fast GPUs: the slot, and Adam on the processor, take longer than the step."), evidence=("zero-offload",), toll=0.2,
+            N_("Small batches on fast GPUs: the slot, and Adam on the processor, take longer than the step."), evidence=("zero-offload",),
             default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
             "offload-parameters", N_("Optimizer and weights in host memory"), "training", TRAINING, "offload", _run(offload="parameters"),
             N_("the step waits for PCI Express, twice for the weights"), N_("(2·weights + gradients)·P/n bytes over the slot (arXiv 2104.07857)"),
-            N_("Every micro-batch reads all weights over the slot."), evidence=("zero-infinity",), toll=0.3,
+            N_("Every micro-batch reads all weights over the slot."), evidence=("zero-infinity",),
             default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
             "smaller-batch", N_("One sequence at a time, more accumulation"), "training", TRAINING, "batch", _smaller_batch,
             N_("the GPU is used less well"), N_("as many tokens a step in more passes; weights are read once a pass"),
-            N_("Long sequences: one alone may not fit."), toll=0.08,
+            N_("Long sequences: one alone may not fit."),
         ),
         Remedy(
             "lora", N_("Train LoRA adapters"), "training", ("finetune",), "adapters", _run(method="lora"),
             N_("trains an adapter, not the model"), N_("gradients and states of r·(in + out) a layer (arXiv 2106.09685)"),
-            N_("Far from what the model knows; activations stay."), toll=0.2,
+            N_("Far from what the model knows; activations stay."), toll=0.05,
         ),
         Remedy(
             "qlora", N_("Train QLoRA adapters on 4-bit weights"), "training", ("finetune",), "adapters", _run(method="qlora"),
             N_("an adapter on 4-bit weights"), N_("4.127 bits a weight, dequantized for each use (arXiv 2305.14314)"),
-            N_("Far from what the model knows; dequantization takes time."), toll=0.25,
+            N_("Far from what the model knows; dequantization takes time."), toll=0.06,
         ),
         Remedy(
             "weights-fp8", N_("Weights in FP8"), "serving", SERVING, "weights", _served(weights="fp8"),
@@ -286,50 +338,51 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "weights-int8", N_("Weights in INT8"), "serving", SERVING, "weights", _served(weights="int8"),
             N_("quality close to 16 bits"), N_("half the bytes a token reads (arXiv 2208.07339)"),
-            N_("Outlier activations where those are rounded too."), evidence=("weight-quantization|int8",),
+            N_("Outlier activations where those are rounded too."), evidence=("weight-quantization|int8",), toll=0.005,
             default_on=_AS_STORED,
         ),
         Remedy(
             "weights-q8", N_("Weights as GGUF Q8_0"), "serving", SERVING, "weights", _served(weights="gguf:Q8_0"),
             N_("quality close to 16 bits"), N_("8.5 bits a weight"),
-            N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",),
+            N_("Where half of the bytes is not enough."), evidence=("weight-quantization|q8_0",), toll=0.0004,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-4bit", N_("Weights in 4 bits (AWQ)"), "serving", SERVING, "weights", _served(weights="awq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
             N_("Large batches: arithmetic stays in 16 bits, so nothing is gained once compute bounds the step; small models lose more."),
-            evidence=("weight-quantization|AWQ4",),
+            evidence=("weight-quantization|AWQ4",), toll=0.024,
             default_on=_AS_STORED,
         ),
         Remedy(
             "weights-gptq", N_("Weights in 4 bits (GPTQ)"), "serving", SERVING, "weights", _served(weights="gptq-4"),
             N_("a small loss of quality"), N_("4.16 bits a weight instead of 16: that share of the reading"),
-            N_("As AWQ, and it follows its calibration text more closely: another domain loses more."), evidence=("weight-quantization|GPTQ4",),
+            N_("As AWQ, and it follows its calibration text more closely: another domain loses more."),
+            evidence=("weight-quantization|GPTQ4",), toll=0.03,
             default_on=_AS_STORED,
         ),
         Remedy(
             "weights-q4km", N_("Weights as GGUF Q4_K_M"), "serving", SERVING, "weights", _served(weights="gguf:Q4_K_M"),
             N_("a small loss of quality"), N_("about 4.9 bits a weight"),
-            N_("Llama-3 loses twice what Llama-2 loses at the same bits."), evidence=("weight-quantization|q4_K_M",),
+            N_("Llama-3 loses twice what Llama-2 loses at the same bits."), evidence=("weight-quantization|q4_K_M",), toll=0.024,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "weights-q2k", N_("Weights as GGUF Q2_K"), "serving", SERVING, "weights", _served(weights="gguf:Q2_K"),
             N_("a visible loss of quality"), N_("about 3.2 bits a weight"),
             N_("Perplexity ×1.56 on Llama-3-8B, where Llama-2-7B took ×1.11: well-trained small models have no bits to spare."),
-            evidence=("weight-quantization|q2_K",),
+            evidence=("weight-quantization|q2_K",), toll=0.39,
             default_on=N_("The file decides: llama.cpp reads what it holds."),
         ),
         Remedy(
             "pruning-50", N_("Prune half of the weights"), "serving", SERVING, "pruning", _served(sparsity=0.5),
             N_("quality, and no bytes saved without a sparse format"), N_("zeros are stored like any value"),
-            N_("By magnitude OPT-175B falls from 70.3 to 31.1 %; without a sparse kernel nothing is gained."), evidence=("pruning|50%",),
+            N_("By magnitude OPT-175B falls from 70.3 to 31.1 %; without a sparse kernel nothing is gained."), evidence=("pruning|50%",), toll=0.28,
         ),
         Remedy(
             "sparsity-2-4", N_("2:4 sparsity"), "serving", SERVING, "pruning", _served(sparsity="2:4"),
             N_("a loss of quality that shrinks with size"), N_("2 of 4 values and 2 bits of position for each: 9/16 of 16-bit weights"),
-            N_("Small models: LLaMA-7B's perplexity goes from 5.68 to 11."), evidence=("pruning|2:4",),
+            N_("Small models: LLaMA-7B's perplexity goes from 5.68 to 11."), evidence=("pruning|2:4",), toll=0.76,
         ),
         Remedy(
             "kv-fp8", N_("KV cache in FP8"), "serving", SERVING, "cache", _served(kv="fp8"),
@@ -378,20 +431,30 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "speculative", N_("Speculative decoding"), "serving", SERVING, "drafts", _drafts,
             N_("a draft model beside it"), N_("(1 - a^(g+1))/(1 - a) tokens for g·c + 1 passes (arXiv 2211.17192, theorem 3.8)"),
-            N_("Large batches, where checking is bound by compute; drafts that are rarely accepted."), toll=0.02,
+            N_("Large batches, where checking is bound by compute; drafts that are rarely accepted."),
             default_on=N_("Off by default in vLLM."), evidence=("speculative-decoding",),
         ),
         Remedy(
             "offload-weights", N_("Weights in host memory"), "serving", SERVING, "offload", _host_weights,
             N_("every token waits for PCI Express"), N_("all weights over the slot for each step (arXiv 2303.06865)"),
-            N_("Whenever somebody waits for the answer: only large batches hide the slot."), toll=0.2,
+            N_("Whenever somebody waits for the answer: only large batches hide the slot."),
             default_on=N_("Off by default in vLLM."),
         ),
         Remedy(
-            "split", N_("Split over more GPUs"), "serving", SERVING, "gpus", _more_gpus,
+            "split", N_("Split over more GPUs"), "serving", SERVING, "split", _more_gpus,
             N_("more GPUs, and traffic between them"), N_("1/t of the weights each, two all-reduces a layer (arXiv 1909.08053)"),
-            N_("Over slow links: the starts of the all-reduces add to every token."), toll=0.02,
+            N_("Over slow links: the starts of the all-reduces add to every token."),
             default_on=N_("Off by default in vLLM: one GPU."),
+        ),
+        Remedy(
+            "half-batch", N_("Half as many sequences at once"), "serving", SERVING, "batch", _half("batch"),
+            N_("half the sequences at once"), N_("half the cache; the weights are read for half as many tokens"),
+            N_("Where the weights, not the cache, fill the memory."),
+        ),
+        Remedy(
+            "half-context", N_("Half the context"), "serving", SERVING, "context", _half("context"),
+            N_("half the context"), N_("half the cache of each sequence"),
+            N_("Documents longer than that; where the weights, not the cache, fill the memory."),
         ),
         Remedy(
             "fewer-trials", N_("Fewer trials"), "run", ANY, "search", None,

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wallviz import checks
+from wallviz.engine.advice.fits import verdict
+from wallviz.engine.advice.splits import Search, search
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import peak, quantization, serve
 from wallviz.engine.memory.run import FIELDS, Run, divides, whole
@@ -19,7 +21,6 @@ from wallviz.engine.scaleout.budget import MOST_PUE, PUE, Budget, budget
 from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.layout import Search, search
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.scaleout.step import Step, step
 from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
@@ -47,15 +48,6 @@ NOT_MODELLED_SERVING = (
     N_("experts used unevenly"),
     N_("congestion by other traffic"),
 )
-
-
-def runs_out(need_bytes: float, band: float, chip: Accelerator) -> str:
-    """Will `need_bytes`, `band` more or less, run out of the chip's memory: ``yes``, ``likely``, ``no``; ``unknown`` where its size is."""
-    if chip.memory_bytes is None:
-        return "unknown"
-    if need_bytes * (1.0 + band) <= chip.memory_bytes:
-        return "no"
-    return "likely" if need_bytes * (1.0 - band) <= chip.memory_bytes else "yes"
 
 
 @dataclass(frozen=True)
@@ -93,13 +85,13 @@ class Training:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the chip's memory holds it; None where that is not known."""
-        return None if self.chip.memory_bytes is None else self.peak_bytes <= self.chip.memory_bytes
+        """Whether the chip's memory surely holds it (`advice.fits.holds`); None where its size is not known."""
+        return None if self.chip.memory_bytes is None else self.runs_out == "no"
 
     @property
     def runs_out(self) -> str:
-        """Whether it runs out of memory (`runs_out`)."""
-        return runs_out(self.peak_bytes, self.error_band, self.chip)
+        """Whether it runs out of memory (`advice.fits.verdict`)."""
+        return verdict(self.peak_bytes, self.error_band, self.chip.memory_bytes)
 
     @property
     def tokens_per_gpu(self) -> float:
@@ -174,18 +166,18 @@ class Serving:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the chip's memory holds it; None where that is not known."""
-        return None if self.chip.memory_bytes is None else self.peak_bytes <= self.chip.memory_bytes
+        """Whether the chip's memory surely holds it (`advice.fits.holds`); None where its size is not known."""
+        return None if self.chip.memory_bytes is None else self.runs_out == "no"
 
     @property
     def runs_out(self) -> str:
-        """Whether it runs out of memory (`runs_out`)."""
-        return runs_out(self.peak_bytes, self.error_band, self.chip)
+        """Whether it runs out of memory (`advice.fits.verdict`)."""
+        return verdict(self.peak_bytes, self.error_band, self.chip.memory_bytes)
 
     @property
     def holding(self) -> NDArray[np.bool_]:
         """Which chip counts of the curve hold it, the error band included; all where the chip's memory is not known."""
-        return np.array([runs_out(need, self.error_band, self.chip) in ("no", "unknown") for need in self.curve_bytes])
+        return np.array([verdict(need, self.error_band, self.chip.memory_bytes) in ("no", "unknown") for need in self.curve_bytes])
 
     @property
     def fewest(self) -> int | None:

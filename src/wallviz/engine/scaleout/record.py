@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.scaleout.budget import Budget
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.job import NOT_MODELLED, NOT_MODELLED_SERVING, Serving, Training, layout
-from wallviz.engine.scaleout.layout import Layout, Search
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.i18n import N_, _
 

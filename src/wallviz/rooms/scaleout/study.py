@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.terms import Quantity
@@ -17,7 +18,6 @@ from wallviz.engine.scaleout.budget import Budget, budget
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.job import Serving, Training
-from wallviz.engine.scaleout.layout import Layout, Search
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError

@@ -1,0 +1,124 @@
+"""Whether a job fits, how much of it would, on how few GPUs, and what would make it fit or faster: the answer of ``fit``, in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wallviz.engine.advice.fits import holds, largest, needs
+from wallviz.engine.advice.search import Advice, Fix, sets
+from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.serve import infer
+from wallviz.engine.remedies.setup import Setup
+from wallviz.errors import InputError
+from wallviz.i18n import N_
+
+LARGEST_BATCH = 1_000_000
+LARGEST_CONTEXT = 100_000_000
+#: Fields of a split.
+TRAINING_SPLIT = ("tensor_parallel", "pipeline_parallel", "context_parallel", "data_parallel", "zero")
+SERVING_SPLIT = ("tensor_parallel", "pipeline_parallel")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a job fits and what would fit. Everything that fits does with the error band of the estimate added."""
+
+    fits: bool
+    runs_out: str
+    """Whether it runs out of memory: no, likely or yes (`fits.verdict`)."""
+    needs_bytes: float
+    error_band: float
+    capacity_bytes: float
+    largest_micro_batch: int | None
+    largest_context: int | None
+    fewest_gpus: int | None
+    """With switches that cost no quality and at most a third more time."""
+    fewest_gpus_as_set: int | None
+    """Without them: split otherwise, and sharded."""
+    layout: Mapping[str, int] | None
+    """How to split it over the fewest GPUs: fields of `Run`, or of serving."""
+    fewest_sets: Mapping[str, object]
+    """Everything that changes on the fewest GPUs, switches included."""
+    goal: str
+    """What `fixes` are for: ``fit``, or ``faster`` where it fits."""
+    fixes: tuple[Fix, ...]
+    """No more GPUs first, then less time, then less quality lost; where fewer GPUs do than there are, that first."""
+    reason: str = ""
+    """Why something above is None."""
+
+    @property
+    def headroom_bytes(self) -> float:
+        """What is left at the upper end of the error band; negative where it does not fit."""
+        return self.capacity_bytes - self.needs_bytes * (1.0 + self.error_band)
+
+
+def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
+    """What fits the chip of `setup`; `losses` are the published losses of quality by remedy (`published.losses`). Raises InputError for a chip
+    of unknown memory."""
+    capacity = setup.chip.memory_bytes
+    if capacity is None:
+        raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=setup.chip.name)
+    advice, now = Advice(setup, losses or {}), needs(setup)
+    few, as_set, on_few = advice.fewest, advice.fewest_as_set, None if advice.fits else advice.on_few
+    batch, context = largest_batch(setup), largest_context(setup)
+    fixes = advice.fixes
+    if on_few is not None and on_few.gpus < min((fix.gpus for fix in fixes if fix.fits), default=0):
+        fixes = (on_few, *fixes)
+    return Fit(
+        advice.fits,
+        advice.verdict,
+        now.bytes,
+        now.band,
+        capacity,
+        batch or None,
+        context or None,
+        None if few is None else few.gpus,
+        None if as_set is None else as_set.gpus,
+        None if few is None else split_of(few),
+        {} if few is None else sets(setup, few),
+        advice.goal,
+        fixes,
+        _reason(batch, context, few),
+    )
+
+
+def split_of(setup: Setup) -> dict[str, int]:
+    """How a setup is split, by field; experts where they are."""
+    if setup.serves:
+        return {name: int(setup.option(name, 1)) for name in SERVING_SPLIT}
+    shared = ("expert_parallel",) if int(setup.run.expert_parallel) > 1 else ()
+    return {name: int(getattr(setup.run, name)) for name in (*TRAINING_SPLIT, *shared)}
+
+
+def largest_batch(setup: Setup, most: int = LARGEST_BATCH) -> int:
+    """The largest micro-batch, or batch of serving, that fits; 0 where none does."""
+    return largest(lambda n: _fits_with(setup, "batch" if setup.serves else "micro_batch", n), most)
+
+
+def largest_context(setup: Setup, most: int = LARGEST_CONTEXT) -> int:
+    """The longest sequence that fits; 0 where none does."""
+    if setup.serves:  # no context is shorter than its prompt and prefix
+        shortest = max(int(setup.option("prompt") or 1), int(setup.option("prefix", 0)) + 1)
+        return largest(lambda n: _fits_with(setup, "context", np.maximum(n, shortest)), most)
+    return largest(lambda n: _fits_with(setup, "sequence", n), most, int(setup.run.context_parallel))
+
+
+def _fits_with(setup: Setup, name: str, values: Any) -> Any:
+    if setup.serves:
+        served = infer(setup.arch, **dict(setup.options) | {name: values})
+        return holds(served.peak_total_bytes, served.error_band, setup.chip.memory_bytes or 0.0)
+    trained = train(setup.arch, setup.run, **{name: values})
+    return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
+
+
+def _reason(batch: int, context: int, few: Setup | None) -> str:
+    """Why something is None."""
+    if few is None:
+        return N_("No split over up to 65,536 GPUs that was tried holds it.")
+    if not batch:
+        return N_("Not even one sequence of this length fits on the GPUs that are there.")
+    return "" if context else N_("Not even one token per sequence fits on the GPUs that are there.")

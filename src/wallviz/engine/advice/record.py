@@ -1,0 +1,91 @@
+"""Advice in words and as plain dictionaries, the JSON of the command line: bytes as whole numbers, None with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import floor
+from typing import Any
+
+from wallviz.engine.advice.fit import Fit, split_of
+from wallviz.engine.advice.price import FREE_OF_TIME
+from wallviz.engine.advice.search import LAST, SPLIT, Fix
+from wallviz.engine.remedies.remedy import REMEDIES
+from wallviz.i18n import N_, _, bracketed, listing
+
+#: How a job is split, by field.
+SPLITS = {
+    "tensor_parallel": N_("tensor parallel {n}"),
+    "pipeline_parallel": N_("pipeline parallel {n}"),
+    "context_parallel": N_("context parallel {n}"),
+    "expert_parallel": N_("expert parallel {n}"),
+    "data_parallel": N_("data parallel {n}"),
+    "zero": "ZeRO-{n}",
+}
+
+
+def split(of: Mapping[str, int]) -> str:
+    """A split in words, ranks of one left out."""
+    return listing(_(SPLITS[name]).format(n=n) for name, n in of.items() if n > 1 or (name == "zero" and n))
+
+
+def change(fix: Fix) -> str:
+    """What to do, in the language in use."""
+    said = [_(REMEDIES[id].name) for id in fix.changes if REMEDIES[id].group != SPLIT]
+    if len(said) < len(fix.changes):
+        said.append(bracketed(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}"), split(split_of(fix.setup)) or _("not split")))
+    return listing(said)
+
+
+def price(fix: Fix) -> str:
+    """What it costs, in the language in use: GPUs, time, quality, and how much less is served."""
+    said = []
+    if fix.gpus != fix.before.gpus:
+        said.append(_("{gpus} GPUs instead of {before}").format(gpus=f"{fix.gpus:,}", before=f"{fix.before.gpus:,}"))
+    if fix.time is None:
+        said.append(_("time not known"))
+    elif abs(fix.time - 1.0) < FREE_OF_TIME:
+        said.append(_("no more time"))
+    else:
+        said.append(_("{share} % time").format(share=f"{(fix.time - 1.0) * 100.0:+.0f}".replace("-", "−")))
+    if not fix.lossless:
+        lost = _("{share} % quality").format(share=f"−{fix.quality * 100.0:.2g}")
+        said.append(bracketed(lost, _("judged") if fix.judged else _("as published")))
+    said += [_(REMEDIES[id].costs) for id in fix.changes if id in LAST]
+    return listing(said)
+
+
+def fit(answer: Fit) -> dict[str, Any]:
+    """Whether a job fits, what would fit, and what would make it fit or faster."""
+    found = {
+        "fits": answer.fits,
+        "headroom_bytes": floor(answer.headroom_bytes),  # below zero as soon as it does not fit
+        "largest_micro_batch": answer.largest_micro_batch,
+        "largest_context": answer.largest_context,
+        "fewest_gpus": answer.fewest_gpus,
+        "fewest_gpus_as_set": answer.fewest_gpus_as_set,
+        "layout": None if answer.layout is None else dict(answer.layout),
+        "fewest_sets": dict(answer.fewest_sets),
+        "needs_bytes": round(answer.needs_bytes),
+        "error_band": answer.error_band,
+        "runs_out_of_memory": answer.runs_out,
+        "goal": answer.goal,
+        "fixes": [one(each) for each in answer.fixes],
+    }
+    return found if None not in found.values() else found | {"reason": _(answer.reason)}
+
+
+def one(fix: Fix) -> dict[str, Any]:
+    """One fix."""
+    found = {
+        "change": change(fix),
+        "saves_bytes": round(fix.saves_bytes),
+        "price": price(fix),
+        "fits": fix.fits,
+        "gpus": fix.gpus,
+        "time": None if fix.time is None else round(fix.time, 3),
+        "quality": round(fix.quality, 6),
+        "needs_bytes": round(fix.bytes),
+        "remedies": list(fix.changes),
+        "sets": fix.sets,
+    }
+    return found if fix.time is not None else found | {"reason": _(N_("The chip's rates are not known: no time can be computed."))}
