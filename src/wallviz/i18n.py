@@ -66,6 +66,16 @@ def N_(message: str) -> str:
     return message
 
 
+def inside(text: str) -> str:
+    """A text as it stands inside of a sentence: its first letter small, unless its first word is a name.
+
+    >>> inside("Recompute every layer"), inside("KV cache in FP8"), inside("ZeRO stage 2"), inside("8-bit Adam")
+    ('recompute every layer', 'KV cache in FP8', 'ZeRO stage 2', '8-bit Adam')
+    """
+    word = text.partition(" ")[0][1:]
+    return text if any(letter.isupper() or letter.isdigit() for letter in word) else text[:1].lower() + text[1:]
+
+
 def labelled(label: str, text: str) -> str:
     """A label before its text, with the colon of the language in use."""
     return _("{label}: {text}").format(label=label, text=text)

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from wallviz import settings
 from wallviz.engine.memory import kv_cache, quantization, run, serve
+from wallviz.engine.memory.jobs import on_gpus
 from wallviz.engine.memory.run import FIELDS, Run
-from wallviz.engine.memory.solve import on_gpus
 from wallviz.engine.scaleout.job import split
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError

@@ -65,7 +65,8 @@ class Answer:
     `sentence` is the takeaway and the figure's accessible name (at most 25 words or 40 汉字); `sure` is the badge's text and `trust`
     its colour (``green``, ``orange``, ``red`` or ``gray``). `problems` are sentences about input that could not be used. `actions` are
     changes to offer as buttons, the best first. `facts` are numbers that other rooms say too, in base units by name: ``bytes`` (of one
-    chip at the peak), ``bound_tokens_per_s`` (the roofline's) and ``tokens_per_s`` (with links and what kernels reach). `options` are the
+    chip at the peak), ``bound_tokens_per_s`` (the roofline's) and ``tokens_per_s`` (with links and what kernels reach); `advice` is what makes the
+    job fit, or faster, first: ids of remedies, the same in every room. `options` are the
     points that can be taken out, by id; `sources` the ids of the origins; `spec` the drawing as JSON. What is not seen at once is worked
     out when it is asked for: `why` and `how_sure` (Markdown for the drawers) and `table` (the rows behind the figure).
     """
@@ -79,6 +80,7 @@ class Answer:
     cards: tuple[Card, ...] = ()
     actions: tuple[Action, ...] = ()
     facts: Mapping[str, float] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
     explain: Callable[[], str] = _nothing
     doubt: Callable[[], str] = _nothing
     problems: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from wallviz.engine.advice.fit import Fit, split_of
 from wallviz.engine.advice.price import FREE_OF_TIME
 from wallviz.engine.advice.search import LAST, SPLIT, Fix
 from wallviz.engine.remedies.remedy import REMEDIES
-from wallviz.i18n import N_, _, bracketed, listing
+from wallviz.i18n import N_, _, bracketed, inside, listing
 
 #: How a job is split, by field.
 SPLITS = {
@@ -34,6 +34,11 @@ def change(fix: Fix) -> str:
     if len(said) < len(fix.changes):
         said.append(bracketed(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}"), split(split_of(fix.setup)) or _("not split")))
     return listing(said)
+
+
+def briefly(fix: Fix) -> str:
+    """The same as it stands in a sentence: three changes and more are counted."""
+    return inside(change(fix)) if len(fix.changes) < 3 else _("{n} changes").format(n=len(fix.changes))
 
 
 def price(fix: Fix) -> str:

@@ -89,11 +89,6 @@ class Effect:
         """What it costs, what is better first (`advice.price.key`)."""
         return price.key(self.setup.gpus, self.time, self.loses(losses))
 
-    def cost(self, losses: Mapping[str, float]) -> float:
-        """For the room until it sorts by `price`: the same as one number."""
-        gpus, time, lost = self.price(losses)
-        return 1e6 * gpus + time + lost
-
 
 def find(name: str) -> Remedy:
     """The remedy that `name` means: its id, a short name, or the beginning of exactly one id, in any case.

@@ -121,10 +121,17 @@ def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[s
 
 
 def plan(
-    setup: Setup, *, apply: Iterable[str] = (), published: Mapping[str, tuple[Published, ...]] | None = None, draft: Draft | None = None
+    setup: Setup,
+    *,
+    apply: Iterable[str] = (),
+    published: Mapping[str, tuple[Published, ...]] | None = None,
+    draft: Draft | None = None,
+    fixes: tuple[Fix, ...] | None = None,
 ) -> Plan:
     """Everything about one setup; `apply` names remedies in the order in which they are applied, `published` is what `published.every` made
-    of the table of evidence, `draft` what speculative decoding would use. Raises InputError for remedies that do not exist or do not go."""
+    of the table of evidence, `draft` what speculative decoding would use, `fixes` the advice where it was asked for before. Raises
+    InputError for remedies that do not exist or do not go.
+    """
     draft = checks.draft(draft)
     now = outcome(setup)
     capacity = setup.chip.memory_bytes
@@ -134,13 +141,14 @@ def plan(
     found = effects(setup, draft)
     first = tuple(e for e in ranked(found, capacity, lost, goal) if e.remedy.section != "hardware")
     others = tuple(e for e in found if e not in first)
-    fixes = () if capacity is None else Advice(setup, lost).fixes
-    way = _way(fixes[0]) if goal == "fit" and fixes and fixes[0].fits else None
+    if fixes is None:
+        fixes = () if capacity is None else Advice(setup, lost).fixes
+    way = way_of(fixes[0]) if goal == "fit" and fixes and fixes[0].fits else None
     steps = waterfall(setup, [find(name) for name in apply], draft)
     return Plan(setup, now, capacity, first, others, way, fixes, steps, lost, known)
 
 
-def _way(fix: Fix) -> Way:
+def way_of(fix: Fix) -> Way:
     """A fix as effects one after another; the last ends where it does."""
     steps: list[Effect] = []
     before = fix.before

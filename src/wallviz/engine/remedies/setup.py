@@ -61,6 +61,8 @@ class Setup:
     """Training: attention counts the half of the square that a causal mask keeps."""
     kernels: str = "flash"
     """Serving: one of `work.KERNELS`; training has those of its run."""
+    replicas: int = 1
+    """Serving: copies, each with GPUs and requests of its own."""
 
     @property
     def serves(self) -> bool:
@@ -79,7 +81,7 @@ class Setup:
     def gpus(self) -> int:
         """How many GPUs share it."""
         if self.serves:
-            return int(self.option("tensor_parallel", 1)) * int(self.option("pipeline_parallel", 1))
+            return int(self.option("tensor_parallel", 1)) * int(self.option("pipeline_parallel", 1)) * self.replicas
         run = self.run
         return int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel * run.data_parallel)
 
@@ -207,7 +209,7 @@ def _serving(setup: Setup) -> Outcome:
         moved_bytes=took["moved"],
         sent_bytes=took["sent"],
         slot_bytes=slot,
-        tokens=float(one.batch),
+        tokens=float(one.batch) * setup.replicas,
         intensity=took["flop"] / max(took["moved"], 1.0),
         error_band=needs.error_band,
         bound_s=took["bound"],

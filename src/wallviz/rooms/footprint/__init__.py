@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from wallviz import units
-from wallviz.engine.memory import solve
+from wallviz.engine.advice.record import briefly, change, price
+from wallviz.engine.advice.search import Fix
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.engine.memory.terms import worded
@@ -20,9 +21,10 @@ from wallviz.figures import footprint as figures
 from wallviz.i18n import N_, _, labelled, language
 from wallviz.job import SETTINGS, Job, serving_split
 from wallviz.rooms import Action, Answer, growth, own_model
+from wallviz.rooms.advice import FIRST, changes, fixes
 from wallviz.rooms.footprint import doubt
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import job_names, label, said, unpack
 
 __all__ = ["View", "answer", "assumptions", "compared", "estimate", "miss", "pick", "terms"]
@@ -64,7 +66,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
     except InputError as error:
         return Answer("footprint", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case))
     kept, problems = _other(view)
-    found = fixes(case)
+    found = fixes(case)[:FIRST]
     trust, verdict = VERDICTS[now.verdict]
     drawing, rows = _drawn(now, view, found, kept)
     return Answer(
@@ -75,6 +77,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         trust=trust,
         caption=_caption(now),
         actions=tuple(_action(fix, now) for fix in found),
+        advice=found[0].changes if found else (),
         facts={"bytes": now.total_bytes},
         explain=partial(doubt.why, now),
         doubt=partial(doubt.how_sure, now),
@@ -164,9 +167,9 @@ def _sentence(now: Estimate, found: tuple[Fix, ...]) -> str:
         return first
     best = found[0]
     then = units.binary(best.bytes)
-    if best.change.fits:
-        return first + _(" To fit: {fix}, {then}.").format(fix=change(best), then=then)
-    return first + _(" The most one change does: {fix}, {then}.").format(fix=change(best), then=then)
+    if best.fits:
+        return first + _(" To fit: {fix}, {then}.").format(fix=briefly(best), then=then)
+    return first + _(" The most one change does: {fix}, {then}.").format(fix=briefly(best), then=then)
 
 
 def _off(now: Estimate) -> str:
@@ -176,24 +179,16 @@ def _off(now: Estimate) -> str:
     return units.significant(now.total_bytes * now.band * scale, 2)
 
 
-def change(fix: Fix) -> str:
-    """A fix in words, as it stands inside a sentence."""
-    text = solve.sentence(fix.change)
-    if fix.also is not None:
-        text = _("ZeRO-3 over {gpus} GPUs, every layer recomputed").format(gpus=f"{fix.change.sets['data_parallel']:,}")
-    return text if text[:2].isupper() or text[:4] in ("ZeRO", "KV c") else text[:1].lower() + text[1:]
-
-
 def _action(fix: Fix, now: Estimate) -> Action:
-    text = change(fix)
-    saved = units.binary(now.total_bytes - fix.bytes)
+    saved = now.total_bytes - fix.bytes
+    gain = f"{'−' if saved >= 0 else '+'}{units.binary(abs(saved))}"
     return Action(
-        labelled(_sentence_case(text), f"−{saved}"),
+        labelled(change(fix), gain),
         _("Then {then} per GPU: {verdict}. It costs: {price}.").format(
-            then=units.binary(fix.bytes), verdict=_("fits") if fix.change.fits else _("does not fit"), price=_(fix.change.price)
+            then=units.binary(fix.bytes), verdict=_("fits") if fix.fits else _("does not fit"), price=price(fix)
         ),
-        fix.sets,
-        enough=fix.change.fits and now.verdict != "no",
+        changes(now.case, fix) or {},
+        enough=fix.fits and now.verdict != "no",
     )
 
 
@@ -246,12 +241,8 @@ def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[
     rows = [figures.Row(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
     if kept is not None:
         rows.append(figures.Row(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
-    rows += [figures.Row(_sentence_case(change(fix)), fix.parts, _("fits") if fix.change.fits else "") for fix in found]
+    rows += [figures.Row(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
     return rows
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _phases(now: Estimate) -> list[figures.Row]:

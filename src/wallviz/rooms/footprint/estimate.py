@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
@@ -10,42 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine.advice import fit
+from wallviz.engine.advice.fits import verdict
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import explain, solve
+from wallviz.engine.memory import explain
 from wallviz.engine.memory.peak import PHASES, Training, train
-from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.serve import Serving, infer
 from wallviz.engine.memory.terms import Quantity, Term
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.i18n import N_
-from wallviz.job import PRESET, Job, serving_options, serving_split, training_run, world
+from wallviz.job import Job, serving_options, serving_split, training_run, world
+from wallviz.rooms.advice import setup
 from wallviz.rooms.job import architecture, chip
 
-GPUS = tuple(2**n for n in range(1, 13))
-"""Data parallel ranks that the last resort, sharding everything and recomputing every layer, is tried on."""
 BATCHES = tuple(2**n for n in range(8))
 CONTEXTS = tuple(1024 * 2**n for n in range(9))
 RANKS = tuple(2**n for n in range(11))
 SPLITS = (1, 2, 4, 8)
 MAP_FORMATS = ("bf16", "fp8", "awq-4")
-
-
-@dataclass(frozen=True)
-class Fix:
-    """One way to need less: the change as a sentence marked for translation, what it costs, and what is needed then, by part."""
-
-    change: solve.Fix
-    sets: Mapping[str, Any]
-    """By parameter of the page or the case."""
-    parts: Mapping[str, float]
-    also: solve.Fix | None = None
-    """A second change that goes with it."""
-
-    @property
-    def bytes(self) -> float:
-        """What one GPU needs then."""
-        return sum(self.parts.values())
 
 
 @dataclass(frozen=True)
@@ -76,18 +57,9 @@ class Estimate:
         return self.result.error_band
 
     @property
-    def safe_bytes(self) -> float:
-        """What may be asked for without running out at the upper end of the error band; 0 where the capacity is unknown."""
-        return (self.capacity_bytes or 0.0) / (1.0 + self.band)
-
-    @property
     def verdict(self) -> str:
         """Will it run out of memory: ``yes``, ``likely``, ``no``, or ``unknown`` where the chip's capacity is."""
-        if self.capacity_bytes is None:
-            return "unknown"
-        if self.total_bytes <= self.safe_bytes:
-            return "no"
-        return "likely" if self.total_bytes * (1.0 - self.band) <= self.capacity_bytes else "yes"
+        return verdict(self.total_bytes, self.band, self.capacity_bytes)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -140,84 +112,11 @@ def estimate(case: Job) -> Estimate:
     return Estimate(case, arch, card, world(run), train(arch, run), card.memory_bytes)
 
 
-# -- what would make it fit -------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=512)
-def fixes(found: Job, most: int = 3) -> tuple[Fix, ...]:
-    """The best changes, those that suffice first; nothing where there is no capacity to fit into."""
-    now = estimate(found)
-    if now.capacity_bytes is None:
-        return ()
-    if isinstance(now.result, Serving):
-        return _serving_fixes(now, most)
-    run = now.result.run
-    ranked = solve.fixes(now.arch, run, now.safe_bytes, adapters=found.job == "finetune")
-    result = [_training_fix(now, run, fix) for fix in _distinct(ranked)[:most]]
-    if now.verdict != "no" and not any(fix.change.fits for fix in result) and (last := _last_resort(now, run, ranked)):
-        result = [last, *result[: most - 1]]
-    return tuple(result)
-
-
-def _distinct(ranked: tuple[solve.Fix, ...]) -> list[solve.Fix]:
-    """The best of each kind: two GPU counts for the same change are one choice."""
-    kinds: dict[frozenset[str], solve.Fix] = {}
-    for fix in ranked:
-        kinds.setdefault(frozenset(fix.sets), fix)
-    return list(kinds.values())
-
-
-def _training_fix(now: Estimate, run: Run, fix: solve.Fix, also: solve.Fix | None = None) -> Fix:
-    sets = dict(fix.sets) | (dict(also.sets) if also else {})
-    return Fix(fix, _as_parameters(run, sets), parts(train(now.arch, run, **sets)), also)
-
-
-def _as_parameters(run: Run, sets: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes of a run as changes of the page: the micro-batch is the case's batch, data parallel ranks are its chips."""
-    names = {"micro_batch": "batch", "sequence": "context"}
-    changed = {names.get(name, name): PRESET if value is None else value for name, value in sets.items() if name != "data_parallel"}
-    if "data_parallel" in sets:
-        changed["chips"] = world(replace(run, data_parallel=sets["data_parallel"]))
-    return changed
-
-
-def _last_resort(now: Estimate, run: Run, ranked: tuple[solve.Fix, ...]) -> Fix | None:
-    """Every layer recomputed and all model states sharded over the fewest ranks that do, where no single change suffices."""
-    capacity = now.safe_bytes
-    held = int(run.data_parallel)
-    counts = np.array([n for n in GPUS if n > held or (n == held and not run.zero)] or [held])
-    try:
-        need = np.broadcast_to(np.asarray(train(now.arch, run, recompute="full", zero=3, data_parallel=counts).peak_total_bytes), counts.shape)
-    except InputError:
-        return None
-    enough = counts[need <= capacity]
-    if not len(enough):
-        return None
-    gpus = int(enough[0])
-    now_bytes, then = now.total_bytes, float(need[list(counts).index(gpus)])
-    shard = solve.Fix(N_("ZeRO stage 3 over {gpus} GPUs"), {"zero": 3, "data_parallel": gpus}, now_bytes - then, "", 0.0, True, then)  # noqa: FBT003
-    full = next((fix for fix in ranked if fix.sets == {"recompute": "full"}), None)
-    return _training_fix(now, run, replace(shard, price=full.price if full else N_("1.5 times the traffic")), full)
-
-
-def _serving_fixes(now: Estimate, most: int) -> tuple[Fix, ...]:
-    options = serving_options(now.case, now.arch)
-    names = {"weights": "format"}
-    found = []
-    for fix in _distinct(solve.serving_fixes(now.arch, now.safe_bytes, **options))[:most]:
-        sets = {names.get(name, name): value for name, value in fix.sets.items() if name != "tensor_parallel"}
-        if "tensor_parallel" in fix.sets:
-            sets["chips"] = int(fix.sets["tensor_parallel"]) * _apart(now)  # type: ignore[call-overload]
-        found.append(Fix(fix, sets, parts(infer(now.arch, **options | dict(fix.sets)))))
-    return tuple(found)
-
-
 def largest_batch(now: Estimate) -> int:
     """Training: the largest micro-batch that fits; 0 where none does or nothing is known of the chip."""
     if now.capacity_bytes is None or not isinstance(now.result, Training):
         return 0
-    run, arch = now.result.run, now.arch
-    return solve.largest(lambda n: train(arch, run, micro_batch=n).peak_total_bytes, now.safe_bytes, 4096)
+    return fit.largest_batch(setup(now.case), 4096)
 
 
 # -- many configurations at once --------------------------------------------------------------------------------------------------

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 
 from wallviz import __version__, units
-from wallviz.engine.memory import record, solve
+from wallviz.engine.advice import record as advised
+from wallviz.engine.advice.search import Fix
+from wallviz.engine.memory import record
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.serve import Serving
 from wallviz.errors import InputError
 from wallviz.job import Job, serving_split, world
+from wallviz.rooms.advice import changes, fixes
 from wallviz.rooms.footprint import doubt
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Fix, Map, estimate, fixes, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import unpack
 
 
@@ -102,15 +105,7 @@ def _pool(result: Serving) -> dict[str, Any]:
 
 
 def _fix(fix: Fix, now: Estimate) -> dict[str, Any]:
-    return {
-        "change": [solve.sentence(each) for each in (fix.also, fix.change) if each],
-        "sets": dict(fix.sets),
-        "price": fix.change.price,
-        "fits": fix.change.fits,
-        "parts_bytes": dict(fix.parts),
-        "total_bytes": fix.bytes,
-        "saves_bytes": now.total_bytes - fix.bytes,
-    }
+    return advised.one(fix) | {"job": changes(now.case, fix), "parts_bytes": dict(fix.parts), "total_bytes": fix.bytes}
 
 
 def _map(grid: Map) -> dict[str, Any]:

@@ -10,16 +10,17 @@ from typing import Any
 from wallviz import catalog, units
 from wallviz.engine.remedies import published
 from wallviz.engine.remedies.effect import Effect, find, waterfall
-from wallviz.engine.remedies.plan import Plan, plan
+from wallviz.engine.remedies.plan import Plan, plan, way_of
 from wallviz.engine.remedies.published import GRADES, Published
 from wallviz.engine.remedies.remedy import SECTIONS, Remedy
 from wallviz.engine.scaleout.phrases import served_split, split
 from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
-from wallviz.i18n import _, bracketed, labelled, language, listing, qualified
+from wallviz.i18n import _, bracketed, inside, labelled, language, listing, qualified
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.remedies.choices import View, draft, groups, setup
+from wallviz.rooms.advice import changes, fixes, known, setup
+from wallviz.rooms.remedies.choices import View, draft, groups
 
 __all__ = ["RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered", "planned"]
 
@@ -34,16 +35,10 @@ SOURCES = {
 }
 
 
-@cache
-def known() -> dict[str, tuple[Published, ...]]:
-    """The published cases by remedy."""
-    return published.every(catalog.evidence().values())
-
-
 @lru_cache(maxsize=256)
 def planned(case: Job, view: View) -> Plan:
     """Everything about a case but what was chosen to be applied; raises InputError for what cannot run."""
-    return plan(setup(case), published=known(), draft=draft(view))
+    return plan(setup(case), published=known(), draft=draft(view), fixes=fixes(case))
 
 
 def _plain(view: View) -> View:
@@ -64,9 +59,8 @@ class Chosen:
 
 def _chosen(found: Plan, view: View) -> Chosen:
     if not view.apply:
-        lossless = [e for e in found.ranked if found.losses.get(e.remedy.id, e.remedy.toll) <= LOSSLESS and not e.remedy.retrains]
-        best = lossless[:1] if found.goal == "faster" and lossless else found.ranked[:1]
-        return Chosen(tuple(found.way.steps if found.way is not None else best), proposed=True)
+        way = found.way or (way_of(found.fixes[0]) if found.fixes else None)
+        return Chosen(way.steps if way is not None else found.ranked[:1], proposed=True)
     remedies: list[Remedy] = []
     problems: list[str] = []
     for name in view.apply:
@@ -86,9 +80,9 @@ def _chosen(found: Plan, view: View) -> Chosen:
     if view.order != "chosen":
         alone = {e.remedy.id: e for e in found.every}
 
-        def worth(remedy: Remedy) -> float:
+        def worth(remedy: Remedy) -> tuple[float, ...]:
             effect = alone.get(remedy.id)
-            return 0.0 if effect is None else -effect.saves_bytes if view.order == "largest" else effect.cost(found.losses)
+            return () if effect is None else (-effect.saves_bytes,) if view.order == "largest" else effect.price(found.losses)
 
         remedies.sort(key=worth)
     done: tuple[Effect, ...] = ()
@@ -141,7 +135,8 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         sure=verdict,
         trust=trust,
         caption=_caption(found, chosen),
-        actions=_actions(found, view),
+        actions=_actions(case, found, view),
+        advice=found.fixes[0].changes if found.fixes else (),
         facts={"bytes": found.now.bytes, "tokens_per_s": found.now.tokens_per_s},
         explain=partial(_why, found, chosen),
         doubt=partial(_how_sure, found),
@@ -182,10 +177,7 @@ def _sentence(found: Plan, chosen: Chosen) -> str:
 def _joined(steps: Sequence[Effect]) -> str:
     if len(steps) > 2:
         return _("{n} remedies").format(n=len(steps))
-    return " + ".join(
-        name if i == 0 or name[:2].isupper() or name.startswith("ZeRO") else name[:1].lower() + name[1:]
-        for i, name in enumerate(_(s.remedy.name) for s in steps)
-    )
+    return " + ".join(name if i == 0 else inside(name) for i, name in enumerate(_(s.remedy.name) for s in steps))
 
 
 def _change(steps: Sequence[Effect], found: Plan) -> str:
@@ -290,7 +282,7 @@ def _rows(found: Plan, chosen: Chosen) -> tuple[Mapping[str, object], ...]:
     return (row(_("As it is"), found.now, 0.0, 0.0), *steps)
 
 
-def _actions(found: Plan, view: View) -> tuple[Action, ...]:
+def _actions(case: Job, found: Plan, view: View) -> tuple[Action, ...]:
     made = []
     if found.way is not None:
         ids = tuple(step.remedy.id for step in found.way.steps)
@@ -303,6 +295,8 @@ def _actions(found: Plan, view: View) -> tuple[Action, ...]:
                     enough=True,
                 )
             )
+        if (sets := changes(case, found.way.fix)) is not None:
+            made.append(Action(_("Run it so"), _("Changes your case: every page follows"), {**sets, "apply": ()}))
     for remedy in _with_figures(view):
         made.append(Action(labelled(_("Its figure"), _(remedy.name)), _(remedy.formula), {"figure": remedy.figure}))
     if view.apply:

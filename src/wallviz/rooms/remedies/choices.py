@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wallviz.engine.remedies.setup import Draft, Setup
+from wallviz.engine.remedies.setup import Draft
 from wallviz.i18n import N_, _
-from wallviz.job import Job, serving_options, training_run
+from wallviz.job import Job
 from wallviz.rooms import Group, grouped
 from wallviz.rooms import job as shared
 from wallviz.settings import choice, flag, names, number
@@ -45,14 +45,6 @@ class View:
     """The loss is scaled by two to this."""
     critical: int = number(4000, 1, 1_000_000, N_("Critical batch, thousand tokens"))
     """Critical batch, thousands of tokens."""
-
-
-def setup(case: Job) -> Setup:
-    """The job as it is run before anything is done; raises InputError for what cannot run."""
-    arch, chip = shared.architecture(case), shared.chip(case)
-    if case.serves:
-        return Setup(arch, chip, case.job, kernels="fused").with_options(**serving_options(case, arch))
-    return Setup(arch, chip, case.job, training_run(case), half_square=True)
 
 
 def draft(view: View) -> Draft:

@@ -18,7 +18,8 @@ from wallviz.i18n import N_, _, labelled, language, qualified
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms import job as shared
-from wallviz.rooms.remedies import _plain, known, planned
+from wallviz.rooms.advice import known
+from wallviz.rooms.remedies import _plain, planned
 from wallviz.rooms.remedies import answer as remedies_answer
 from wallviz.rooms.remedies.choices import View
 

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 
 from wallviz import units
+from wallviz.engine.advice.record import briefly, change, price
+from wallviz.engine.advice.search import Fix
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Line, Mark, Split
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
+from wallviz.rooms.advice import changes
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import doubt, evidence
 from wallviz.rooms.scaleout.choices import View, across_links
-from wallviz.rooms.scaleout.study import Served, Study, best, study
+from wallviz.rooms.scaleout.study import Served, Study, study
 from wallviz.units import duration
 
 SOURCES = ("megatron_sc21", "zero_2020", "nccl_tests", "ml_engineering")
@@ -50,6 +53,7 @@ def answer(case: Job, view: View) -> Answer:
         trust=trust,
         caption=caption(now),
         actions=_actions(now),
+        advice=now.fix.changes if now.fix else (),
         facts={"bytes": now.job.peak_bytes, "tokens_per_s": float(now.job.step.tokens_per_s)},
         explain=partial(doubt.why, now),
         doubt=doubt.how_sure,
@@ -69,6 +73,11 @@ def badge(runs_out: str, share: float) -> tuple[str, str]:
 def doubtful(runs_out: str) -> dict[str, str]:
     """Badge and colour of a figure whose job does not fit; nothing where it does."""
     return dict(zip(("sure", "trust"), badge(runs_out, 1.0), strict=True)) if runs_out in VERDICTS else {}
+
+
+def to_fit(case: Job, fix: Fix | None) -> list[Action]:
+    """The first advice of every room as a button; none where there is none."""
+    return [] if fix is None else [Action(labelled(_("To fit"), change(fix)), price(fix), changes(case, fix) or {}, enough=True)]
 
 
 def chips_said(n: int) -> str:
@@ -106,10 +115,14 @@ def sentence(now: Study) -> str:
     }
     if now.job.runs_out in VERDICTS:
         said |= memory(now.job.runs_out, now.job.peak_bytes, now)
+        if now.fix is None:
+            return _("{need} per chip {fits} {chip} ({holds}), and nothing that was tried makes it fit.").format(**said)
+        said["fix"] = briefly(now.fix)
         if (other := now.fitting) is None:
-            return _("{need} per chip {fits} {chip} ({holds}), and no split over {chips} does: take more of them.").format(**said)
-        said |= {"split": split(other.step.run), "stop": f"{other.pays_up_to:,}"}
-        return _("{need} per chip {fits} {chip} ({holds}); split {split} fits, and doubling pays up to {stop} chips.").format(**said)
+            return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}.").format(**said)
+        return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; then doubling pays up to {stop} chips.").format(
+            **said | {"stop": f"{other.pays_up_to:,}"}
+        )
     if start == gpus:
         if gpus > 1:
             return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step waits.").format(**said)
@@ -194,7 +207,7 @@ def _lines(now: Study) -> list[Line]:
     if unheld and (other := now.fitting) is not None:
         kept = other.reach.chips <= chips[-1]
         n, fit = other.reach.chips[kept], other.reach.efficiency[kept]
-        label = _("split to fit:\n{split}").format(split=split(other.step.run).replace(_(", "), _(", ").strip() + "\n"))
+        label = _("once it fits:\n{split}").format(split=split(other.step.run).replace(_(", "), _(", ").strip() + "\n"))
         lines.append(Line("compute", label, n.tolist(), fit.tolist(), hover(n, fit, other.reach.tokens_per_s[kept]), strong=True))
     at = strong.at(now.gpus)
     if at >= 0:
@@ -242,16 +255,7 @@ def _split(now: Study) -> Split:
 
 def _actions(now: Study) -> tuple[Action, ...]:
     found = []
-    if (other := now.fitting) is not None:
-        run = other.step.run
-        names = ("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel", "zero")
-        sets = {name: getattr(run, name) for name in names} | {"recompute": run.recompute, "batch": int(run.micro_batch)}
-        sets["sequences"] = now.job.global_batch
-        text = _("Split to fit: {split}, {step} a step").format(split=split(run), step=duration(float(other.step.step_s)))
-        why = _("{need} per chip; the simplest within 2 % of the fastest of {n} splits").format(
-            need=units.binary(other.peak_bytes), n=f"{best(now.case, now.view).asked:,}"
-        )
-        found.append(Action(text, why, sets, enough=True))
+    found += to_fit(now.case, now.fix)
     if now.view.overlap == "none":
         found.append(
             Action(_("Hide gradients behind compute"), _("What frameworks do: send them while the backward pass goes on"), {"overlap": "partial"})
@@ -272,7 +276,7 @@ def _rows(now: Study) -> tuple[dict[str, object], ...]:
         (_("{n} tokens a chip and step").format(n=f"{now.tokens_per_chip:,.0f}"), now.small),
     ]
     if now.fitting is not None:
-        curves.append((_("split to fit: {split}").format(split=split(now.fitting.step.run)), now.fitting.reach))
+        curves.append((_("once it fits: {split}").format(split=split(now.fitting.step.run)), now.fitting.reach))
     for name, curve in curves:
         one = curve.steps
         rows += table(

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from wallviz import units
+from wallviz.engine.advice.record import briefly
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.phrases import rate, served_split
@@ -19,7 +20,20 @@ from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import doubt
 from wallviz.rooms.scaleout.choices import View, across_links
-from wallviz.rooms.scaleout.curve import VERDICTS, badge, chips_said, doubtful, hover, links, memory, served_line, served_rows, share_axis, table
+from wallviz.rooms.scaleout.curve import (
+    VERDICTS,
+    badge,
+    chips_said,
+    doubtful,
+    hover,
+    links,
+    memory,
+    served_line,
+    served_rows,
+    share_axis,
+    table,
+    to_fit,
+)
 from wallviz.rooms.scaleout.study import BUSY, Served, Way, served, ways
 from wallviz.units import duration
 
@@ -46,6 +60,7 @@ def answer(case: Job, view: View) -> Answer:
         trust=trust,
         caption=caption(now),
         actions=_actions(now),
+        advice=now.fix.changes if now.fix else (),
         facts={"bytes": now.job.peak_bytes, "tokens_per_s": float(now.job.step.tokens_per_s)},
         explain=partial(why, now),
         doubt=how_sure,
@@ -76,19 +91,13 @@ def sentence(now: Served) -> str:
     said = {"stop": f"{job.pays_up_to:,}", "n": f"{now.gpus:,}", "start": f"{start:,}", "rate": rate(float(one.tokens_per_s))}
     if job.runs_out in VERDICTS:
         said |= memory(job.runs_out, job.peak_bytes, now)
-        if job.fewest is None and (other := now.fitting) is not None:
-            fine = other.job
-            said |= {"split": served_split(fine.layout), "rate": rate(float(fine.step.tokens_per_s)), "stop": f"{fine.pays_up_to:,}"}
-            return _("{need} per chip {fits} {chip} ({holds}); split {split} fits: {rate} tokens/s; doubling pays up to {stop} chips.").format(**said)
-        if job.fewest is None:
-            most = f"{int(np.atleast_1d(job.curve.chips)[-1]):,}"
-            return _("{need} per chip {fits} {chip} ({holds}), and up to {most} chips that share each layer do not hold it.").format(
-                **said, most=most
-            )
-        said["slow"] = rate(now.tokens_per_s(start))
-        return _("{need} per chip {fits} {chip} ({holds}): {start} chips hold it and write {slow} tokens/s; doubling pays up to {stop}.").format(
-            **said
-        )
+        if now.fix is None:
+            return _("{need} per chip {fits} {chip} ({holds}), and nothing that was tried makes it fit.").format(**said)
+        said["fix"] = briefly(now.fix)
+        if (other := now.fitting) is None:
+            return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}.").format(**said)
+        said["rate"] = rate(float(other.job.step.tokens_per_s))
+        return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; then {rate} tokens/s.").format(**said)
     idle, step = float(one.waiting_s + one.bubble_s), float(one.step_s)
     said |= {"idle": duration(idle), "step": duration(step), "slow": rate(now.tokens_per_s(start))}
     if now.gpus <= start:
@@ -185,15 +194,7 @@ def _actions(now: Served) -> tuple[Action, ...]:
     found = []
     job = now.job
     if job.runs_out in VERDICTS:
-        if job.fewest is not None and job.fewest != now.gpus:
-            text = _("{n} chips hold it").format(n=f"{job.fewest:,}")
-            found.append(Action(text, _("The fewest, with room for the error of the estimate"), {"chips": job.fewest}, enough=True))
-        elif job.fewest is None and (other := now.fitting) is not None:
-            text = _("Split to fit: {split}, {rate} tokens/s").format(
-                split=served_split(other.job.layout), rate=rate(float(other.job.step.tokens_per_s))
-            )
-            sets = dict(other.job.layout)
-            found.append(Action(text, _("{need} per chip").format(need=units.binary(other.job.peak_bytes)), sets, enough=True))
+        found += to_fit(now.case, now.fix)
     elif now.gpus > now.start and job.layout["replicas"] == 1 and job.layout["pipeline_parallel"] * job.layout["expert_parallel"] == 1:
         copies = now.gpus // now.start
         if now.gpus % now.start == 0 and copies > 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wallviz.engine.advice.search import Fix
 from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import Run
@@ -22,6 +23,7 @@ from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.job import Job, changed, sequences_of, serving_split, training_run
+from wallviz.rooms.advice import changes, fixes
 from wallviz.rooms.job import architecture, chip
 from wallviz.rooms.scaleout.choices import View, across_links, tokens
 
@@ -91,12 +93,16 @@ class Study:
         return flop / sent if sent else None
 
     @cached_property
+    def fix(self) -> Fix | None:
+        """What makes it fit, where it does not: the first advice of every room."""
+        return fix_of(self.case, self.job.runs_out)
+
+    @cached_property
     def fitting(self) -> Training | None:
-        """The same job by the simplest of the fastest splits that fit; None where it fits as it is, or no split does."""
-        if self.job.runs_out not in ("yes", "likely"):
+        """The same job as that advice has it on as many chips; None where it fits as it is, or more chips are needed."""
+        if self.fix is None or self.fix.gpus != self.gpus:
             return None
-        found = best(self.case, self.view).chosen
-        return None if found is None else _training(self.case, self.view, self.arch, self.chip, found.run)
+        return _training(self.case, self.view, self.arch, self.chip, self.fix.setup.run)
 
     def bill(self, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
         """What the run's tokens take at such a speed."""
@@ -136,12 +142,15 @@ class Served:
         return self.job.fewest or int(np.atleast_1d(self.job.curve.chips)[0])
 
     @cached_property
+    def fix(self) -> Fix | None:
+        """What makes it fit, where it does not: the first advice of every room."""
+        return fix_of(self.case, self.job.runs_out)
+
+    @cached_property
     def fitting(self) -> Served | None:
-        """The same requests by the split of as many chips that fits and writes the most; None where none does."""
-        same = (way for way in ways(self.case, self.view) if way.holds and way.job.layout["replicas"] == self.job.layout["replicas"])
-        if (found := next(same, None)) is None:
-            return None
-        return served(changed(self.case, chips=self.gpus, **found.job.layout), self.view)
+        """The same requests as that advice has them; None where they fit as they are, or nothing does."""
+        sets = None if self.fix is None else changes(self.case, self.fix)
+        return None if sets is None else served(changed(self.case, **sets), self.view)
 
     def tokens_per_s(self, n: int) -> float:
         """On `n` chips of the curve."""
@@ -151,6 +160,12 @@ class Served:
     def bill(self, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
         """What the run's tokens take at such a speed."""
         return bill(self.case, self.view, self.chip, tokens_per_s, gpus)
+
+
+def fix_of(case: Job, runs_out: str) -> Fix | None:
+    """The first advice that makes a job fit; None where it does, or nothing would."""
+    found = fixes(case) if runs_out in ("yes", "likely") else ()
+    return found[0] if found and found[0].fits else None
 
 
 def bill(case: Job, view: View, chip: Accelerator, tokens_per_s: Quantity, gpus: Quantity) -> Budget:
