@@ -63,7 +63,8 @@ if case.job == "infer" and (serving := page.drawer("targets", _("Serving targets
         st.markdown(roofline.targets(case, view))
 if expert := page.drawer("expert", _("Expert: every other setting")):
     with expert:
-        page.settings((*groups(case), *roofline.counted(view, trains=not case.serves)))
+        asked = "format" if case.serves else "precision"
+        page.settings((*groups(case, without=(asked,)), *roofline.counted(view, trains=not case.serves)))
 if mine := page.drawer("own", _("Your own model: paste its config.json, or enter its numbers")):
     with mine:
         page.own_model("config", pack=own_model.pack, pack_numbers=own_model.pack_numbers, labels=own_model.labels())

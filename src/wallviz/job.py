@@ -387,9 +387,14 @@ WHO = ("model", "config", "job", "batch", "context", "chip", "chips")
 """What every room asks about in the case bar, or itself."""
 
 
-def changed(job: Job, **changes: Any) -> Job:
+def changed(job: Job, /, **changes: Any) -> Job:
     """The job with other values; names that it has not are left out."""
     return replace(job, **{name: value for name, value in changes.items() if name in SETTINGS})
+
+
+def alone(job: Job) -> Job:
+    """The same job on one chip, shared with no other."""
+    return replace(job, chips=1, tensor_parallel=1, pipeline_parallel=1, context_parallel=1, expert_parallel=1, replicas=0)
 
 
 # ---------------------------------------------------------------- as text

@@ -31,7 +31,7 @@ def setup(job: Job) -> Setup:
     """The job as it is run before anything is done; raises InputError for what cannot run."""
     arch, chip = shared.architecture(job), shared.chip(job)
     if job.serves:
-        found = Setup(arch, chip, job.job, kernels="fused", replicas=serving_split(job, arch)["replicas"])
+        found = Setup(arch, chip, job.job, replicas=serving_split(job, arch)["replicas"])
         return found.with_options(**serving_options(job, arch))
     return Setup(arch, chip, job.job, training_run(job), half_square=True)
 
@@ -47,11 +47,11 @@ def advice(job: Job) -> Advice | None:
 def fixes(job: Job) -> tuple[Fix, ...]:
     """What makes it fit, or, where it fits, faster, the best first: those that a job can say."""
     found = advice(job)
-    return () if found is None else tuple(fix for fix in found.fixes if changes(job, fix) is not None)
+    return () if found is None else tuple(fix for fix in found.fixes if changes(job, fix))
 
 
 def changes(job: Job, fix: Fix) -> dict[str, Any] | None:
-    """The fields of the job that a fix changes; None for what a job has no field for (weights in host memory)."""
+    """The fields of the job that a fix changes; None or nothing for what a job has no field for (weights in host memory, drafts)."""
     sets = fix.sets
     found = _served(job, fix) if job.serves else _trained(job, fix)
     return None if "host_weights" in sets or found is None else found

@@ -5,6 +5,7 @@ Nothing elementwise goes through memory, and attention is the half that a causal
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,12 @@ from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import DTYPES
 from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.scaleout.decode import decode
+from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.transformer import Architecture
-from wallviz.job import Job, serving_split, training_run
+from wallviz.job import DENSE, Job, serving_split, training_run
 from wallviz.rooms import job as shared
+from wallviz.rooms.footprint.estimate import estimate
 
 #: How work is counted: the least that must be done (docs/decisions/0016-roofline.md).
 LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}
@@ -24,10 +28,13 @@ LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}
 def options(job: Job, arch: Architecture) -> dict[str, Any]:
     """How the job's work is counted: formats, ranks, what is trained; arguments of `engine.roofline.step.step`."""
     if job.serves:
-        return {"weights": job.format, "kv": job.kv, "tensor_parallel": serving_split(job, arch)["tensor_parallel"], **LEAST}
+        stored = {} if job.sparsity == DENSE else {"sparsity": job.sparsity}
+        return {"weights": job.format, "kv": job.kv, "tensor_parallel": serving_split(job, arch)["tensor_parallel"], **stored, **LEAST}
     run = training_run(job)
     weights, activations = work.formats(run)
-    found = {"weights": weights, "activations": activations, "tensor_parallel": job.tensor_parallel, "recompute": job.recompute, **LEAST}
+    found: dict[str, Any] = {"weights": weights, "activations": activations, "recompute": job.recompute, **LEAST}
+    found |= {name: getattr(run, name) for name in ("tensor_parallel", "context_parallel", "expert_parallel", "pipeline_parallel")}
+    found |= {"kernels": "eager"} if run.kernels == "eager" else {}
     return found if run.trains_all else found | {"adapters": work.Adapters(run.rank, run.targets, DTYPES[run.adapter_dtype])}
 
 
@@ -40,13 +47,21 @@ def phase(job: Job, arch: Architecture) -> str:
 
 def bound(job: Job, chip: Accelerator | None = None) -> Step:
     """One step of the job under the roof of its chip, or of another one; raises InputError for what cannot run."""
-    arch = shared.architecture(job)
+    arch = estimate(job).arch  # what cannot run has no bound
     return step(arch, chip or shared.chip(job), phase=phase(job, arch), batch=job.batch, context=job.context, **options(job, arch))
 
 
 def tokens_per_s(job: Job, one: Step) -> float:
-    """Tokens per second: of every copy together in serving, of one chip in training."""
-    return float(one.tokens_per_s) * (serving_split(job, shared.architecture(job))["replicas"] if job.serves else 1)
+    """Tokens per second: of all chips together in serving, of one chip in training."""
+    if not job.serves:
+        return float(one.tokens_per_s) / (job.tensor_parallel * job.pipeline_parallel * job.context_parallel)
+    split = serving_split(job, shared.architecture(job))
+    if one.phase != "decode" or split["pipeline_parallel"] * split["expert_parallel"] == 1:
+        return float(one.tokens_per_s) * split["replicas"]
+    stages = decode(
+        shared.architecture(job), shared.chip(job), Fabric(inf), batch=job.batch, context=job.context, weights=job.format, kv=job.kv, **split, **LEAST
+    )
+    return float(stages.batch / stages.bound_s)
 
 
 def moved_bytes(job: Job) -> float:
@@ -60,6 +75,6 @@ def flop(job: Job) -> float:
 
 
 def _summed(job: Job, what: str) -> float:
-    arch = shared.architecture(job)
+    arch = estimate(job).arch
     found = work.operations(arch, phase(job, arch), job.batch, job.context, **options(job, arch))
     return float(sum(np.sum(getattr(operation, what)) for operation in found))

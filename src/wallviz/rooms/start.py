@@ -60,27 +60,25 @@ def _answer(case: Job, _language: str) -> Answer:
     memory = str(one.bound) == "bandwidth"
     if one.phase == "train":
         template = (
-            _("{chip} trains {model} with at most {n}: memory sets the pace, {times} below arithmetic.")
+            _("Training {model} on {chip}, at most {n}: memory sets the pace, {times} below arithmetic.")
             if memory
-            else _("{chip} trains {model} with at most {n}: arithmetic sets the pace, {times} below memory.")
+            else _("Training {model} on {chip}, at most {n}: arithmetic sets the pace, {times} below memory.")
         )
     elif one.phase == "prefill":
         template = (
-            _("{chip} reads at most {n} with {model}: memory sets the pace, {times} below arithmetic.")
+            _("Reading with {model} on {chip}, at most {n}: memory sets the pace, {times} below arithmetic.")
             if memory
-            else _("{chip} reads at most {n} with {model}: arithmetic sets the pace, {times} below memory.")
+            else _("Reading with {model} on {chip}, at most {n}: arithmetic sets the pace, {times} below memory.")
         )
     else:
         template = (
-            _("{chip} writes at most {n} with {model} at batch {batch}: memory sets the pace, {times} below arithmetic.")
+            _("Writing with {model} on {chip} at batch {batch}, at most {n}: memory sets the pace, {times} below arithmetic.")
             if memory
-            else _("{chip} writes at most {n} with {model} at batch {batch}: arithmetic sets the pace, {times} below memory.")
+            else _("Writing with {model} on {chip} at batch {batch}, at most {n}: arithmetic sets the pace, {times} below memory.")
         )
     fits = need.verdict in ("no", "unknown")
     if not fits:
-        template = _("If {chip} could hold {model}, they would do at most {n} at batch {batch}.")
-        if case.chips == 1:
-            template = _("If one {chip} could hold {model}, it would do at most {n} at batch {batch}.")
+        template = _("If {chip} could hold {model}: at most {n} at batch {batch}.")
     limits = ceilings(one)
     rate = {"rate": units.significant(tokens_per_s(case, one))}
     name = chip_name(case).partition(" (")[0]

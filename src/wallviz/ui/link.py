@@ -3,7 +3,7 @@
 Each page declares what can be chosen as data (`wallviz.settings`). A value comes, in this order, from the live widget, from what the reader
 chose earlier in this session, from the address, from the default. Only what differs from the default is written to the address.
 Whatever an address asks for that does not exist is answered with a sentence and the default; everything else in it is kept. A name that
-addresses had before is taken for the new one, unless the new one stands in the address too.
+addresses had before is taken for the new one, unless the new one stands in the address too, or the job has a field of that name now.
 
 Streamlit's own ``bind="query-params"`` writes the translated label of an option into the address: a link made in Chinese would open
 the default in English (docs/decisions/0005-links.md).
@@ -94,7 +94,9 @@ class Link:
         return named, strangers
 
     def _today(self, name: str, text: str, address: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """The setting and the value that an old name and its text stand for."""
+        """The setting and the value that an old name and its text stand for; nothing where the job's field of that name is meant."""
+        if name in self._settings and self._means(self._settings[name], text, address):
+            return
         for old, now, values in self._renamed:
             if old != name or now in address:
                 continue
@@ -103,6 +105,12 @@ class Link:
                     yield now, values[text]
             elif name not in self._settings or _parses(self._settings[now], text):
                 yield now, text
+
+    @staticmethod
+    def _means(setting: Setting, text: str, address: Mapping[str, str]) -> bool:
+        """Whether an address that we wrote would say `text` of this field: only where it is about the job, and never the default."""
+        asked = address.get("job", JOB["job"].default) in setting.jobs
+        return asked and _parses(setting, text) and setting.parse(text) != setting.default
 
     def _read(self, name: str) -> Any:
         chosen = self._chosen(name)
@@ -134,18 +142,12 @@ class Link:
 
     def query(self, *, job_alone: bool = False) -> dict[str, str]:
         """The address that reopens this view: every value that differs from its default and that an address can carry."""
-        asked = {name: setting for name, setting in self._settings.items() if not (job_alone and name in self.own)}
-        found = {
+        return {
             name: text
-            for name, setting in asked.items()
-            if self.values[name] is not None and self.values[name] != setting.default
+            for name, setting in self._settings.items()
+            if not (job_alone and name in self.own) and self.values[name] is not None and self.values[name] != setting.default
             if len(text := setting.format(self.values[name])) <= setting.longest
         }
-        if job_alone:
-            return found
-        # a name that stands for another setting in older links: with that one beside it, it stands for itself
-        told = [now for old, now, values in self._renamed if old in found and now not in found and (values is None or found[old] in values)]
-        return found | {now: self._settings[now].format(self.values[now]) for now in told}
 
     def publish(self, extra: Mapping[str, str]) -> None:
         """Mirrors the view in the address bar.

@@ -33,7 +33,7 @@ def change(fix: Fix) -> str:
     said = [_(REMEDIES[id].name) for id in fix.changes if REMEDIES[id].group != SPLIT]
     if len(said) < len(fix.changes):
         said.append(bracketed(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}"), split(split_of(fix.setup)) or _("not split")))
-    return listing(said)
+    return listing([*said[:1], *map(inside, said[1:])])
 
 
 def briefly(fix: Fix) -> str:

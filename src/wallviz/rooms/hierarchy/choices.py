@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -17,10 +16,10 @@ from wallviz.engine.hierarchy.machines import ONE_THREAD, with_chips
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled
-from wallviz.job import Job
+from wallviz.job import Job, alone
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
-from wallviz.rooms.bound import moved_bytes
+from wallviz.rooms.bound import moved_bytes, phase
 from wallviz.rooms.job import architecture, bytes_per_weight, model_name
 from wallviz.settings import Setting, choice, flag, names, number, setting, unknown
 
@@ -142,9 +141,8 @@ def size_bytes(case: Job, size: str) -> float:
         if not cache:
             raise InputError(N_("{model} keeps no KV cache: choose another size, or another model."), model=arch.name)
         return cache
-    if size == "token" and case.serves:
-        with suppress(InputError):  # a model that does not write token by token has its weights read alone
-            return moved_bytes(replace(case, batch=1, chips=1))
+    if size == "token" and phase(case, arch) == "decode":
+        return moved_bytes(replace(alone(case), batch=1))
     each = bytes_per_weight(case, arch) if case.serves else BYTES_PER_WEIGHT
     return (arch.active_parameters if size == "token" else arch.parameters) * each
 

@@ -10,6 +10,7 @@ from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.machine.probe.record import Record
 from wallviz.rooms import Answer
+from wallviz.rooms.job import architecture
 from wallviz.rooms.machine import drawn
 from wallviz.rooms.machine.choices import View, figure_names
 from wallviz.rooms.machine.confirm import commands
@@ -42,6 +43,7 @@ def answer(case: Job, view: View, record: Record | None = None, against: Record 
     `opened`: the record came from a file, and may be another machine's.
     """
     try:
+        architecture(case)
         return drawn.answer(case, view, record, against, opened=opened).with_spec()
     except InputError as error:
         return Answer("machine", str(error), None, sure=_("cannot be drawn"), trust="red")

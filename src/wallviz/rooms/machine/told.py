@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from wallviz import units
 from wallviz.i18n import N_, _, bracketed, labelled
-from wallviz.job import Job
+from wallviz.job import Job, alone
 from wallviz.machine.probe.nvml import Basis
 from wallviz.machine.probe.reasons import Flag, Reason, explained
 from wallviz.machine.probe.record import Comparison, Record, compare
@@ -40,7 +40,7 @@ def named(what: str) -> str:
 
 def writing(case: Job) -> Job:
     """The case's model writing on one such machine."""
-    return replace(case, job="infer", chips=1, tensor_parallel=1, pipeline_parallel=1, expert_parallel=1, replicas=0)
+    return replace(alone(case), job="infer")
 
 
 def tokens_per_s(case: Job, bytes_per_s: float) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache, partial, reduce
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 from wallviz import catalog, units
 from wallviz.engine.remedies import published
 from wallviz.engine.remedies.effect import Effect, find, waterfall
 from wallviz.engine.remedies.plan import Plan, plan, way_of
-from wallviz.engine.remedies.published import GRADES, Published
+from wallviz.engine.remedies.published import GRADES
 from wallviz.engine.remedies.remedy import SECTIONS, Remedy
 from wallviz.engine.scaleout.phrases import served_split, split
 from wallviz.errors import InputError

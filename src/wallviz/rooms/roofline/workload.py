@@ -21,6 +21,7 @@ from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import job as shared
 from wallviz.rooms.bound import options
+from wallviz.rooms.footprint.estimate import estimate
 from wallviz.rooms.roofline.choices import View
 
 PATH: NDArray[np.float64] = 2.0 ** np.arange(0, 17, dtype=np.float64)
@@ -62,14 +63,14 @@ class Workload:
     @property
     def least(self) -> bool:
         """Only what must be done is counted, so that the times are bounds."""
-        return self.view.half_square and not self.view.elementwise and self.case.kernels != "eager"
+        return self.view.half_square and not self.view.elementwise and (self.case.serves or self.case.kernels != "eager")
 
     def options(self) -> dict[str, Any]:
         """What every step of the case takes."""
         view, case = self.view, self.case
         return options(case, self.arch) | {
             **({"activations": view.activations} if case.serves else {}),
-            "kernels": "eager" if case.kernels == "eager" else "flash" if view.elementwise else "fused",
+            "kernels": "eager" if case.kernels == "eager" and not case.serves else "flash" if view.elementwise else "fused",
             "half_square": view.half_square,
             "accumulate": view.accumulate,
         }
@@ -92,7 +93,7 @@ def chip_of(case: Job, view: View) -> Accelerator:
 @lru_cache(maxsize=256)
 def workload(case: Job, view: View) -> Workload:
     """The steps of `case`; raises InputError, a sentence, for what cannot run."""
-    arch = shared.architecture(case)
+    arch = estimate(case).arch  # what cannot run has no roof
     chip = chip_of(case, view)
     empty = Workload(case, view, arch, chip, options(case, arch)["tensor_parallel"], {})
     return replace(empty, steps=_steps(empty, chip))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from wallviz import catalog, units
+from wallviz.errors import InputError
 from wallviz.i18n import N_, _, labelled
 from wallviz.job import MAX_CHIPS, Job, sequences_of
 from wallviz.rooms import Group, grouped
@@ -82,8 +83,15 @@ def chip_options(case: Job) -> dict[int, str]:
 
 def sequence_options(case: Job) -> dict[int, str]:
     """The same for the sequences of a step; 0 is as many as the batch on every rank makes."""
-    own = sequences_of(replace(case, sequences=0))
+    own = _own_sequences(case)
     return {0: f"{own:,}"} | {n: text for n, text in _doubling(case.sequences or own, 21).items() if n != own or case.sequences == own}
+
+
+def _own_sequences(case: Job) -> int:
+    try:
+        return sequences_of(replace(case, sequences=0))
+    except InputError:  # what cannot be shared is said in the answer
+        return case.batch
 
 
 def _doubling(chosen: int, powers: int) -> dict[int, str]:
@@ -102,4 +110,5 @@ def groups(case: Job, view: View) -> tuple[Group, ...]:
         _("The links"): ("per_node", "inside_gb", "across_gb", "link_percent", *reach),
         _("The bill"): ("tokens_bn", "price_cents", "pue_percent"),
     }
-    return (*shared.groups(case, without=("sequences",)), *grouped(view, own))
+    asked = ("sequences", "format") if view.show in ("curve", "wire", "frontier", "bill") else ()
+    return (*shared.groups(case, without=asked), *grouped(view, own))

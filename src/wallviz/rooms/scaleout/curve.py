@@ -118,7 +118,7 @@ def sentence(now: Study) -> str:
         if now.fix is None:
             return _("{need} per chip {fits} {chip} ({holds}), and nothing that was tried makes it fit.").format(**said)
         said["fix"] = briefly(now.fix)
-        if (other := now.fitting) is None:
+        if (other := now.fitting) is None or other.pays_up_to == 1:
             return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}.").format(**said)
         return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; then doubling pays up to {stop} chips.").format(
             **said | {"stop": f"{other.pays_up_to:,}"}

@@ -13,6 +13,7 @@ from wallviz import catalog, units
 from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout import collectives, frontier, rules
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
+from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.engine.scaleout.frontier import Dated
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.engine.scaleout.step import Step, step
@@ -21,7 +22,7 @@ from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Bar, Line, Mark
 from wallviz.i18n import N_, _
 from wallviz.job import Job
-from wallviz.rooms import Answer
+from wallviz.rooms import Action, Answer
 from wallviz.rooms.scaleout import doubt, evidence
 from wallviz.rooms.scaleout.choices import WIRES, View, tokens
 from wallviz.rooms.scaleout.curve import chips_said, doubtful
@@ -57,13 +58,21 @@ _WAYS: tuple[tuple[str, dict[str, object]], ...] = (
 _ALONE = {"tensor_parallel": 1, "pipeline_parallel": 1, "virtual_stages": 1, "context_parallel": 1, "expert_parallel": 1, "sequence_parallel": False}
 
 
+def one_sends_nothing() -> Answer:
+    """Instead of an empty figure: there is no wire."""
+    more = Action(_("{n} chips").format(n=PER_NODE), _("A node of them"), {"chips": PER_NODE})
+    return Answer("scaleout", _("One chip sends nothing to anybody: choose more of them."), None, actions=(more,))
+
+
 def wire(case: Job, view: View) -> Answer:
     """Bytes per chip and step as the job is split, and were it split in one other way."""
     now = study(case, view)
+    if now.gpus == 1:
+        return one_sends_nothing()
     found = [(_("As you split it"), now.job.step)]
     for name, sets in _WAYS:
         one = _split_like(now, sets)
-        if one is not None and now.gpus > 1:
+        if one is not None:
             found.append((_(name), one))
     rows = [Bar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
     most = max(found, key=lambda pair: float(pair[1].step_s))

@@ -34,6 +34,7 @@ from wallviz.rooms.scaleout.curve import (
     table,
     to_fit,
 )
+from wallviz.rooms.scaleout.others import one_sends_nothing
 from wallviz.rooms.scaleout.study import BUSY, Served, Way, served, ways
 from wallviz.units import duration
 
@@ -100,6 +101,9 @@ def sentence(now: Served) -> str:
         return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; then {rate} tokens/s.").format(**said)
     idle, step = float(one.waiting_s + one.bubble_s), float(one.step_s)
     said |= {"idle": duration(idle), "step": duration(step), "slow": rate(now.tokens_per_s(start))}
+    if now.gpus == 1:
+        alone = _("One chip writes {rate} tokens/s, {step} a token; doubling pays up to {stop} chips.")
+        return (alone if job.pays_up_to > 1 else _("One chip writes {rate} tokens/s, {step} a token; a second one does not pay.")).format(**said)
     if now.gpus <= start:
         return _("Doubling pays up to {stop} chips; {n} write {rate} tokens/s, {step} a token.").format(**said)
     rates, counts = np.atleast_1d(job.curve.tokens_per_s), np.atleast_1d(job.curve.chips)
@@ -309,6 +313,8 @@ def _answer(now: Served, **more: object) -> Answer:
 def wire(case: Job, view: View) -> Answer:
     """Bytes per chip and token as the chips are shared, and by other ways of sharing them."""
     now = served(case, view)
+    if now.gpus == 1:
+        return one_sends_nothing()
     here = {"tensor_parallel", "pipeline_parallel", "expert_parallel", "replicas"}
     others = [way for way in ways(case, view) if any(way.job.layout[name] == now.gpus for name in here) and way.job.layout != now.job.layout]
     rows = [Bar(_("As you split it"), _sent(now.job.step), _note(now.job.step), here=True)]

@@ -215,7 +215,7 @@ def _decoding(found: Training, case: Job) -> Decode | None:
     counts = np.array([2**i for i in range(20) if 2**i <= min(most, max(heads, 1)) and heads % 2**i == 0])
     if not heads or found.chip.memory_bytes_per_s is None or all(layer.encoder for layer in found.arch.layers):
         return None
-    return decode(found.arch, found.chip, found.fabric, tensor_parallel=counts, batch=1, context=case.context, kernels="fused")
+    return decode(found.arch, found.chip, found.fabric, tensor_parallel=counts, batch=1, context=case.context)
 
 
 @lru_cache(maxsize=256)
@@ -224,7 +224,7 @@ def served(case: Job, view: View) -> Served:
     arch, card = architecture(case), chip(case)
     fabric, split = fabric_of(card, view), serving_split(case, arch)
     apart = {name: n for name, n in split.items() if name != "tensor_parallel"}
-    options: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, "kernels": "fused", **apart}
+    options: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **apart}
     found = job.serving(arch, card, fabric, prod(split.values()), batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
     busy = None if case.batch >= BUSY else job.serving(arch, card, fabric, prod(split.values()), batch=BUSY, **options)
     held = busy if busy is not None and busy.holding.sum() > 1 else None
@@ -294,7 +294,7 @@ def ways(case: Job, view: View) -> tuple[Way, ...]:
     """
     now = served(case, view)
     found = []
-    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, "kernels": "fused"}
+    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv}
     powers = [2**i for i in range(18) if now.gpus % 2**i == 0]
     for p in (n for n in powers if n <= min(len(now.arch.layers), 16)):
         for e in (n for n in powers if now.gpus % (n * p) == 0):
