@@ -195,7 +195,7 @@ def test_what_is_seen_to_be_worse_comes_only_alone(i: int) -> None:
 
 @each_job
 def test_the_fewest_gpus_fit_and_are_no_dearer_than_a_third(i: int) -> None:
-    """What the fewest GPUs take does fit, with switches that cost no quality and, on the same split, at most a third more time."""
+    """What the fewest GPUs take does fit, with switches that cost no quality and, on the same split, at most a third of the time."""
     setup, found = asked(i)
     if found.fewest_gpus is None or setup.serves:
         return
@@ -223,12 +223,13 @@ def test_training_of_llama_8b_at_8192_tokens() -> None:
 
 @pytest.mark.parametrize(("i", "gib"), [(17, 19.8), (18, 9.8)])
 def test_one_24_gb_card_trains_adapters_of_llama_8b(i: int, gib: float) -> None:
-    """LoRA and QLoRA at 8,192 tokens fit one RTX 4090 with every layer recomputed and the loss in chunks; a third more time, no quality."""
+    """LoRA and QLoRA at 8,192 tokens fit one RTX 4090 with every layer recomputed and the loss in chunks: a forward pass more, no quality."""
     setup, found = asked(i)
     first = found.fixes[0]
     assert found.fewest_gpus == 1
     assert (first.gpus, set(first.changes), first.quality) == (1, {"full-recompute", "chunked-loss"}, 0.0)
-    assert first.time == pytest.approx(4 / 3, abs=0.02)
+    assert first.time is not None
+    assert 4 / 3 < first.time < 3 / 2  # frozen weights have no gradients: a forward pass is up to half of the rest
     assert first.bytes / GIB == pytest.approx(gib, abs=0.1)
     assert float(train(setup.arch, replace(setup.run, recompute="full", loss="chunked")).peak_total_bytes) == pytest.approx(first.bytes)
 

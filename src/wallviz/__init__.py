@@ -144,7 +144,7 @@ def train(source: Source, **fields: Any) -> Training:
     """
     from wallviz.engine.memory import peak
 
-    return peak.train(_read(source), **_run(fields))
+    return peak.train(_read(source), **_run(fields, "train"))
 
 
 def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training:
@@ -188,7 +188,8 @@ def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str
     from wallviz.engine.advice.fit import fit
     from wallviz.engine.remedies import plan, published
 
-    setup = plan.setup_of(_read(source), _chip(hardware), job, _run(options), count, timed=False)
+    count = options.pop("chips", count)
+    setup = plan.setup_of(_read(source), _chip(hardware), job, _run(options, job), count, timed=False)
     return fit(setup, published.losses(published.every(catalog.evidence().values())))
 
 
@@ -274,7 +275,8 @@ def scaleout(
 
     chip = _chip(hardware)
     links = {"inside": _giga(link_inside), "across": _giga(link_across)}
-    return job.on_chips(_read(source), chip, gpus=gpus, **links, **_run(options))
+    asked = str(options.get("job", "train"))
+    return job.on_chips(_read(source), chip, gpus=options.pop("chips", gpus), **links, **_run(options, asked))
 
 
 def _giga(rate: Any) -> Any:
@@ -306,7 +308,8 @@ def remedies(
     from wallviz.engine.remedies import plan, published
 
     chip = _chip(hardware)
-    setup = plan.setup_of(_read(source), chip, job, _run(options), count)
+    count = options.pop("chips", count)
+    setup = plan.setup_of(_read(source), chip, job, _run(options, job), count)
     if not isinstance(apply, str | list | tuple):
         raise InputError(N_("apply cannot be {value}: give names of remedies, in a list or separated by commas."), value=said(apply))
     names = [name for name in apply.split(",") if name.strip()] if isinstance(apply, str) else list(apply)
@@ -330,9 +333,17 @@ def _read(source: Source) -> Architecture:
     return source if isinstance(source, Architecture) else model(source)
 
 
-def _run(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a run; a pipeline stage may be given as a number."""
-    return {name: str(value) if name == "stage" else value for name, value in fields.items()}
+#: What every job calls them, and what a training run does: sequences of one micro-batch on one GPU, tokens of each.
+_OF_A_RUN = {"batch": "micro_batch", "context": "sequence"}
+
+
+def _run(fields: Mapping[str, Any], job: str) -> dict[str, Any]:
+    """Fields of a run or of serving: of a run, batch and context are its micro-batch and sequence; a pipeline stage may be given as a number."""
+    names = {} if job == "infer" else _OF_A_RUN
+    for name, same in names.items():
+        if name in fields and same in fields:
+            raise InputError(N_("{name} and {same} are the same in training: give one of them."), name=name, same=same)
+    return {names.get(name, name): str(value) if name == "stage" else value for name, value in fields.items()}
 
 
 def _chip(hardware: str | Accelerator) -> Accelerator:

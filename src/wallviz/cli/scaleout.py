@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
 
 CHIPS = (
-    Option("gpus", "N", N_("How many there are; 8.")),
+    Option("gpus", "N", N_("How many there are; 8."), also=("--chips",)),
     Option("job", "train|finetune|infer", N_("What they do; train. Serving is split over all of them.")),
     Option("gpus_per_node", "N", N_("GPUs that the links inside a node join; 8.")),
     Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),

@@ -36,7 +36,7 @@ class Fit:
     largest_micro_batch: int | None
     largest_context: int | None
     fewest_gpus: int | None
-    """With switches that cost no quality and at most a third more time."""
+    """With switches that cost no quality and take at most a third of the time."""
     fewest_gpus_as_set: int | None
     """Without them: split otherwise, and sharded."""
     layout: Mapping[str, int] | None

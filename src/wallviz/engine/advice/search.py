@@ -19,8 +19,9 @@ from wallviz.errors import InputError
 
 #: How many fixes are listed, of those that do not suffice, and of those that another beats.
 MOST, MOST_IN_VAIN, ALTERNATIVES = 12, 3, 3
-#: Switches that cost no quality may take this many times the time on the fewest GPUs: a third more, what a full recomputation takes.
-DEAREST = 4 / 3
+#: Switches that cost no quality may take a third of the time on the fewest GPUs: one part of three, 1.5 times the time without them. A full
+#: recomputation takes 4/3 where every weight is trained and, without the gradients of frozen weights, up to 3/2 under adapters.
+DEAREST = 3 / 2
 #: What takes so many times as long is offered only where nothing else makes it fit.
 FAR = 10.0
 #: A remedy that saves less than this share of the time makes nothing faster.
@@ -182,7 +183,7 @@ class Advice:
 
     @property
     def fewest(self) -> Setup | None:
-        """The same after switches that cost no quality and at most a third more time on those GPUs; None where no GPUs hold it.
+        """The same after switches that cost no quality and take at most a third of the time on those GPUs; None where no GPUs hold it.
 
         All switches at once are asked first; where they take too long those that do not; and last with states in host memory. What is not
         needed on so few GPUs is left out again, unless it pays for the rest.
@@ -215,7 +216,7 @@ class Advice:
         return ((every, *(ordered(set(every) - {id}) for id in dear)), *((ordered((*every, host)),) for host in hosts))
 
     def _worth(self, found: Setup) -> bool:
-        """Whether the switches of `found` take at most a third more time than the job does without them on the same split."""
+        """Whether the switches of `found` take at most a third of the time: 1.5 times that of the job without them on the same split."""
         if found.serves:
             split = {name: found.option(name, 1) for name in ("tensor_parallel", "pipeline_parallel")}
             plain = self.setup.with_options(**split)
