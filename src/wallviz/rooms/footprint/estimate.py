@@ -12,7 +12,7 @@ import numpy as np
 from wallviz import catalog
 from wallviz.case import Case
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import explain, solve
+from wallviz.engine.memory import solve
 from wallviz.engine.memory.peak import PHASES, Training, train
 from wallviz.engine.memory.run import FIELDS, Run
 from wallviz.engine.memory.serve import Serving, infer
@@ -94,9 +94,7 @@ class Estimate:
     @property
     def terms(self) -> tuple[Term, ...]:
         """Every term with its formula; they sum to `total_bytes`."""
-        if isinstance(self.result, Serving):
-            return self.result.terms
-        return (*explain.terms(self.result), *explain.overhead_terms(self.result))
+        return self.result.terms
 
     @property
     def phases(self) -> dict[str, dict[str, float]]:
