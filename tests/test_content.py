@@ -27,8 +27,8 @@ PLACEHOLDER = re.compile(r"\{[a-z_0-9]*\}")
 LATIN_ALONE = re.compile(r"[A-Za-z]{4,} [a-z]{3,} [a-z]{2,}")
 #: Names that Chinese writes in Latin letters too, in the terms of a footprint.
 NAMES = {
-    "AutoAWQ", "AutoGPTQ", "Cache", "CUDA", "Engine", "Formats", "Graph", "Microscaling", "SimuMax", "Transformer", "Adam", "DeepSeek", "Jordan", "PyTorch",
-    "absmax", "autocast", "ceil", "floor", "foreach", "gpt", "logits", "max", "min", "oss", "token", "transformers",
+    "Adam", "AutoAWQ", "AutoGPTQ", "Cache", "CUDA", "DeepSeek", "Engine", "Formats", "Graph", "Jordan", "Microscaling", "PyTorch", "SimuMax",
+    "Transformer", "absmax", "autocast", "ceil", "floor", "foreach", "gpt", "logits", "max", "min", "oss", "token", "transformers",
 }  # fmt: skip
 SHAPES = (
     "llama-3.1-8b",
