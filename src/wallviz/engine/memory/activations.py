@@ -17,7 +17,7 @@ import numpy as np
 from wallviz.engine.memory.lora import adapted
 from wallviz.engine.memory.ranks import Stage
 from wallviz.engine.memory.run import Run
-from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, above, evaluate, only, plain
+from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, above, evaluate, grouped, only, plain
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 from wallviz.i18n import N_
 
@@ -68,7 +68,7 @@ class Saved:
                 same = sums[above(run.t) and (piece.where != "whole" or run.sequence_parallel)]
                 same[piece.size] = same.get(piece.size, 0.0) + piece.coefficient
         whole, split = (" + ".join(f"{n:.12g}·{size}" if size else f"{n:.12g}" for size, n in same.items()) for same in sums.values())
-        return " + ".join(part for part in (whole, f"({split})/t" if split else "") if part)
+        return " + ".join(part for part in (whole, f"{grouped(split)}/t" if split else "") if part)
 
 
 def per_rank(saved: Saved, run: Run) -> Quantity:
@@ -340,7 +340,7 @@ def of_stage(arch: Architecture, run: Run, current: Stage, chunks: int) -> Terms
     if current.first and run.dropout:
         outside.append("h·T")
     if current.last:
-        outside.append(f"T·({final(arch, run).formula(run)})")
+        outside.append(f"T·{grouped(final(arch, run).formula(run))}")
     if width := _rotary(arch):
         outside.append(f"{2 * Kernels.of(arch, run).e:g}·d·s" + ("/c" if above(plain(run.context_parallel)) else ""))
     if not outside:
@@ -369,8 +369,7 @@ def recomputed(arch: Architecture, run: Run, current: Stage) -> Terms:
 def _per_token(name: str, times: str, saved: Saved, run: Run, symbols: Symbols) -> Terms:
     """What is kept of each token, so many `times`; nothing where nothing is kept."""
     formula = saved.formula(run)
-    each = f"({formula})" if " + " in formula else formula
-    return (Term(name, "activations", f"{times}·{each}", {**saved.symbols, **symbols, "t": run.t}, _SAVED),) if formula else ()
+    return (Term(name, "activations", f"{times}·{grouped(formula)}", {**saved.symbols, **symbols, "t": run.t}, _SAVED),) if formula else ()
 
 
 def _most(terms: Terms) -> Terms:

@@ -6,14 +6,13 @@ attention (MLA) keeps one latent and one rotary key for all heads; a state space
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from wallviz.engine.memory.run import whole
-from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, evaluate, plain, total
+from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, evaluate, grouped, plain, total
 from wallviz.engine.transformer import Architecture, Attention, LatentAttention, Recurrent
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -222,8 +221,7 @@ def _cache_term(mixer: Attention | LatentAttention, layers: int, entry: tuple[st
 
 def _term(name: str, layers: int, entry: tuple[str, Symbols], tokens: tuple[str, Symbols], source: str) -> Term:
     """The layers, their entry, and how many entries."""
-    each = f"({entry[0]})" if " + " in re.sub(r"\([^()]*\)", "", entry[0]) else entry[0]
-    return Term(name, PART, f"L·{each}·{tokens[0]}", {**entry[1], **tokens[1], "L": layers}, source)
+    return Term(name, PART, f"L·{grouped(entry[0])}·{tokens[0]}", {**entry[1], **tokens[1], "L": layers}, source)
 
 
 def kv_cache_bytes(

@@ -6,6 +6,7 @@ The engine is vLLM, which fills what is left of its share of the memory with pag
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -191,7 +192,9 @@ def _stages(arch: Architecture, parts: int) -> tuple[range, ...]:
 def _weights(arch: Architecture, stage: range, weights: str, sparsity: str | float | None, tensor_parallel: int, *, imatrix: bool) -> Terms:
     """The weights of one rank of one stage, a term for each way in which they are stored."""
     first, last = stage.start == 0, stage.stop == len(arch.layers)
-    kinds: dict[str, _Kind] = {}
+    bits: dict[str, float] = {}
+    elements: defaultdict[str, float] = defaultdict(float)
+    scales: defaultdict[str, float] = defaultdict(float)
     for one in quantization.stored(arch, weights, sparsity=sparsity, imatrix=imatrix):
         if one.layer is None:
             at_end = one.tensor.component in ("lm_head", "norm")
@@ -203,34 +206,21 @@ def _weights(arch: Architecture, stage: range, weights: str, sparsity: str | flo
             layer = arch.layers[one.layer]
         else:
             continue
-        kinds.setdefault(one.kind, _Kind(one.bits)).add(one, share(one.tensor, layer, tensor_parallel))
-    source = quantization.source(weights)
-    terms = [kind.term(name.replace("-", "_"), source) for name, kind in kinds.items()]
+        mine, kind = share(one.tensor, layer, tensor_parallel), f"P_{one.kind}".replace("-", "_")
+        bits[kind] = one.bits
+        elements[kind] += one.tensor.size * mine
+        scales[kind] += one.scale_bytes * mine
+    if len(set(bits.values())) == 1 and not any(scales.values()):  # stored alike, whatever it is
+        bits, elements = {"P": next(iter(bits.values()))}, defaultdict(float, P=sum(elements.values()))
+    name, part, source = N_("weights"), "weights", quantization.source(weights)
+    terms = [
+        Term(name, part, f"bits/8·{kind}" + (" + scales" if scales[kind] else ""), {"bits": bits[kind], kind: size, "scales": scales[kind]}, source)
+        for kind, size in elements.items()
+    ]
     routers = sum(isinstance(arch.layers[i].mlp, Experts) for i in stage) / max(1, sum(isinstance(layer.mlp, Experts) for layer in arch.layers))
-    if arch.router_bias * routers:
-        terms.append(
-            Term(N_("weights"), "weights", "4·P_bias", {"P_bias": arch.router_bias * routers}, N_("DeepSeek-V3's model card: router biases in fp32"))
-        )
+    if biases := arch.router_bias * routers:
+        terms.append(Term(name, part, "4·P_bias", {"P_bias": biases}, N_("DeepSeek-V3's model card: router biases in fp32")))
     return tuple(terms)
-
-
-@dataclass(slots=True)
-class _Kind:
-    """The weights of one rank that are stored alike."""
-
-    bits: float
-    parameters: float = 0.0
-    scales: float = 0.0
-
-    def add(self, one: quantization.Stored, share: float) -> None:
-        """One more tensor, of which the rank holds a `share`."""
-        self.parameters += one.tensor.size * share
-        self.scales += one.scale_bytes * share
-
-    def term(self, name: str, source: str) -> Term:
-        """Elements, and scales where they are apart."""
-        formula = f"bits/8·P_{name}" + (" + scales" if self.scales else "")
-        return Term(N_("weights"), "weights", formula, {"bits": self.bits, f"P_{name}": self.parameters, "scales": self.scales}, source)
 
 
 def share(tensor: Tensor, layer: Layer | None, tensor_parallel: int) -> float:

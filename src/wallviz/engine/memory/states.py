@@ -18,7 +18,22 @@ from wallviz.engine.memory import lora
 from wallviz.engine.memory.quantization import bits_per_weight
 from wallviz.engine.memory.ranks import Held, Stage, distinct_linear, has_experts, held
 from wallviz.engine.memory.run import DTYPES, Run
-from wallviz.engine.memory.terms import Condition, Quantity, Symbols, Term, Terms, above, evaluate, largest, only, plain, smallest, symbols_of, total
+from wallviz.engine.memory.terms import (
+    Condition,
+    Quantity,
+    Symbols,
+    Term,
+    Terms,
+    above,
+    evaluate,
+    grouped,
+    largest,
+    only,
+    plain,
+    smallest,
+    symbols_of,
+    total,
+)
 from wallviz.engine.transformer import Architecture, Tensor
 from wallviz.i18n import N_
 
@@ -29,7 +44,7 @@ _OPTIMIZERS = {
     "lion": N_("arXiv 2302.06675: one moment a weight"),
     "adamw-8bit": N_("arXiv 2110.02861, section 2"),
     "adafactor": N_("arXiv 1804.04235, section 3"),
-    "muon": N_("Jordan 2024: one moment a matrix of a linear layer, Adam for the rest"),
+    "muon": N_("Jordan 2024: one moment a weight of hidden matrices, Adam for the rest"),
     "galore": N_("arXiv 2403.03507, table 1"),
 }
 _LORA = N_("arXiv 2106.09685, section 4")
@@ -41,9 +56,10 @@ _COPIES = N_("copies of what is updated")
 
 #: bitsandbytes keeps one fp32 scale per block of 256 eight-bit values (arXiv 2110.02861, section 2).
 INT8_STATE_BYTES = 1 + 4 / 256
-#: Bytes of state by optimizer, master copy not included: `k` bytes a value, `P` the parameters. Muon keeps one moment of the 2-D weights of
-#: linear layers and Adam's two of the rest (Jordan 2024); Adafactor a row and a column sum of 4 bytes per matrix (arXiv 1804.04235, section 3);
-#: GaLore the projection r·m and two moments r·n of a matrix m x n, m the shorter side (arXiv 2403.03507, table 1).
+#: Bytes of state by optimizer, master copy not included: `k` bytes a value, `P` the parameters. Muon keeps one moment of the matrices of hidden
+#: layers and Adam's two of the rest, the head among them (Jordan 2024); Adafactor a row and a column sum of 4 bytes per matrix (arXiv 1804.04235,
+#: section 3); GaLore the projection r·m and two moments r·n of a hidden matrix m x n, m the shorter side (arXiv 2403.03507, table 1; its
+#: torchrun_main.py takes the modules attn and mlp).
 _FORMULAS = {
     "sgd": "",
     "momentum": "{k}·{P}",
@@ -51,7 +67,7 @@ _FORMULAS = {
     "adamw": "2·{k}·{P}",
     "adamw-8bit": "2·{k}·{P}",
     "adafactor": "4·(Σ(rows + columns) + P_vectors)",
-    "muon": "{k}·P_matrices + 2·{k}·P_rest",
+    "muon": "{k}·P_hidden + 2·{k}·P_rest",
     "galore": "{k}·(Σ(r·m) + 2·Σ(r·n)) + 2·{k}·P_rest",
 }
 
@@ -81,10 +97,10 @@ def optimizer_counts(tensor: Tensor, optimizer: str, galore_rank: Quantity) -> M
         return {"Σ(rows + columns)": float(prod(tensor.shape[:-2])) * sum(tensor.shape[-2:])} if matrix else {"P_vectors": size}
     if optimizer not in ("muon", "galore"):
         return {"P": size}
-    if not (matrix and tensor.linear):
+    if not (matrix and tensor.linear) or tensor.component == "lm_head":
         return {"P_rest": size}
     if optimizer == "muon":
-        return {"P_matrices": size}
+        return {"P_hidden": size}
     short, long = sorted(map(float, tensor.shape[-2:]))
     values = prod(tensor.shape[:-2]) * smallest(galore_rank, short)
     return {"Σ(r·m)": values * short, "Σ(r·n)": values * long}
@@ -245,8 +261,8 @@ class _Rank:
         if not formula:
             return master
         if symbol not in symbols_of(formula):
-            formula, symbols = f"({formula})", {**self._counted(symbols_of(formula), share), **share.symbols}
-        return (*master, Term(N_("optimizer state"), "optimizer", formula + share.over, symbols, _OPTIMIZERS.get(run.optimizer, _MOMENTS)))
+            symbols = {**self._counted(symbols_of(formula), share), **share.symbols}
+        return (*master, Term(N_("optimizer state"), "optimizer", grouped(formula) + share.over, symbols, _OPTIMIZERS.get(run.optimizer, _MOMENTS)))
 
     def _counted(self, symbols: tuple[str, ...], share: _Share) -> dict[str, Quantity]:
         """Counts of all tensors for an optimizer that does not treat them alike."""

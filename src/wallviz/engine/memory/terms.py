@@ -99,6 +99,20 @@ def evaluate(formula: str, symbols: Symbols) -> Quantity:
     return _float(_compiled(formula)[0](symbols)) if formula else 0.0
 
 
+def grouped(formula: str) -> str:
+    """`formula` as a factor of a product: in parentheses where it is a sum.
+
+    >>> grouped("4·a + 8"), grouped("ceil(g/t)·(d + d_v)"), grouped("(4·a + 8·f)/t")
+    ('(4·a + 8)', 'ceil(g/t)·(d + d_v)', '(4·a + 8·f)/t')
+    """
+    depth = 0
+    for sign in formula:
+        depth += (sign == "(") - (sign == ")")
+        if not depth and sign in "+−":
+            return f"({formula})"
+    return formula
+
+
 def symbols_of(formula: str) -> tuple[str, ...]:
     """The symbols of a formula, in the order in which they stand.
 
