@@ -252,6 +252,24 @@ def test_the_formulas_are_the_known_ones(model: str, options: dict[str, Any], fo
     for term in (term for phase in PHASES for term in step.alive[phase]):
         found.setdefault(term.name, []).append(term.formula)
     assert {name: "; ".join(dict.fromkeys(written)) for name, written in found.items()} == formulas
+    assert [term.formula for term in step.overhead_terms] == ["constant", "n·communicator", "(1.058 − 1)·allocated"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "formula"),
+    [
+        ("sgd", None),
+        ("momentum", "4·P_adapter"),
+        ("lion", "4·P_adapter"),
+        ("muon", "4·P_adapter"),
+        ("adamw", "2·4·P_adapter"),
+        ("galore", "2·4·P_adapter"),
+    ],
+)
+def test_adapters_have_the_moments_of_their_optimizer(optimizer: str, formula: str | None) -> None:
+    """None, one or two values for each parameter of an adapter, in its format: a matrix of rank r has nothing to project."""
+    step = train(catalog.architecture("llama-3.1-8b"), method="lora", optimizer=optimizer)
+    assert [term.formula for term in step.terms if term.part == "optimizer"] == ([formula] if formula else [])
 
 
 SERVINGS: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -265,6 +283,11 @@ SERVINGS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("gemma-2-2b", {"block": 1, "prefix": 9}, [
         "bits/8·P", "L·g·(d + d_v)·bytes·(max(shared − s + min(s, w), 0) + b·(min(s, w) − max(shared − s + min(s, w), 0)))",
         "L·g·(d + d_v)·bytes·(shared + b·(s − shared))",
+    ]),
+    ("deepseek-v4-pro", {}, [
+        "bits/8·P", "4·P_bias",
+        "L·g·d·bytes·(b·ceil(floor(s/compression)/block)·block + b·ceil(min(s, w)/block)·block)",
+        "L·(g·d·bytes + d_i·bytes)·(b·ceil(floor(s/compression)/block)·block + b·ceil(min(s, w)/block)·block)",
     ]),
     ("jamba-v0.1", {"tensor_parallel": 2}, ["bits/8·P", "L·(4·state + 2·convolution)·b/t", "L·ceil(g/t)·(d + d_v)·bytes·b·ceil(s/block)·block"]),
     ("whisper-small", {"weights": "gguf:Q4_K_M"}, [
@@ -319,6 +342,7 @@ def test_offloaded_gradients_are_shared_once() -> None:
     step = train(llama, offload="optimizer", zero=2, data_parallel=4)
     assert float(step.phase_parts["end_of_backward"]["gradients"]) == 2 * late / 4
     assert float(step.host_parts["gradients"]) == 2 * llama.parameters / 4
+    assert float(train(llama, offload="optimizer", zero=1, data_parallel=4).host_parts["gradients"]) == 0
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "galore"])
@@ -329,12 +353,13 @@ def test_muon_and_galore_leave_the_head_to_adam(optimizer: str) -> None:
     assert state.symbols["P_rest"] == 2 * llama.vocab * llama.hidden_size + 65 * llama.hidden_size
 
 
-def test_ranks_of_galore_may_be_swept() -> None:
-    """A sweep over ranks has the state of each rank, not of the largest."""
+def test_ranks_may_be_swept() -> None:
+    """A sweep over the ranks of GaLore or LoRA has the state and the checkpoint of each rank, not of the largest."""
     llama = catalog.architecture("llama-3.1-8b")
-    swept = train(llama, optimizer="galore", galore_rank=np.array([16, 128])).phase_parts["optimizer_step"]["optimizer"]
-    each = [train(llama, optimizer="galore", galore_rank=rank).phase_parts["optimizer_step"]["optimizer"] for rank in (16, 128)]
-    assert list(swept) == each
+    for options, name in (({"optimizer": "galore"}, "galore_rank"), ({"method": "lora"}, "rank")):
+        swept, *each = (train(llama, **options, **{name: rank}) for rank in (np.array([16, 128]), 16, 128))
+        assert list(swept.phase_parts["optimizer_step"]["optimizer"]) == [one.phase_parts["optimizer_step"]["optimizer"] for one in each]
+        assert list(swept.checkpoint_bytes) == [one.checkpoint_bytes for one in each]
 
 
 # ---------------------------------------------------------------- symbols, counted again
