@@ -156,7 +156,8 @@ def test_the_parts_of_a_run_sum_to_its_peak(arguments: list[str], config: dict[s
     ]
     assert all(isinstance(number, int) and number >= 0 for number in numbers)
     assert isinstance(found["stage"], int)
-    assert all(list(term) == ["name", "formula", "values", "bytes", "source"] for term in found["terms"])
+    assert all(list(term) == ["name", "formula", "values", "symbols", "bytes", "source"] for term in found["terms"])
+    assert sum(term["bytes"] for term in found["terms"]) == found["peak_total_bytes"]
 
 
 def test_the_published_peak_of_llama_is_answered() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
-from wallviz.engine.memory import explain
 from wallviz.engine.memory.peak import PARTS, PHASES, train
 from wallviz.engine.memory.run import KERNELS, METHODS, OPTIMIZERS, PRECISIONS, RECOMPUTE, Run
 from wallviz.engine.transformer import Architecture, architecture
@@ -62,21 +61,14 @@ def test_the_peak_moves_to_another_phase(llama: Architecture, phase: str, larges
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_parts_sum_to_the_phase_and_terms_to_the_peak(small: Architecture, kernels: str, recompute: str, method: str, precision: str) -> None:
-    """The parts alive at the peak are the peak, and the terms shown are those parts, whatever is chosen."""
+    """The parts alive at the peak are the peak, and the terms shown sum to what the device shows, whatever is chosen."""
     answer = train(
         small, kernels=kernels, recompute=recompute, method=method, precision=precision, sequence=512, data_parallel=4, zero=2, tensor_parallel=2
     )
     assert sum(float(v) for v in answer.parts.values()) == pytest.approx(float(answer.peak_allocated_bytes))
     assert max(float(v) for v in answer.phases.values()) == pytest.approx(float(answer.peak_allocated_bytes))
-    assert sum(float(term.bytes) for term in explain.terms(answer)) == pytest.approx(float(answer.peak_allocated_bytes), rel=1e-6)
+    assert sum(float(term.bytes) for term in answer.terms) == pytest.approx(float(answer.peak_total_bytes), rel=1e-12)
     assert answer.peak_allocated_bytes < answer.peak_reserved_bytes < answer.peak_total_bytes
-
-
-def test_the_terms_can_be_worked_out_by_hand(small: Architecture) -> None:
-    """The numbers that stand in a formula give the bytes that stand beside it."""
-    for term in explain.terms(train(small, sequence=512, data_parallel=4, zero=2, tensor_parallel=2, sequence_parallel=True)):
-        if any(c.isdigit() for c in term.values) and "Σ" not in term.values:
-            assert eval(term.values.replace(",", "").replace("·", "*")) == pytest.approx(float(term.bytes), rel=1e-6), term
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from wallviz.engine.memory import (
 )
 from wallviz.engine.memory.peers import PeerInputs
 from wallviz.engine.memory.run import DTYPES, PRECISIONS, Run
+from wallviz.engine.memory.terms import evaluate
 from wallviz.engine.roofline.decode import decode_attention_intensity, decode_step_s
 from wallviz.engine.roofline.roof import roof
 from wallviz.engine.scaleout import collectives, volumes
@@ -303,7 +304,7 @@ def _logit_bytes(i: Inputs) -> float:
     """What the loss keeps beside the live logits, per token and entry of the vocabulary."""
     arch = _llama(1, 512, 1536, 8, 2, 1024)
     saved, _peak, alive = activations.logits(arch, Run(precision=_PRECISION[i["precision"]], loss=i["loss"]))
-    return float(saved - alive) / arch.vocab
+    return float(evaluate(saved, {"V": 1.0}) - evaluate(alive, {"V": 1.0}))
 
 
 # -- training steps ----------------------------------------------------------------------------------------------------------------
@@ -326,7 +327,7 @@ def _end_of_forward(i: Inputs) -> float:
     step = _step(i)
     first = step.phase_parts["loss_backward"]
     _saved, gradients, _alive = activations.logits(step.arch, step.run)
-    return float(first["activations"] + first["loss"] - gradients * step.run.tokens())
+    return float(first["activations"] + first["loss"] - evaluate(gradients, {"V": float(step.arch.vocab)}) * step.run.tokens())
 
 
 def _cut(arch: Architecture, layers: int, dense: int) -> Architecture:

@@ -105,8 +105,6 @@ def _say_training(arch: Architecture, found: Training, *, as_json: bool) -> None
 
 
 def _trained(arch: Architecture, found: Training) -> str:
-    from wallviz.engine.memory import explain
-
     run = found.run
     facts = [
         (_("model"), title(arch)),
@@ -125,7 +123,7 @@ def _trained(arch: Architecture, found: Training) -> str:
             _parts(_("part at the peak"), found.parts, float(found.peak_allocated_bytes)),
             _parts(_("on top"), found.overheads),
             _parts(_("phase"), {_(PHASES[phase]): value for phase, value in found.phases.items()}),
-            _terms(explain.terms(found)),
+            _terms(found.terms),
         )
     )
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 
 from wallviz.engine.memory.run import whole
-from wallviz.engine.memory.terms import Quantity, Term, plain, written
+from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, evaluate, grouped, plain, total
 from wallviz.engine.transformer import Architecture, Attention, LatentAttention, Recurrent
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
+PART = "kv_cache"
 LONGEST = 10**12  # tokens, sequences, ranks: larger is a typing error
 
 #: A recurrent state is updated at every token and kept in fp32, the convolution's window in 16 bits (arXiv 2312.00752, section 3.3; mamba_ssm).
@@ -63,11 +63,33 @@ def cache_format(name: str) -> CacheFormat:
     return FORMATS[key]
 
 
-def _index_bytes(width: int, format: CacheFormat) -> float:
-    """The indexer's cached key (DeepSeek sparse attention): as the cache, or in fp8 with an fp32 scale per 128 (132 bytes for 128)."""
-    if not width:
-        return 0.0
-    return width * format.element_bytes if format.element_bytes >= 2 else width + 4 * ceil(width / 128)
+def _entry(mixer: Attention | LatentAttention, format: str, tensor_parallel: int, *, expanded: bool) -> tuple[str, Symbols]:
+    """Bytes of one cached entry of one layer on one rank, as a formula, and what its symbols stand for."""
+    chosen, t = cache_format(format), tensor_parallel
+    symbols: dict[str, Quantity] = {"bytes": chosen.element_bytes, "scale": chosen.head_bytes, "t": t, "d_i": mixer.index_dim}
+    scales = "2·scale" if chosen.head_bytes else ""
+    if isinstance(mixer, LatentAttention):
+        symbols |= {"a": mixer.heads, "kv": mixer.kv_rank, "dn": mixer.nope_dim, "dr": mixer.rope_dim, "d_v": mixer.value_dim}
+        if expanded:
+            entry = _of_heads("a", "(dn + dr + d_v)·bytes", scales, t)
+        elif chosen.name == "fp8_ds_mla":
+            entry = "kv + 4·ceil(kv/128) + 2·dr"
+        else:
+            entry = "(kv + dr)·bytes" + (" + scale" if scales else "")
+    elif chosen.name == "fp8_ds_mla":
+        raise InputError(N_("fp8_ds_mla stores the latent of multi-head latent attention, which this model has not: choose fp8."))
+    else:
+        symbols |= {"g": mixer.kv_heads, "d": mixer.head_dim, "d_v": mixer.value_dim}
+        width, scales = ("d", scales.removeprefix("2·")) if mixer.key_is_value else ("(d + d_v)", scales)
+        entry = _of_heads("g", f"{width}·bytes", scales, t)
+    if mixer.index_dim:  # the indexer's key (DeepSeek sparse attention): as the cache, or in fp8 with an fp32 scale per 128 (132 bytes for 128)
+        entry += " + d_i·bytes" if chosen.element_bytes >= 2 else " + d_i + 4·ceil(d_i/128)"
+    return entry, symbols
+
+
+def _of_heads(heads: str, each: str, scales: str, tensor_parallel: int) -> str:
+    """So many heads on one rank, at least one, each with its vectors and their scales."""
+    return (f"ceil({heads}/t)" if tensor_parallel > 1 else heads) + (f"·({each} + {scales})" if scales else f"·{each}")
 
 
 def entry_bytes(mixer: Attention | LatentAttention, format: str = "bf16", tensor_parallel: int = 1, *, expanded: bool = False) -> float:
@@ -83,21 +105,7 @@ def entry_bytes(mixer: Attention | LatentAttention, format: str = "bf16", tensor
     >>> entry_bytes(mla, "fp8_ds_mla"), entry_bytes(mla, expanded=True) * 61
     (656.0, 4997120.0)
     """
-    chosen = cache_format(format)
-    if isinstance(mixer, LatentAttention):
-        index = _index_bytes(mixer.index_dim, chosen)
-        if expanded:
-            heads = ceil(mixer.heads / tensor_parallel)
-            return heads * ((mixer.nope_dim + mixer.rope_dim + mixer.value_dim) * chosen.element_bytes + 2 * chosen.head_bytes) + index
-        if chosen.name == "fp8_ds_mla":
-            return float(mixer.kv_rank + 4 * ceil(mixer.kv_rank / 128) + 2 * mixer.rope_dim) + index
-        return (mixer.kv_rank + mixer.rope_dim) * chosen.element_bytes + chosen.head_bytes + index
-    if chosen.name == "fp8_ds_mla":
-        raise InputError(N_("fp8_ds_mla stores the latent of multi-head latent attention, which this model has not: choose fp8."))
-    heads = ceil(mixer.kv_heads / tensor_parallel)
-    width = mixer.head_dim if mixer.key_is_value else mixer.head_dim + mixer.value_dim
-    vectors = 1 if mixer.key_is_value else 2
-    return heads * (width * chosen.element_bytes + vectors * chosen.head_bytes) + _index_bytes(mixer.index_dim, chosen)
+    return float(evaluate(*_entry(mixer, format, tensor_parallel, expanded=expanded)))
 
 
 def state_bytes(mixer: Recurrent, tensor_parallel: int = 1) -> float:
@@ -120,13 +128,34 @@ def cached_tokens(
     >>> cached_tokens(1, 32768, window=4096), cached_tokens(4, 100, block=16), cached_tokens(4, 100, block=16, prefix=40)
     (4096.0, 448.0, 352.0)
     """
+    return evaluate(*_tokens(batch, context, window=window, compression=compression, block=block, prefix=prefix))
+
+
+def _tokens(
+    batch: Quantity, context: Quantity, *, window: int | None = None, compression: int = 1, block: int = 1, prefix: Quantity = 0
+) -> tuple[str, Symbols]:
+    """The same as a formula, and what its symbols stand for."""
+    symbols: dict[str, Quantity] = {"b": plain(batch), "s": plain(context), "block": block, "shared": plain(prefix)}
     if compression > 1:
-        entries = cached_tokens(batch, context // compression, block=block, prefix=prefix // compression)
-        return entries + (cached_tokens(batch, context, window=window, block=block, prefix=prefix) if window else 0.0)
-    kept = np.minimum(context, np.inf if window is None else window)
-    shared = np.clip(prefix - (context - kept), 0, kept) // block * block
-    own = np.ceil((kept - shared) / block) * block
-    return plain(shared + batch * own)
+        symbols |= {"compression": compression, "w": window or 0.0}
+        formula = _in_blocks("floor(s/compression)", "floor(shared/compression)", block, prefix)
+        return (f"({formula} + {_in_blocks('min(s, w)', _SHARED, block, prefix)})" if window else formula), symbols
+    if window is None:
+        return _in_blocks("s", "shared", block, prefix), symbols
+    return _in_blocks("min(s, w)", _SHARED, block, prefix), symbols | {"w": window}
+
+
+#: Of a shared prefix a window keeps what lies in its last w tokens.
+_SHARED = "max(shared − s + min(s, w), 0)"
+
+
+def _in_blocks(kept: str, shared: str, block: int, prefix: Quantity) -> str:
+    """Entries of b sequences in whole blocks: the full blocks of a shared prefix once, the rest for each."""
+    whole = block > 1
+    if not np.any(prefix):
+        return f"b·ceil({kept}/block)·block" if whole else f"b·{kept}"
+    once = f"floor({shared}/block)·block" if whole else shared
+    return f"({once} + b·" + (f"ceil(({kept} − {once})/block)·block)" if whole else f"({kept} − {once}))")
 
 
 def terms(
@@ -140,7 +169,7 @@ def terms(
     prefix: Quantity = 0,
     encoder_context: Quantity | None = None,
     expanded: bool = False,
-) -> tuple[Term, ...]:
+) -> Terms:
     """The cache of `arch` on one rank, a term for each kind of layer; `kv_cache_bytes` is their sum.
 
     `encoder_context` is the length of the encoder's sequence, for models that attend to one; `context` where not given.
@@ -164,62 +193,35 @@ def terms(
         if isinstance(mixer, Recurrent):
             lines.append(_state_term(mixer, layers, batch, tensor_parallel))
         elif isinstance(mixer, LatentAttention) or (isinstance(mixer, Attention) and not mixer.shares_cache):
-            each = entry_bytes(mixer, format, tensor_parallel, expanded=expanded)
             window, compression = (mixer.window, mixer.compression) if isinstance(mixer, Attention) else (None, 1)
-            tokens = cached_tokens(batch, context, window=window, compression=compression, block=block, prefix=prefix)
-            lines.append(_cache_term(mixer, layers, each, tokens, format, tensor_parallel, expanded=expanded))
+            entry = _entry(mixer, format, tensor_parallel, expanded=expanded)
+            tokens = _tokens(batch, context, window=window, compression=compression, block=block, prefix=prefix)
+            lines.append(_cache_term(mixer, layers, entry, tokens))
             if isinstance(mixer, Attention) and mixer.cross:
                 length = context if encoder_context is None else encoder_context
-                tokens = cached_tokens(batch, length, block=block)
                 lines.append(
-                    Term(
-                        N_("cross-attention cache"),
-                        "L·(g·d + g·d_v)·bytes·b·s_encoder",
-                        f"{layers}·{written(each)}·{written(tokens)}",
-                        layers * each * tokens,
-                        N_("arXiv 1706.03762, section 3.2.3"),
-                    )
+                    _term(N_("cross-attention cache"), layers, entry, _tokens(batch, length, block=block), N_("arXiv 1706.03762, section 3.2.3"))
                 )
     return tuple(lines)
 
 
 def _state_term(mixer: Recurrent, layers: int, batch: Quantity, tensor_parallel: int) -> Term:
-    return Term(
-        N_("recurrent state"),
-        "L·(state·4 + convolution·2)·b/t",
-        f"{layers}·({mixer.state_elements:,}·4 + {mixer.conv_elements:,}·2)·{written(batch)}/{tensor_parallel}",
-        layers * state_bytes(mixer, tensor_parallel) * batch,
-        N_("arXiv 2312.00752, section 3.3"),
-    )
+    formula = f"L·({STATE_BYTES}·state + {WINDOW_BYTES}·convolution)·b" + ("/t" if tensor_parallel > 1 else "")
+    symbols = {"L": layers, "state": mixer.state_elements, "convolution": mixer.conv_elements, "b": plain(batch), "t": tensor_parallel}
+    return Term(N_("recurrent state"), PART, formula, symbols, N_("arXiv 2312.00752, section 3.3"))
 
 
-def _cache_term(
-    mixer: Attention | LatentAttention, layers: int, each: float, tokens: Quantity, format: str, tensor_parallel: int, *, expanded: bool
-) -> Term:
-    chosen = cache_format(format)
-    size = written(chosen.element_bytes)
+def _cache_term(mixer: Attention | LatentAttention, layers: int, entry: tuple[str, Symbols], tokens: tuple[str, Symbols]) -> Term:
     if isinstance(mixer, LatentAttention):
-        name, source = N_("latent KV cache"), N_("arXiv 2405.04434, section 2.1")
-        formula = "L·a/t·(dn + dr + dv)·bytes·tokens" if expanded else "L·(kv + dr)·bytes·tokens"
-        heads = ceil(mixer.heads / tensor_parallel)
-        width = f"{heads}·({mixer.nope_dim} + {mixer.rope_dim} + {mixer.value_dim})" if expanded else f"({mixer.kv_rank} + {mixer.rope_dim})"
-        plain = float(heads * (mixer.nope_dim + mixer.rope_dim + mixer.value_dim) if expanded else mixer.kv_rank + mixer.rope_dim)
-    else:
-        name = N_("KV cache") if mixer.window is None else N_("KV cache of windowed layers")
-        source = N_("arXiv 2309.06180, section 3") if mixer.window is None else N_("arXiv 2310.06825, section 2")
-        heads = ceil(mixer.kv_heads / tensor_parallel)
-        one_vector = mixer.key_is_value
-        formula = "L·g·d·bytes·tokens" if one_vector else "L·g·(d + d_v)·bytes·tokens"
-        width = f"{heads}·{mixer.head_dim}" if one_vector else f"{heads}·({mixer.head_dim} + {mixer.value_dim})"
-        plain = float(heads * (mixer.head_dim + (0 if one_vector else mixer.value_dim)))
-    if plain * chosen.element_bytes == each:
-        values = f"{layers}·{width}·{size}·{written(tokens)}"
-    else:  # scales of each head, an indexer's key
-        formula, values = (
-            formula.replace("·bytes·", "·bytes + scales + indexer)·").replace("L·", "L·(", 1),
-            f"{layers}·{written(each)}·{written(tokens)}",
-        )
-    return Term(name, formula, values, layers * each * tokens, source)
+        return _term(N_("latent KV cache"), layers, entry, tokens, N_("arXiv 2405.04434, section 2.1"))
+    if mixer.window is None:
+        return _term(N_("KV cache"), layers, entry, tokens, N_("arXiv 2309.06180, section 3"))
+    return _term(N_("KV cache of windowed layers"), layers, entry, tokens, N_("arXiv 2310.06825, section 2"))
+
+
+def _term(name: str, layers: int, entry: tuple[str, Symbols], tokens: tuple[str, Symbols], source: str) -> Term:
+    """The layers, their entry, and how many entries."""
+    return Term(name, PART, f"L·{grouped(entry[0])}·{tokens[0]}", {**entry[1], **tokens[1], "L": layers}, source)
 
 
 def kv_cache_bytes(
@@ -258,8 +260,7 @@ def kv_cache_bytes(
         encoder_context=encoder_context,
         expanded=expanded,
     )
-    nothing = np.zeros(np.broadcast_shapes(np.shape(batch), np.shape(context), np.shape(prefix)))
-    return plain(sum((line.bytes for line in lines), nothing))
+    return plain(total(lines) + np.zeros(np.broadcast_shapes(np.shape(batch), np.shape(context), np.shape(prefix))))
 
 
 def bytes_per_token(
@@ -275,12 +276,12 @@ def bytes_per_token(
     """
     counted("tensor_parallel", tensor_parallel)
     length = 0 if context is None else context
-    total = 0.0
+    each = 0.0
     for layer, count in arch.groups:
         mixer = layer.mixer
         if not layer.encoder and (isinstance(mixer, LatentAttention) or (isinstance(mixer, Attention) and not mixer.shares_cache)):
-            total += count * _growth(mixer, length) * entry_bytes(mixer, format, tensor_parallel, expanded=expanded)
-    return total
+            each += count * _growth(mixer, length) * entry_bytes(mixer, format, tensor_parallel, expanded=expanded)
+    return each
 
 
 def _growth(mixer: Attention | LatentAttention, length: int) -> float:

@@ -370,14 +370,14 @@ def more_bits(layer: int, layers: int) -> bool:
     return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
 
 
-def _block_bytes(kind: str, shape: tuple[int, ...]) -> tuple[str, int]:
-    """The type after its shape is looked at, and the bytes: a row is a whole number of blocks, or another type is taken."""
+def _blocks(kind: str, shape: tuple[int, ...]) -> tuple[str, float, float, int]:
+    """The type after its shape is looked at, its bits, and the bytes: a row is a whole number of blocks, or another type is taken."""
     if shape[-1] % BLOCKS[kind][0]:
         kind = _FALLBACK.get(kind, "F16")
         if shape[-1] % BLOCKS[kind][0]:
             kind = "F16"
     block, size = BLOCKS[kind]
-    return kind, prod(shape) // block * size
+    return kind, 8 * size / block, 0.0, prod(shape) // block * size
 
 
 def _as_stored(tensor: Tensor, arch: Architecture, layer: int) -> tuple[Tensor, ...]:
@@ -404,6 +404,10 @@ class Stored:
     """Which layer it belongs to; None outside of them."""
     kind: str
     """The format or the ggml type that it takes."""
+    bits: float
+    """Bits of one element, scales apart; a ggml type has its scales in them."""
+    scale_bytes: float
+    """Bytes of its scales, and of what rounds the tensor up to whole bytes."""
     bytes: int
 
 
@@ -438,13 +442,14 @@ def quantized(tensor: Tensor, format: Format) -> bool:
     return tensor.linear and len(tensor.shape) > 1 and tensor.component in format.components
 
 
-def _plain(tensor: Tensor, format: Format, sparsity: str | float | None, *, scales: bool = True) -> tuple[str, int]:
+def _plain(tensor: Tensor, format: Format, sparsity: str | float | None, *, scales: bool = True) -> tuple[str, float, float, int]:
     if not quantized(tensor, format):
-        return f"{format.rest_bits}-bit", tensor.size * format.rest_bits // 8
+        return f"{format.rest_bits}-bit", format.rest_bits, 0.0, tensor.size * format.rest_bits // 8
     rows, columns = tensor.shape[-2:]
     element = format.bits / 2 + 1 if sparsity == TWO_OF_FOUR else format.bits  # two of four values, each with a 2-bit index
     overhead = prod(tensor.shape[:-2]) * (format.scales(rows, columns) + format.indices(rows, columns)) if scales else 0.0
-    return format.name, ceil((tensor.size * element + overhead) / 8)
+    whole = ceil((tensor.size * element + overhead) / 8)
+    return format.name, element, whole - tensor.size * element / 8, whole
 
 
 def _mix(name: str) -> str:
@@ -470,13 +475,13 @@ def _gguf(arch: Architecture, mix: str, imatrix: bool) -> Iterator[Stored]:
         for tensor in _as_stored(whole_tensor, arch, -1 if layer is None else layer):
             role = whole_role if tensor is whole_tensor else "other"
             if tensor.component == "vision":  # a file of its own (mmproj), in 16 bits
-                yield Stored(tensor, layer, "F16", tensor.size * 2)
+                yield Stored(tensor, layer, *_blocks("F16", tensor.shape))
             elif role == "fixed":
-                yield Stored(tensor, layer, "F32", tensor.size * 4)
+                yield Stored(tensor, layer, *_blocks("F32", tensor.shape))
             elif MIXES[mix] in ("F32", "F16", "BF16"):
-                yield Stored(tensor, layer, MIXES[mix], tensor.size * BLOCKS[MIXES[mix]][1])
+                yield Stored(tensor, layer, *_blocks(MIXES[mix], tensor.shape))
             else:
-                yield Stored(tensor, layer, *_block_bytes(state.choose(role, tensor, -1 if layer is None else layer), tensor.shape))
+                yield Stored(tensor, layer, *_blocks(state.choose(role, tensor, -1 if layer is None else layer), tensor.shape))
 
 
 def weights_bytes(arch: Architecture, format: str, sparsity: str | float | None = None, *, imatrix: bool = False, scales: bool = True) -> int:
@@ -497,7 +502,7 @@ def weights_bytes(arch: Architecture, format: str, sparsity: str | float | None 
     Raises InputError for an unknown format, a fraction outside [0, 1), or 2:4 in a GGUF file.
     """
     if not scales and not str(format).lower().startswith(GGUF):
-        return sum(_plain(tensor, _format(format), removed(sparsity), scales=False)[1] for tensor, layer in _tensors(arch))
+        return sum(_plain(tensor, _format(format), removed(sparsity), scales=False)[-1] for tensor, layer in _tensors(arch))
     total = sum(one.bytes for one in stored(arch, format, sparsity=sparsity, imatrix=imatrix))
     # the routers' correction biases: buffers, fp32 in every checkpoint (DeepSeek-V3's model card)
     return total + 4 * arch.router_bias
@@ -589,7 +594,7 @@ def pruned(arch: Architecture, format: str, fraction: str | float) -> Pruned:
     chosen = _format(format)
     dense = csr = bitmap = 0
     for tensor, _layer in _tensors(arch):
-        size = _plain(tensor, chosen, None)[1]
+        size = _plain(tensor, chosen, None)[-1]
         dense += size
         if not quantized(tensor, chosen):
             csr += size

@@ -6,10 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-
 from wallviz.engine.memory.run import Run
-from wallviz.engine.memory.terms import Quantity
+from wallviz.engine.memory.terms import Quantity, largest, plain, smallest
 from wallviz.engine.transformer import Architecture, Attention, Experts, Layer, Tensor
 
 
@@ -40,8 +38,8 @@ class Stage:
         """
         p, i = self.of, self.index
         if chunks == 1:
-            return np.minimum(micro_batches, p - i)
-        return np.minimum(micro_batches * chunks, 2 * (p - i - 1) + (chunks - 1) * p + 1) / chunks
+            return smallest(micro_batches, float(p - i))
+        return smallest(micro_batches * chunks, float(2 * (p - i - 1) + (chunks - 1) * p + 1)) / chunks
 
 
 @lru_cache(maxsize=1024)
@@ -88,12 +86,12 @@ def held(arch: Architecture, block: Layer | None, tensors: tuple[Tensor, ...], r
     Tensor parallelism splits linear layers, embedding and head; norms, biases and routers are copied; keys and values keep one head per
     rank. Experts are split over e as well.
     """
-    t = run.tensor_parallel
+    t = run.t
     sums = _sums(tensors)
-    extra = 0.0
+    extra: Quantity = 0.0
     if block is not None and isinstance(block.mixer, Attention) and block.mixer.heads:
-        extra = sums.kv * (np.maximum(1.0, np.minimum(t, block.mixer.heads) / block.mixer.kv_heads) - 1.0)
-    experts = sums.experts / t / run.expert_parallel
+        extra = sums.kv * (largest(1.0, smallest(t, float(block.mixer.heads)) / block.mixer.kv_heads) - 1.0)
+    experts = sums.experts / t / plain(run.expert_parallel)
     dense_linear = (sums.linear + extra) / t
     return Held(dense_linear + sums.tables / t + sums.copied, experts, dense_linear + experts)
 

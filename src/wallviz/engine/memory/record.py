@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor, isfinite
 from typing import Any
 
-from wallviz.engine.memory import explain
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.engine.memory.terms import Term
@@ -48,7 +47,7 @@ def model(arch: Architecture) -> dict[str, Any]:
 def training(answer: Training) -> dict[str, Any]:
     """One training or fine-tuning run, per GPU: `parts` sum to the allocated peak, which with fragmentation is reserved, with the rest total."""
     allocated = round(float(answer.peak_allocated_bytes))
-    overheads = _rounded(answer.overheads)
+    parts, overheads = shares(answer.parts, allocated), _rounded(answer.overheads)
     reserved = allocated + overheads["fragmentation"]
     return {
         "peak_allocated_bytes": allocated,
@@ -56,23 +55,24 @@ def training(answer: Training) -> dict[str, Any]:
         "peak_total_bytes": reserved + overheads["context"] + overheads["communicators"],
         "peak_phase": answer.peak_phase,
         "phases": _rounded(answer.phases),
-        "parts": shares(answer.parts, allocated),
+        "parts": parts,
         "overheads": overheads,
         "host_bytes": round(float(answer.host_bytes)),
         "checkpoint_bytes": round(float(answer.checkpoint_bytes)),
         "stage": int(answer.stage),
         "error_band": answer.error_band,
-        "terms": [term(each) for each in explain.terms(answer)],
+        "terms": _terms(answer.terms, parts | overheads),
     }
 
 
 def serving(answer: Serving) -> dict[str, Any]:
     """Serving on one GPU: weights, cache, forward pass and overheads sum to the peak."""
+    parts = _rounded({"weights": answer.weights_bytes, "kv_cache": answer.kv_cache_bytes, "activations": answer.activation_bytes})
     held = {
-        "weights_bytes": round(float(answer.weights_bytes)),
-        "kv_cache_bytes": round(float(answer.kv_cache_bytes)),
+        "weights_bytes": parts["weights"],
+        "kv_cache_bytes": parts["kv_cache"],
         "kv_bytes_per_token": round(float(answer.kv_bytes_per_token)),
-        "activation_bytes": round(float(answer.activation_bytes)),
+        "activation_bytes": parts["activations"],
     }
     overheads = _rounded(answer.overheads)
     concurrency = None if answer.max_concurrency is None else float(answer.max_concurrency)
@@ -81,20 +81,27 @@ def serving(answer: Serving) -> dict[str, Any]:
         concurrency, reason = None, UNLIMITED
     found = held | {
         "overheads": overheads,
-        "peak_total_bytes": held["weights_bytes"] + held["kv_cache_bytes"] + held["activation_bytes"] + sum(overheads.values()),
+        "peak_total_bytes": sum(parts.values()) + sum(overheads.values()),
         "max_concurrency": concurrency,
-        "terms": [term(each) for each in answer.terms],
+        "terms": _terms(answer.terms, parts | overheads),
     }
     return found if concurrency is not None else found | {"reason": _(reason or "")}
 
 
-def term(line: Term) -> dict[str, Any]:
+def _terms(terms: Sequence[Term], parts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The lines of a footprint; those of a part sum to that part."""
+    whole = {part: shares({str(i): term.bytes for i, term in enumerate(terms) if term.part == part}, size) for part, size in parts.items()}
+    return [_term(term, whole[term.part][str(i)]) for i, term in enumerate(terms)]
+
+
+def _term(line: Term, size: int) -> dict[str, Any]:
     """One line of a footprint, words in the language in use."""
     return {
         "name": _(line.name),
         "formula": line.formula,
         "values": line.values,
-        "bytes": round(float(line.bytes)),
+        "symbols": {name: float(value) for name, value in line.symbols.items()},
+        "bytes": size,
         "source": _(line.source),
     }
 

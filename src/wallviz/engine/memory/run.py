@@ -6,13 +6,14 @@ Numbers may be numpy arrays of one shape (or broadcastable): the same formulas t
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from wallviz import checks
-from wallviz.engine.memory.terms import Quantity
+from wallviz.engine.memory.terms import Quantity, above, plain
 from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -131,7 +132,7 @@ class Run:
     """Dropout in attention and residual branches (its masks are kept)."""
     galore_rank: Any = 128
 
-    @property
+    @cached_property
     def formats(self) -> Precision:
         """The preset with what overrides it."""
         base = PRECISIONS[self.precision]
@@ -143,20 +144,24 @@ class Run:
             base.autocast,
         )
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Common shape of the numbers that are arrays; ``()`` for one run."""
         return np.broadcast_shapes(*(np.shape(getattr(self, name)) for name in _LIMITS))
 
-    @property
-    def t(self) -> NDArray[np.float64]:
+    @cached_property
+    def t(self) -> Quantity:
         """Tensor parallel ranks, as numbers."""
-        return np.asarray(self.tensor_parallel, float)
+        return plain(self.tensor_parallel)
+
+    @property
+    def over_t(self) -> str:
+        """What a formula is divided by where tensor parallelism splits its bytes."""
+        return "/t" if above(self.t) else ""
 
     def tokens(self) -> Quantity:
         """T = b·s/c, tokens of one micro-batch on one rank."""
-        tokens: Quantity = np.asarray(self.micro_batch, float) * self.sequence / self.context_parallel
-        return tokens
+        return plain(self.micro_batch) * plain(self.sequence) / plain(self.context_parallel)
 
     @property
     def trains_all(self) -> bool:

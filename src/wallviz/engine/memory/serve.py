@@ -6,8 +6,10 @@ The engine is vLLM, which fills what is left of its share of the memory with pag
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from wallviz import checks
 from wallviz.engine.memory import kv_cache, quantization
 from wallviz.engine.memory.overheads import COMMUNICATOR_BYTES, CONTEXT_BYTES
 from wallviz.engine.memory.run import divides, whole
-from wallviz.engine.memory.terms import Quantity, Term, plain, written
+from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, plain, total
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -51,7 +53,7 @@ class Serving:
     """Why `max_concurrency` is None or 0, as a sentence; None otherwise."""
     pool_bytes: Quantity | None
     """KV cache that the engine can hold; None without hardware."""
-    terms: tuple[Term, ...]
+    terms: Terms
     """Every line with its formula; they sum to `peak_total_bytes`."""
     notes: tuple[str, ...] = ()
     """What a reader has to know: assumptions, and what a setting does not do."""
@@ -113,31 +115,25 @@ def infer(
     cache = {"format": kv, "tensor_parallel": tensor_parallel, "block": paged, "encoder_context": encoder_context}
 
     stages = _stages(arch, pipeline_parallel)
-    held = [_held(arch, stage, weights, sparsity, tensor_parallel, imatrix=imatrix) for stage in stages]
+    held = [_weights(arch, stage, weights, sparsity, tensor_parallel, imatrix=imatrix) for stage in stages]
     part = [replace(arch, layers=arch.layers[stage.start : stage.stop]) for stage in stages]
     caches = [kv_cache.terms(one, batch=batch, context=context, prefix=shared_prefix, **cache) for one in part]  # type: ignore[arg-type]
-    fullest = int(np.argmax([held[i] + float(np.max(_sum(lines))) for i, lines in enumerate(caches)]))
-    own, weight_bytes, kv_lines = part[fullest], held[fullest], caches[fullest]
-    kv_bytes = plain(_sum(kv_lines) + np.zeros(shape))
+    fullest = int(np.argmax([float(np.max(total((*held[i], *lines)))) for i, lines in enumerate(caches)]))
+    own, kv_lines = part[fullest], caches[fullest]
+    weight_bytes, kv_bytes = float(total(held[fullest])), plain(total(kv_lines) + np.zeros(shape))
 
     last = fullest == len(stages) - 1
-    element = 4 if weights.strip().lower() == "fp32" else 2
+    element = 4.0 if weights.strip().lower() == "fp32" else 2.0
     forward = _forward(own, engine, batch, prompt, chunk, tensor_parallel, kv_bytes, element, head=last and _has_head(arch))
-    activations = _sum(forward)
-    overheads: dict[str, Quantity] = {
-        "context": CONTEXT_BYTES,
-        "graphs": GRAPHS_BYTES if engine == "vllm" and graphs else 0.0,
-        "other": WORKSPACE_BYTES + COMMUNICATOR_BYTES * ((tensor_parallel > 1) + (pipeline_parallel > 1)),
-    }
+    activations = total(forward)
+    on_top = _overheads(engine, (tensor_parallel > 1) + (pipeline_parallel > 1), graphs=graphs)
+    overheads = {term.part: term.bytes for term in on_top}
     reason: str | None = N_("Without hardware there is no pool to fill: name an accelerator.")
     concurrency = pool = None
     if hardware_bytes is not None:
         pool, concurrency = _capacity(own, hardware_bytes, utilization, weight_bytes, activations, overheads, context, shared_prefix, cache)
         full = bool(np.all(np.asarray(concurrency) == 0))
         reason = N_("The weights and the forward pass leave no room for a KV cache: more GPUs, fewer bits, or a larger one.") if full else None
-    bits = quantization.bits_per_weight(weights, arch, sparsity=sparsity, imatrix=imatrix)
-    ranks = f"; {tensor_parallel}·{pipeline_parallel} GPU" if tensor_parallel * pipeline_parallel > 1 else ""
-    weights_term = Term(N_("weights"), "Σ size·bits/8", f"{arch.parameters:,}·{bits:.4f}/8{ranks}", weight_bytes, quantization.source(weights))
     return Serving(
         weight_bytes,
         kv_bytes,
@@ -147,7 +143,7 @@ def infer(
         concurrency,
         reason,
         pool,
-        (weights_term, *kv_lines, *forward, *_overhead_terms(overheads)),
+        tuple(term for term in (*held[fullest], *kv_lines, *forward, *on_top) if np.any(term.bytes)),
         _notes(arch, engine, sparsity, encoder_context, prefix),
     )
 
@@ -192,10 +188,13 @@ def _stages(arch: Architecture, parts: int) -> tuple[range, ...]:
     return tuple(range(i * each + min(i, rest), (i + 1) * each + min(i + 1, rest)) for i in range(parts))
 
 
-def _held(arch: Architecture, stage: range, weights: str, sparsity: str | float | None, tensor_parallel: int, *, imatrix: bool) -> float:
-    """Bytes of the weights of one rank of one stage."""
+@lru_cache(maxsize=512)
+def _weights(arch: Architecture, stage: range, weights: str, sparsity: str | float | None, tensor_parallel: int, *, imatrix: bool) -> Terms:
+    """The weights of one rank of one stage, a term for each way in which they are stored."""
     first, last = stage.start == 0, stage.stop == len(arch.layers)
-    total = 0.0
+    bits: dict[str, float] = {}
+    elements: defaultdict[str, float] = defaultdict(float)
+    scales: defaultdict[str, float] = defaultdict(float)
     for one in quantization.stored(arch, weights, sparsity=sparsity, imatrix=imatrix):
         if one.layer is None:
             at_end = one.tensor.component in ("lm_head", "norm")
@@ -207,9 +206,21 @@ def _held(arch: Architecture, stage: range, weights: str, sparsity: str | float 
             layer = arch.layers[one.layer]
         else:
             continue
-        total += one.bytes * share(one.tensor, layer, tensor_parallel)
+        mine, kind = share(one.tensor, layer, tensor_parallel), f"P_{one.kind}".replace("-", "_")
+        bits[kind] = one.bits
+        elements[kind] += one.tensor.size * mine
+        scales[kind] += one.scale_bytes * mine
+    if len(set(bits.values())) == 1 and not any(scales.values()):  # stored alike, whatever it is
+        bits, elements = {"P": next(iter(bits.values()))}, defaultdict(float, P=sum(elements.values()))
+    name, part, source = N_("weights"), "weights", quantization.source(weights)
+    terms = [
+        Term(name, part, f"bits/8·{kind}" + (" + scales" if scales[kind] else ""), {"bits": bits[kind], kind: size, "scales": scales[kind]}, source)
+        for kind, size in elements.items()
+    ]
     routers = sum(isinstance(arch.layers[i].mlp, Experts) for i in stage) / max(1, sum(isinstance(layer.mlp, Experts) for layer in arch.layers))
-    return total + 4 * arch.router_bias * routers
+    if biases := arch.router_bias * routers:
+        terms.append(Term(name, part, "4·P_bias", {"P_bias": biases}, N_("DeepSeek-V3's model card: router biases in fp32")))
+    return tuple(terms)
 
 
 def share(tensor: Tensor, layer: Layer | None, tensor_parallel: int) -> float:
@@ -243,46 +254,32 @@ def _forward(
     chunk: int,
     tensor_parallel: int,
     kv_bytes: Quantity,
-    element: int,
+    element: float,
     *,
     head: bool,
-) -> tuple[Term, ...]:
+) -> Terms:
     """The live tensors of a forward pass without gradients: those of the widest layer, and the logits. An estimate."""
-    at_once = batch * np.asarray(prompt, float)
-    tokens = plain(np.minimum(at_once, chunk) if engine == "vllm" else at_once)
+    paged = engine == "vllm"
     widest = max((layer_elements(layer, arch.hidden_size, tensor_parallel, engine) for layer, _count in arch.groups), default=0)
+    sizes = {"chunk": chunk, "elements": widest, "bytes": element, "V": arch.vocab, "KV": kv_bytes, "L": len(arch.layers)}
+    symbols: Symbols = {"b": plain(batch), "s": plain(prompt), **sizes}
     lines = [
         Term(
             N_("forward pass, widest layer"),
-            "min(b·s, chunk)·elements·bytes" if engine == "vllm" else "b·s·elements·bytes",
-            f"{written(tokens)}·{written(widest)}·{element}",
-            tokens * widest * element,
+            "activations",
+            "min(b·s, chunk)·elements·bytes" if paged else "b·s·elements·bytes",
+            symbols,
             N_("estimate: the tensors of one layer that live at once"),
         )
     ]
     if head:
         # vLLM computes logits where it samples; transformers before 4.45, and a plain forward pass, for every position
-        rows = plain(batch if engine == "vllm" else at_once)
-        lines.append(
-            Term(
-                N_("logits"),
-                "(bytes + 4)·V·b" if engine == "vllm" else "(bytes + 4)·V·b·s",
-                f"({element} + 4)·{arch.vocab:,}·{written(rows)}",
-                (element + 4) * arch.vocab * rows,
-                N_("estimate: logits and their fp32 copy"),
-            )
-        )
-    if engine == "hf" and arch.layers:
+        formula = "(bytes + 4)·V·b" if paged else "(bytes + 4)·V·b·s"
+        lines.append(Term(N_("logits"), "activations", formula, symbols, N_("estimate: logits and their fp32 copy")))
+    if not paged and arch.layers:
         # torch.cat builds the longer cache of one layer beside the one it replaces
-        lines.append(
-            Term(
-                N_("copy of one layer's cache"),
-                "KV/(2·L)",
-                f"{written(kv_bytes)}/(2·{len(arch.layers)})",
-                kv_bytes / (2 * len(arch.layers)),
-                N_("transformers, DynamicCache.update: keys are concatenated, then values"),
-            )
-        )
+        source = N_("transformers, DynamicCache.update: keys are concatenated, then values")
+        lines.append(Term(N_("copy of one layer's cache"), "activations", "KV/(2·L)", symbols, source))
     return tuple(lines)
 
 
@@ -334,13 +331,15 @@ def _has_head(arch: Architecture) -> bool:
 # ---------------------------------------------------------------- words and checks
 
 
-def _overhead_terms(overheads: Mapping[str, Quantity]) -> tuple[Term, ...]:
-    words = {
-        "context": (N_("CUDA context"), N_("estimate: about 0.3 GB on every GPU")),
-        "graphs": (N_("captured graphs"), N_("estimate: vLLM logs 0.3 to 1 GiB")),
-        "other": (N_("communicators and workspaces"), N_("estimate: 0.5 to 0.7 GB per communicator, 32 MiB of cuBLAS workspace")),
-    }
-    return tuple(Term(words[key][0], N_("constant"), written(value), value, words[key][1]) for key, value in overheads.items())
+def _overheads(engine: str, communicators: int, *, graphs: bool) -> Terms:
+    captured = GRAPHS_BYTES if engine == "vllm" and graphs else 0.0
+    others = {"workspace": WORKSPACE_BYTES, "n": communicators, "communicator": COMMUNICATOR_BYTES}
+    source = N_("estimate: 0.5 to 0.7 GB per communicator, 32 MiB of cuBLAS workspace")
+    return (
+        Term(N_("CUDA context"), "context", "constant", {"constant": CONTEXT_BYTES}, N_("estimate: about 0.3 GB on every GPU")),
+        Term(N_("captured graphs"), "graphs", "constant", {"constant": captured}, N_("estimate: vLLM logs 0.3 to 1 GiB")),
+        Term(N_("communicators and workspaces"), "other", "workspace + n·communicator", others, source),
+    )
 
 
 def _notes(arch: Architecture, engine: str, sparsity: str | float | None, encoder_context: Quantity | None, prefix: Quantity) -> tuple[str, ...]:
@@ -409,7 +408,3 @@ def _shape(*numbers: Quantity) -> tuple[int, ...]:
         return np.broadcast_shapes(*(np.shape(number) for number in numbers))
     except ValueError:
         raise InputError(N_("These arrays do not fit together: give them one shape, or shapes that broadcast.")) from None
-
-
-def _sum(lines: tuple[Term, ...]) -> Quantity:
-    return sum((line.bytes for line in lines), 0.0)

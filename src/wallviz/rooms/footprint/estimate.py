@@ -12,7 +12,6 @@ import numpy as np
 from wallviz.engine.advice import fit
 from wallviz.engine.advice.fits import verdict
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import explain
 from wallviz.engine.memory.peak import PHASES, Training, train
 from wallviz.engine.memory.serve import Serving, infer
 from wallviz.engine.memory.terms import Quantity, Term
@@ -64,9 +63,7 @@ class Estimate:
     @property
     def terms(self) -> tuple[Term, ...]:
         """Every term with its formula; they sum to `total_bytes`."""
-        if isinstance(self.result, Serving):
-            return self.result.terms
-        return (*explain.terms(self.result), *explain.overhead_terms(self.result))
+        return self.result.terms
 
     @property
     def phases(self) -> dict[str, dict[str, float]]:
