@@ -481,6 +481,7 @@ def serving_options(job: Job, arch: Architecture) -> dict[str, Any]:
         "kv": job.kv,
         "tensor_parallel": ranks["tensor_parallel"],
         "pipeline_parallel": ranks["pipeline_parallel"],
+        "expert_parallel": ranks["expert_parallel"],
         "utilization": job.utilization / 100,
         "block": job.block,
         "prompt": job.prompt,

@@ -108,7 +108,7 @@ STORED = (
     *_of("sparsity", "imatrix"),
 )
 ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context")
-SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel"))
+SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
 SERVING = (*REQUESTS, *STORED, *SPLIT, *ENGINE)
 POOL = (
     Option("hardware", "NAME", N_("The accelerator whose memory the engine fills.")),

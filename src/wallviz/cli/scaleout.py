@@ -42,7 +42,7 @@ CHIPS = (
     Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads.")),
 )
 _UNKNOWN = ("stage",)  # the memory of one stage is the business of `footprint`
-_STORED = tuple(option for option in options.STORED if option.field == "kv")
+_STORED = tuple(option for option in (*options.STORED, *options.ENGINE) if option.field != "weights")
 _WEIGHTS = tuple(option for option in options.of_every_job() if option.field == "weights")
 REST = tuple({one.field: one for one in (*options.FINETUNING, *options.REQUESTS, *_STORED, *_WEIGHTS) if one.field not in _UNKNOWN}.values())
 

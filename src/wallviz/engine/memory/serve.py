@@ -75,6 +75,7 @@ def infer(
     kv: str = "bf16",
     tensor_parallel: int = 1,
     pipeline_parallel: int = 1,
+    expert_parallel: int = 1,
     hardware_bytes: float | None = None,
     utilization: float = 0.9,
     block: int = 16,
@@ -92,7 +93,8 @@ def infer(
     weights + KV cache + forward pass + overheads. The pool of an engine is utilization·HBM - weights - forward pass - graphs - other
     (arXiv 2309.06180, section 4; vLLM's profile run), never more than what is left beside the CUDA context. `weights` is a format of
     `quantization`, `kv` one of `kv_cache.FORMATS`; `prefix` tokens are shared by all sequences; `prompt` is how many of the tokens are
-    prefilled (all, where not given); `chunk` is how many vLLM prefills at once. `batch`, `context`, `prefix` and `prompt` may be arrays.
+    prefilled (all, where not given); `chunk` is how many vLLM prefills at once. Expert parallel groups share the sequences and the experts, and
+    each has a copy of the rest: memory is that of the group with the most sequences. `batch`, `context`, `prefix` and `prompt` may be arrays.
 
     >>> from wallviz.engine.transformer import Tensor
     >>> block8 = Layer(Attention(32, 8, 128, 128), Dense(14336, gated=True), (Tensor("w", (218103808, 1), "mlp", linear=True),))
@@ -103,19 +105,23 @@ def infer(
 
     Raises InputError for unknown formats, numbers out of range, and tensor parallelism that does not divide the heads.
     """
-    for name, value in (("tensor_parallel", tensor_parallel), ("pipeline_parallel", pipeline_parallel), ("sparsity", sparsity), ("block", block)):
+    split = {"tensor_parallel": tensor_parallel, "pipeline_parallel": pipeline_parallel, "expert_parallel": expert_parallel}
+    for name, value in (*split.items(), ("sparsity", sparsity), ("block", block)):
         checks.single(name, value)
     for name, value in (("imatrix", imatrix), ("graphs", graphs)):
         checks.switch(name, value)
-    _check(arch, batch, context, tensor_parallel, pipeline_parallel, hardware_bytes, utilization, prefix, engine, chunk, prompt, weights)
+    _check(
+        arch, batch, context, tensor_parallel, pipeline_parallel, expert_parallel, hardware_bytes, utilization, prefix, engine, chunk, prompt, weights
+    )
     prompt = context if prompt is None else prompt
+    batch = plain(np.ceil(np.asarray(batch, float) / expert_parallel))  # of the fullest group
     shape = _shape(batch, context, prefix, prompt)
     paged = block if engine == "vllm" else 1
     shared_prefix = prefix if engine == "vllm" else 0
     cache = {"format": kv, "tensor_parallel": tensor_parallel, "block": paged, "encoder_context": encoder_context}
 
     stages = _stages(arch, pipeline_parallel)
-    held = [_weights(arch, stage, weights, sparsity, tensor_parallel, imatrix=imatrix) for stage in stages]
+    held = [_weights(arch, stage, weights, sparsity, tensor_parallel, expert_parallel, imatrix=imatrix) for stage in stages]
     part = [replace(arch, layers=arch.layers[stage.start : stage.stop]) for stage in stages]
     caches = [kv_cache.terms(one, batch=batch, context=context, prefix=shared_prefix, **cache) for one in part]  # type: ignore[arg-type]
     fullest = int(np.argmax([float(np.max(total((*held[i], *lines)))) for i, lines in enumerate(caches)]))
@@ -126,7 +132,7 @@ def infer(
     element = 4.0 if weights.strip().lower() == "fp32" else 2.0
     forward = _forward(own, engine, batch, prompt, chunk, tensor_parallel, kv_bytes, element, head=last and _has_head(arch))
     activations = total(forward)
-    on_top = _overheads(engine, (tensor_parallel > 1) + (pipeline_parallel > 1), graphs=graphs)
+    on_top = _overheads(engine, (tensor_parallel > 1) + (pipeline_parallel > 1) + (expert_parallel > 1), graphs=graphs)
     overheads = {term.part: term.bytes for term in on_top}
     reason: str | None = N_("Without hardware there is no pool to fill: name an accelerator.")
     concurrency = pool = None
@@ -189,7 +195,9 @@ def _stages(arch: Architecture, parts: int) -> tuple[range, ...]:
 
 
 @lru_cache(maxsize=512)
-def _weights(arch: Architecture, stage: range, weights: str, sparsity: str | float | None, tensor_parallel: int, *, imatrix: bool) -> Terms:
+def _weights(
+    arch: Architecture, stage: range, weights: str, sparsity: str | float | None, tensor_parallel: int, expert_parallel: int, *, imatrix: bool
+) -> Terms:
     """The weights of one rank of one stage, a term for each way in which they are stored."""
     first, last = stage.start == 0, stage.stop == len(arch.layers)
     bits: dict[str, float] = {}
@@ -207,6 +215,8 @@ def _weights(arch: Architecture, stage: range, weights: str, sparsity: str | flo
         else:
             continue
         mine, kind = share(one.tensor, layer, tensor_parallel), f"P_{one.kind}".replace("-", "_")
+        if one.tensor.component == "routed_experts":
+            mine /= expert_parallel
         bits[kind] = one.bits
         elements[kind] += one.tensor.size * mine
         scales[kind] += one.scale_bytes * mine
@@ -365,6 +375,7 @@ def _check(
     context: Quantity,
     tensor_parallel: int,
     pipeline_parallel: int,
+    expert_parallel: int,
     hardware_bytes: object,
     utilization: object,
     prefix: Quantity,
@@ -377,6 +388,8 @@ def _check(
     kv_cache.counted("context", context)
     whole("tensor_parallel", tensor_parallel, 1, 65_536)
     whole("pipeline_parallel", pipeline_parallel, 1, max(1, len(arch.layers)))
+    whole("expert_parallel", expert_parallel, 1, 65_536)
+    shared_by(arch, expert_parallel)
     kv_cache.counted("chunk", chunk)
     kv_cache.counted("prefix", prefix, 0)
     if prompt is not None:
@@ -401,6 +414,15 @@ def _check(
             divides("num_attention_heads", layer.mixer.heads, "tensor_parallel", tensor_parallel)
         if isinstance(layer.mixer, Attention) and layer.mixer.kv_heads > tensor_parallel:
             divides("num_key_value_heads", layer.mixer.kv_heads, "tensor_parallel", tensor_parallel)
+
+
+def shared_by(arch: Architecture, expert_parallel: int) -> None:
+    """Raises InputError unless so many groups can share the experts."""
+    experts = min((layer.mlp.count for layer, _n in arch.groups if isinstance(layer.mlp, Experts)), default=0)
+    if expert_parallel > 1 and not experts:
+        raise InputError(N_("This model has no experts to share: set expert_parallel to 1."))
+    if expert_parallel > 1:
+        divides("num_experts", experts, "expert_parallel", expert_parallel)
 
 
 def _shape(*numbers: Quantity) -> tuple[int, ...]:

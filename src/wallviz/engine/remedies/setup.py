@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from wallviz.i18n import N_
 #: PCI Express generation of a chip that names none.
 USUAL_SLOT = 4
 #: Options of serving that change what a decoding step reads and does.
-_DECODING = ("batch", "context", "weights", "kv", "tensor_parallel", "pipeline_parallel", "sparsity", "imatrix", "encoder_context")
+_DECODING = ("batch", "context", "weights", "kv", "tensor_parallel", "pipeline_parallel", "expert_parallel", "sparsity", "imatrix", "encoder_context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Setup:
     def gpus(self) -> int:
         """How many GPUs share it."""
         if self.serves:
-            return int(self.option("tensor_parallel", 1)) * int(self.option("pipeline_parallel", 1)) * self.replicas
+            return prod(int(self.option(f"{kind}_parallel", 1)) for kind in ("tensor", "pipeline", "expert")) * self.replicas
         run = self.run
         return int(run.tensor_parallel * run.pipeline_parallel * run.context_parallel * run.data_parallel)
 

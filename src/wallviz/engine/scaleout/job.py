@@ -14,7 +14,7 @@ from wallviz import checks
 from wallviz.engine.advice.fits import verdict
 from wallviz.engine.advice.splits import Search, search
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import peak, quantization, serve
+from wallviz.engine.memory import peak, serve
 from wallviz.engine.memory.run import FIELDS, Run, divides, whole
 from wallviz.engine.scaleout import critical, scaling
 from wallviz.engine.scaleout.budget import MOST_PUE, PUE, Budget, budget
@@ -23,7 +23,7 @@ from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.scaleout.step import Step, step
-from wallviz.engine.transformer import Architecture, Attention, Experts, LatentAttention
+from wallviz.engine.transformer import Architecture, Attention, LatentAttention
 from wallviz.engine.work import KERNELS
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -32,6 +32,8 @@ MOST_GPUS = 1_000_000
 JOBS = ("train", "finetune", "infer")
 #: Fields of serving beside those of the chips.
 SERVING = ("batch", "context", "weights", "kv", "kernels", "pipeline_parallel", "expert_parallel", "replicas")
+#: What the memory of serving depends on beside these: arguments of `memory.serve.infer`.
+ENGINE = ("sparsity", "imatrix", "engine", "block", "chunk", "prompt", "prefix", "encoder_context", "graphs")
 #: What the model of a step leaves out; marked for translation.
 NOT_MODELLED = (
     N_("stragglers, failures and restarts"),
@@ -226,7 +228,8 @@ def on_chips(
     """
     if str(job) not in JOBS:  # an array is no word
         raise InputError(N_("no job is called {job}: choose from {choices}"), job=checks.said(job), choices=", ".join(JOBS))
-    mine, other, other_job = (SERVING, FIELDS, "train") if job == "infer" else (FIELDS, SERVING, "infer")
+    served = (*SERVING, *ENGINE)
+    mine, other, other_job = (served, FIELDS, "train") if job == "infer" else (FIELDS, served, "infer")
     for name, value in fields.items():
         if name in mine:
             _one(name, value)
@@ -342,11 +345,12 @@ def serving(
     price_per_hour: float | None = None,
     pue: float = PUE,
     beyond: bool = True,
+    **engine: Any,
 ) -> Serving:
     """Decoding on `gpus` chips: what pipeline, experts and copies leave over are tensor parallel ranks, as on the footprint page.
 
     Where no `replicas` are named there is one copy, or the fewest that leave ranks which can share the heads. Each copy serves `batch`
-    sequences of its own. Without `beyond` the curve is that one number of chips.
+    sequences of its own. Without `beyond` the curve is that one number of chips. `engine` are those of `ENGINE`.
     """
     if arch.layers and all(layer.encoder for layer in arch.layers):
         raise InputError(
@@ -371,11 +375,12 @@ def serving(
             "efficiency": efficiency,
             "bandwidth_efficiency": bandwidth_efficiency,
         }
+        | {name: engine[name] for name in ("sparsity", "imatrix", "encoder_context") if name in engine}
     )
     curve = decode(arch, chip, fabric, tensor_parallel=counts, **options)
     one = curve.at(int(np.flatnonzero(counts == t)[0]))
     shared = (layout["pipeline_parallel"], layout["expert_parallel"], int(batch), int(context))
-    needs = {n: _serving_bytes(arch, n, *shared, **stored) for n in counts.tolist()}
+    needs = {n: _serving_bytes(arch, n, *shared, **stored, **engine) for n in counts.tolist()}
     return Serving(
         arch,
         chip,
@@ -420,11 +425,7 @@ def split(arch: Architecture, gpus: int, pipeline_parallel: int = 1, expert_para
     >>> split(gpt2, 8)
     {'tensor_parallel': 4, 'pipeline_parallel': 1, 'expert_parallel': 1, 'replicas': 2}
     """
-    experts = min((layer.mlp.count for layer, _n in arch.groups if isinstance(layer.mlp, Experts)), default=0)
-    if expert_parallel > 1 and not experts:
-        raise InputError(N_("This model has no experts to share: set expert_parallel to 1."))
-    if expert_parallel > 1:
-        divides("num_experts", experts, "expert_parallel", expert_parallel)
+    serve.shared_by(arch, expert_parallel)
     world = pipeline_parallel * expert_parallel * (replicas or 1)
     if gpus % world:
         raise InputError(
@@ -441,14 +442,10 @@ def split(arch: Architecture, gpus: int, pipeline_parallel: int = 1, expert_para
 
 
 @lru_cache(maxsize=4096)
-def _serving_bytes(arch: Architecture, t: int, p: int, e: int, batch: int, context: int, *, weights: str, kv: str) -> float:
-    """Memory of one chip: `memory.serve`, less the experts that the other groups hold."""
-    needs = serve.infer(arch, batch=-(-batch // e), context=context, weights=weights, kv=kv, tensor_parallel=t, pipeline_parallel=p)
-    held = float(np.max(needs.peak_total_bytes))
-    if e == 1:
-        return held
-    routed = arch.components.get("routed_experts", 0) * quantization.bits_per_weight(weights, arch) / 8.0 / (t * p)
-    return held - routed * (1.0 - 1.0 / e)
+def _serving_bytes(arch: Architecture, t: int, p: int, e: int, batch: int, context: int, **options: Any) -> float:
+    """Memory of one chip."""
+    needs = serve.infer(arch, batch=batch, context=context, tensor_parallel=t, pipeline_parallel=p, expert_parallel=e, **options)
+    return float(np.max(needs.peak_total_bytes))
 
 
 def _budget(chip: Accelerator, tokens_per_s: float, gpus: int, tokens: float | None, price_per_hour: float | None, pue: float) -> Budget | None:

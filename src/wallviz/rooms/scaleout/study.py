@@ -22,7 +22,7 @@ from wallviz.engine.scaleout.job import Serving, Training
 from wallviz.engine.scaleout.scaling import Curve
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.job import Job, changed, sequences_of, serving_split, training_run
+from wallviz.job import Job, changed, sequences_of, serving_options, serving_split, training_run
 from wallviz.rooms.advice import changes, fixes
 from wallviz.rooms.job import architecture, chip
 from wallviz.rooms.scaleout.choices import View, across_links, tokens
@@ -224,6 +224,8 @@ def served(case: Job, view: View) -> Served:
     arch, card = architecture(case), chip(case)
     fabric, split = fabric_of(card, view), serving_split(case, arch)
     apart = {name: n for name, n in split.items() if name != "tensor_parallel"}
+    asked = serving_options(case, arch)
+    apart |= {name: asked[name] for name in job.ENGINE}
     options: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **apart}
     found = job.serving(arch, card, fabric, prod(split.values()), batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
     busy = None if case.batch >= BUSY else job.serving(arch, card, fabric, prod(split.values()), batch=BUSY, **options)
@@ -294,7 +296,8 @@ def ways(case: Job, view: View) -> tuple[Way, ...]:
     """
     now = served(case, view)
     found = []
-    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv}
+    asked = serving_options(case, now.arch)
+    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **{name: asked[name] for name in job.ENGINE}}
     powers = [2**i for i in range(18) if now.gpus % 2**i == 0]
     for p in (n for n in powers if n <= min(len(now.arch.layers), 16)):
         for e in (n for n in powers if now.gpus % (n * p) == 0):
