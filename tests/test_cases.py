@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_case_holds_within_its_tolerance_and_no_further() -> None:
     """Exact means equal but for rounding; otherwise the distance is relative or absolute, measured from what was expected."""
 
     def case(expected: float, relative: float = 0.0, absolute: float = 0.0) -> Case:
-        return Case("T", "q", {}, expected, "bytes", expected, "bytes", relative, absolute, "published")
+        return replace(CASES["P-gpt2"], expected=expected, relative_tolerance=relative, absolute_tolerance=absolute)
 
     assert case(1e11).exact
     assert case(1e11).holds(1e11 * (1 + 1e-15))
