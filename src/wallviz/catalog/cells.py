@@ -80,16 +80,16 @@ class Column:
     """The cell becomes a tuple or a set."""
     sentence: str
     """About a text that does not match; empty where anything goes."""
-    separator: str = ""
+    separator: str
     """Between entries; empty where a cell has one."""
-    of: str = ""
+    of: str
     """The table whose ids it names."""
-    unique: bool = False
+    unique: bool
     """No value comes twice."""
 
     def entries(self, cell: str) -> tuple[str, ...]:
-        """What the cell lists, or the cell."""
-        return tuple(filter(None, map(str.strip, cell.split(self.separator)))) if self.separator else (cell,)
+        """What the cell lists, or the cell; nothing where it is empty."""
+        return tuple(filter(None, map(str.strip, cell.split(self.separator)) if self.separator else (cell,)))
 
     def value(self, cell: str) -> object:
         """The cell as msgspec takes it for the field."""
@@ -111,18 +111,19 @@ class Column:
 
     def sound(self, cells: Sequence[str]) -> bool:
         """Whether none of these cells has a `problem`: all at once, hundreds of times as fast."""
+        listed = [self.entries(cell) for cell in cells]
         return (
             all(cell == cell.strip() and "\n" not in cell for cell in cells)
-            and not (self.required and not all(cells))
-            and self.holds([entry for cell in cells if cell for entry in self.entries(cell)])
+            and (all(listed) or not self.required)
+            and self.holds([entry for entries in listed for entry in entries])
         )
 
     def problem(self, cell: str) -> DataError | None:
         """What is wrong with the cell and what to do, None where all is well."""
         if cell != cell.strip() or "\n" in cell:
             return DataError(N_("{column} has spaces around it or a line break in it: remove them"), column=self.name)
-        if not cell:
-            return DataError(N_("{column} is empty: every row needs one"), column=self.name) if self.required else None
+        if self.required and not self.entries(cell):
+            return DataError(N_("{column} is empty: every row needs one"), column=self.name)
         return next((self._sentence(entry) for entry in self.entries(cell) if not self.holds([entry])), None)
 
     def _sentence(self, entry: str) -> DataError:
@@ -174,15 +175,15 @@ def columns(row: type) -> Mapping[str, Column]:
             entry = base = one_of[tuple(extra["choices"])]
         name = extra.get("column", field.name)
         found[name] = Column(
-            name,
-            field.name,
-            field.default is MISSING and field.default_factory is MISSING,
-            base,
-            entry,
-            several,
-            sentence,
-            extra.get("separator", ""),
-            extra.get("of", ""),
-            extra.get("unique", False),
+            name=name,
+            field=field.name,
+            required=field.default is MISSING and field.default_factory is MISSING,
+            base=base,
+            entry=entry,
+            several=several,
+            sentence=sentence,
+            separator=extra.get("separator", ""),
+            of=extra.get("of", ""),
+            unique=extra.get("unique", False),
         )
     return MappingProxyType(found)

@@ -49,32 +49,9 @@ Domain = Literal[
 ]
 Kind = Literal["gpu", "cpu", "apu", "tpu", "accelerator", "wafer"]
 LevelKind = Literal["measured", "derived", "vendor", "model"]
-CaseUnit = Literal[
-    "bytes",
-    "bytes/token",
-    "bytes/parameter",
-    "bits/parameter",
-    "elements/parameter",
-    "parameters",
-    "tokens",
-    "s",
-    "FLOP/B",
-    "ratio",
-]
+CaseUnit = Literal["bytes", "bytes/token", "bytes/parameter", "bits/parameter", "elements/parameter", "parameters", "tokens", "s", "FLOP/B", "ratio"]
 HardwareUnit = Literal[
-    "FLOP",
-    "FLOP/s",
-    "FLOP/B",
-    "bytes",
-    "bytes/s",
-    "s",
-    "tokens",
-    "tokens/s",
-    "parameters",
-    "elements",
-    "elements/parameter",
-    "chips",
-    "ratio",
+    "FLOP", "FLOP/s", "FLOP/B", "bytes", "bytes/s", "s", "tokens", "tokens/s", "parameters", "elements", "elements/parameter", "chips", "ratio"
 ]
 #: How a case's origin prints a number: its unit there, to the base unit and what one of it may be in base units. GB are printed for both.
 PRINTED_UNITS: Mapping[str, tuple[str, tuple[float, ...]]] = {
