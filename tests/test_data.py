@@ -98,6 +98,16 @@ def test_the_check_names_every_cell_of_a_row(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("table", catalog.ROWS)
+def test_every_table_has_ids_sources_and_numbers_above_zero(table: str) -> None:
+    """In every table the id is unique, the source is never empty, and no number may be negative or infinite, inherited fields included."""
+    known = columns(catalog.ROWS[table]).values()
+    assert [column.required and column.unique for column in known if column.field == "id"] == [True]
+    assert [column.required and column.of for column in known if column.name == "source"] == ["sources"]
+    for column in known:
+        assert column.base not in (int, float) or not (column.holds(["-1"]) or column.holds(["inf"])), column.name
+
+
+@pytest.mark.parametrize("table", catalog.ROWS)
 def test_the_codebook_explains_every_column(table: str) -> None:
     """Each field of a row's dataclass stands in the table's section of data/README.md, or in its rules, and so does every word that it allows."""
     text = (catalog.DATA / "README.md").read_text(encoding="utf-8")
