@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from wallviz import catalog
+from wallviz.catalog.cells import columns
+from wallviz.catalog.read import read
 from wallviz.engine.growth import fit
 from wallviz.errors import DataError
 
@@ -41,6 +45,10 @@ def test_shipped_data_are_clean() -> None:
         ("claims.csv", ",240,2,", ",0,2,", "multiplier must be above 0, not 0"),
         ("claims.csv", ",240,2,", ",many,2,", "multiplier must be a plain number, not many"),
         ("claims.csv", ",240,2,", ",nan,2,", "multiplier must be a plain number, not nan"),
+        ("claims.csv", ",240,2,", ",inf,2,", "multiplier must be a plain number, not inf"),
+        ("claims.csv", ",240,2,", ",null,2,", "multiplier must be a plain number, not null"),
+        ("claims.csv", ",240,2,", ",1e999,2,", "multiplier must be a plain number, not 1e999"),
+        ("claims.csv", "blog_params,", "Blog_params,", "claim_id must be lower case without spaces, like h100-sxm5, not Blog_params"),
         ("claims.csv", "blog_params,", "blog_moore,", "claim_id blog_moore stands in line"),
         ("claims.csv", "blog_params,parameters", "blog_params,colours", "quantity must be one of"),
         ("claims.csv", "blog_params,parameters", "blog_params, parameters", "spaces around it"),
@@ -50,6 +58,12 @@ def test_shipped_data_are_clean() -> None:
         ("memory_breakdown.csv", ",2012,", ",2012.5,", "year must be a whole number"),
         ("chips.csv", ",high,", ",certain,", "confidence must be one of high, low"),
         ("chips.csv", ",true,", ",yes,", "must be one of true, false, not yes"),
+        ("chips.csv", ",true,", ",1,", "must be one of true, false, not 1"),
+        ("chips.csv", ",true,", ",True,", "must be one of true, false, not True"),
+        ("chips.csv", ",https://", ",http://", "source_urls must be an address that starts with https://, not http://"),
+        ("chips.csv", "h100-sxm5,H100 SXM5,", "h100-sxm5,A100 SXM4 80GB,", "name A100 SXM4 80GB stands in line"),
+        ("presets.csv", ",2019-10-23,", ",October 2019,", "date must be a date like 2020-05-14, a month or a year, not October 2019"),
+        ("models.csv", ",robotics,robotics,", ",robotics,;,", "domains is empty"),
         ("ml_hardware.csv", ",memory_bytes_per_s,epoch_ml_hardware\n", ",memory_bandwidth,epoch_ml_hardware\n", "masked must be one of"),
         ("models.csv", ",robotics,robotics,", ",robotics,robotics;magic,", "domains must be one of"),
         ("chips.csv", "h100-sxm5,H100 SXM5", 'h100-sxm5,"H100, SXM5",', "the row has 35 cells, the header 34"),
@@ -66,11 +80,51 @@ def test_check_names_file_line_and_remedy_for_a_broken_cell(copy: Path, file: st
     assert int(line) >= 1
 
 
+def test_reading_names_the_cell_that_it_cannot_use(copy: Path) -> None:
+    """A row that its dataclass refuses is named as the check names it."""
+    edit(copy / "claims.csv", ",240,2,", ",many,2,")
+    with pytest.raises(DataError, match=r"data/claims\.csv:4: multiplier must be a plain number, not many"):
+        list(read("claims", copy))
+
+
+def test_the_check_names_every_cell_of_a_row(copy: Path) -> None:
+    """Two wrong cells of one row are two lines, from the top of the file to its end."""
+    edit(copy / "claims.csv", ",240,2,", ",many,-2,")
+    edit(copy / "claims.csv", "seen,", "heard,")
+    problems = [problem for problem in catalog.check(copy) if "checksum" not in problem]
+    assert [problem.split(":")[1] for problem in problems] == sorted(problem.split(":")[1] for problem in problems)
+    for expected in ("multiplier must be a plain number, not many", "period_years must be above 0, not -2", "status must be one of"):
+        assert any(expected in problem for problem in problems)
+
+
+@pytest.mark.parametrize("table", catalog.ROWS)
+def test_every_table_has_ids_sources_and_numbers_above_zero(table: str) -> None:
+    """In every table the id is unique, the source is never empty, and no number may be negative or infinite, inherited fields included."""
+    known = columns(catalog.ROWS[table]).values()
+    assert [column.required and column.unique for column in known if column.field == "id"] == [True]
+    assert [column.required and column.of for column in known if column.name == "source"] == ["sources"]
+    for column in known:
+        assert column.base not in (int, float) or not (column.holds(["-1"]) or column.holds(["inf"])), column.name
+
+
+@pytest.mark.parametrize("table", catalog.ROWS)
+def test_the_codebook_explains_every_column(table: str) -> None:
+    """Each field of a row's dataclass stands in the table's section of data/README.md, or in its rules, and so does every word that it allows."""
+    text = (catalog.DATA / "README.md").read_text(encoding="utf-8")
+    rules, *sections = re.split(r"(?m)^## (?!Rules)", text)
+    section = next(section for section in sections if f"{table}.csv" in section.partition("\n")[0])
+    for column in columns(catalog.ROWS[table]).values():
+        assert f"`{column.name}`" in rules + section, column.name
+        for word in filter(None, get_args(column.base)):
+            assert re.search(rf"(?<![\w/-]){re.escape(word)}(?![\w/-])", text), (column.name, word)
+
+
 def test_check_counts_rows(copy: Path) -> None:
     """A row that was added or lost without a new checksum is reported."""
     lines = (copy / "models.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     (copy / "models.csv").write_text("".join(lines[:-1]), encoding="utf-8")
-    assert any("the file has 866 rows, sources.yml says 867" in problem for problem in catalog.check(copy))
+    rows = catalog.tables()["models"].rows
+    assert any(f"the file has {rows - 1} rows, sources.yml says {rows}" in problem for problem in catalog.check(copy))
 
 
 def test_check_misses_no_file(copy: Path) -> None:
@@ -106,6 +160,7 @@ def test_check_reads_the_sources_too(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
+        ("presets.csv", ",2019-10-23,", ",2019-02-30,", "date must be a date like 2020-05-14, a month or a year, not 2019-02-30"),
         ("chips.csv", ",RTX 4080,", ",RTX 4090,", "also means"),
         ("chips.csv", ",80 GB,8e10,", ",80 GB,85899345920,", "does not match the label 80 GB"),
         ("claims.csv", ",A drawn reference line has no points.,", ",,", "names its points or says why it has none"),

@@ -1,25 +1,40 @@
 """The only reader of ``data/``: tidy CSV files in, frozen domain objects out.
 
-The codebook is ``data/README.md``; `schema` declares it, `rules` enforce it, `files` opens the files. Everything is read once and kept.
+The codebook is ``data/README.md``; `rows` declare it (`cells` are their vocabulary), `read` reads by it, `rules` check it, `files` opens the files.
+Everything is read once and kept.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
+
+from msgspec import convert
 
 from wallviz import checks
-from wallviz.catalog.cases import Case, HardwareCase, cases, roofline_cases, scaling_cases
-from wallviz.catalog.evidence import Evidence, evidence
-from wallviz.catalog.files import CONFIGS, DATA, Index, Row, load_index, parts, read_config
-from wallviz.catalog.read import rows, typed
+from wallviz.catalog.cells import columns
+from wallviz.catalog.files import CONFIGS, DATA, Index, load_index, read_config
+from wallviz.catalog.read import rows
+from wallviz.catalog.rows import (
+    ROWS,
+    Case,
+    Dataset,
+    Evidence,
+    HardwareCase,
+    LevelKind,
+    ListedChipRow,
+    MemoryBreakdown,
+    Preset,
+    PublishedModel,
+    Quantity,
+    ScalingRow,
+    edition,
+)
 from wallviz.catalog.rules import check, extent, write_checksums
-from wallviz.catalog.schema import CASE_KINDS, CLAIM_QUANTITIES, DOMAINS, HARDWARE_CASE_KINDS, KINDS, LEVEL_KINDS, MODEL_DATASETS, SCHEMAS
 from wallviz.engine.growth import Claim, Point
 from wallviz.engine.hardware import PRECISIONS, Accelerator, Link, ListedChip, MemoryLevel, MemoryTechnology
 from wallviz.engine.transformer import Architecture
@@ -30,17 +45,13 @@ from wallviz.i18n import N_, _
 from wallviz.machine import own as own_machine
 
 __all__ = [
-    "CASE_KINDS",
     "CHIP_QUANTITIES",
     "CLAIM_QUANTITIES",
     "DATA",
-    "DOMAINS",
     "FINDABLE",
-    "HARDWARE_CASE_KINDS",
-    "KINDS",
     "LEVEL_KINDS",
     "MODEL_DATASETS",
-    "SCHEMAS",
+    "ROWS",
     "Case",
     "Evidence",
     "HardwareCase",
@@ -124,116 +135,13 @@ class Table:
     """Ids of its main sources."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedModel:
-    """One model of one published figure or table."""
-
-    id: str
-    """Unique slug, ``dataset/name``."""
-    dataset: str
-    """Figure or table it stands in."""
-    name: str
-    """Name as published."""
-    date: dt.date
-    """Publication date."""
-    domain: str
-    """Main domain: language, vision, multimodal ..."""
-    domains: tuple[str, ...] = ()
-    """All domains listed, the main one first."""
-    series: str = ""
-    """transformer, cv, recsys or other in the authors' figures, else empty."""
-    parameters: float | None = None
-    """Number of parameters."""
-    training_flop: float | None = None
-    """Work of the training run, FLOP."""
-    inference_flop: float | None = None
-    """Work of one forward pass, FLOP, as published."""
-    organization: tuple[str, ...] = ()
-    """Who trained it."""
-    confidence: str = ""
-    """confident, likely, speculative or empty: of the estimate."""
-    frontier: bool = False
-    """Flagged by Epoch AI as a frontier model at its date."""
-    open_weights: bool | None = None
-    """Weights can be downloaded; None where not stated."""
-    note: str = ""
-    """What is wrong or special."""
-    source: str = ""
-    """Source ids, separated by ``;``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """One model that every page offers."""
-
-    id: str
-    """Unique slug."""
-    name: str
-    """Name of the model."""
-    parameters: int
-    """All parameters."""
-    active_parameters: int
-    """Parameters of the language model that one token passes through, embeddings included: all of them in a dense model."""
-    family: str = ""
-    """Family it belongs to."""
-    date: str = ""
-    """Date of release, ISO, as precise as known."""
-    config: str = ""
-    """File in ``data/configs/`` that it is computed from."""
-    note: str = ""
-    """What is special."""
-    source: str = ""
-    """Source ids, separated by ``;``."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryBreakdown:
-    """Training memory of one model in the authors' table: bytes as plotted, and as printed where the two differ."""
-
-    id: str
-    """Unique slug."""
-    name: str
-    """Name of the model."""
-    year: int
-    """Year of the model."""
-    input: str
-    """Size of one input: pixels or tokens."""
-    printed_input: str
-    """The same as the table prints it."""
-    micro_batch: int
-    """Inputs in a batch."""
-    optimizer: str
-    """Optimizer of the training run."""
-    weights_bytes: float
-    """Weights, bytes, as plotted; so are the next three."""
-    optimizer_bytes: float
-    """Optimizer state."""
-    activations_bytes: float
-    """Activations."""
-    total_bytes: float
-    """Height of the bar."""
-    printed_weights_bytes: float
-    """Weights, bytes, as printed; so are the next three."""
-    printed_optimizer_bytes: float
-    """Optimizer state."""
-    printed_activations_bytes: float
-    """Activations."""
-    printed_total_bytes: float
-    """The printed total."""
-    gpu_memory_limit_bytes: float
-    """Memory of the largest GPU of the year, as drawn."""
-    note: str = ""
-    """The slip, where there is one."""
-    source: str = ""
-    """Source ids, separated by ``;``."""
-
-    @property
-    def activations_per_weight(self) -> float:
-        """Activations over weights: the blog says three to four, its table says otherwise."""
-        return self.activations_bytes / self.weights_bytes
-
-
 # ------------------------------------------------------------------------------------------------------------------- reading
+
+CLAIM_QUANTITIES: tuple[str, ...] = get_args(Quantity)
+LEVEL_KINDS: tuple[str, ...] = get_args(LevelKind)
+MODEL_DATASETS: tuple[str, ...] = get_args(Dataset)
+#: Tables whose rows are dated values.
+DATED = ("models", "hardware_scaling", "accelerator_memory", "ml_hardware")
 
 
 @cache
@@ -272,27 +180,12 @@ def tables() -> Mapping[str, Table]:
 @cache
 def claims() -> Mapping[str, Claim]:
     """Every published growth claim by id, with the points it was drawn through where they ship."""
-    return MappingProxyType(
-        {
-            row["claim_id"]: Claim(
-                id=row["claim_id"],
-                what=row["what"],
-                quantity=row["quantity"],
-                edition=row["edition"],
-                producer=row["producer"],
-                multiplier=float(row["multiplier"]),
-                period_years=float(row["period_years"]),
-                first=row["first"],
-                last=row["last"],
-                status=row["status"],
-                note=row["note"],
-                source=row["source"],
-                points=points(row["points_table"], row["points_dataset"], row["points_series"], row["points_column"]) if row["points_table"] else (),
-                no_points_reason=row["no_points_reason"],
-            )
-            for row in rows("claims")
-        }
-    )
+    found = {}
+    for id, row in rows("claims").items():
+        claim = convert(row, Claim, from_attributes=True)
+        where = (row.points_table, row.points_dataset, row.points_series, row.points_column)
+        found[id] = replace(claim, points=points(*where)) if row.points_table else claim
+    return MappingProxyType(found)
 
 
 _UNITS = {
@@ -318,12 +211,13 @@ def points(table: str, dataset: str = "", series: str = "", column: str = "value
     `dataset` is an edition (``2021``, ``2023``) in the tables that have editions. Empty `dataset` or `series` mean all. A column that is
     empty for all of them gives no points (memory interfaces have no value per device).
     """
-    found = rows(table)
-    edition = "dataset" if "dataset" in SCHEMAS[table] else "edition"
+    if table not in DATED:
+        raise InputError(N_("no table is called {name}: use one of {known}"), name=table, known=", ".join(DATED))
+    found = rows(table).values()
     for name, value, known in (
-        ("dataset", dataset, {row.get(edition, "") for row in found}),
-        ("series", series, {row.get("series", "") for row in found}),
-        ("column", column, {name for name, rule in SCHEMAS[table].items() if rule.type == "number"}),
+        ("dataset", dataset, {edition(row) for row in found}),
+        ("series", series, {getattr(row, "series", "") for row in found} - {""}),
+        ("column", column, {column.name for column in columns(ROWS[table]).values() if column.base is float}),
     ):
         if value and value not in known:
             raise InputError(
@@ -332,54 +226,40 @@ def points(table: str, dataset: str = "", series: str = "", column: str = "value
     return tuple(
         sorted(
             (
-                _point(table, row, column)
+                _point(row, column)
                 for row in found
-                if dataset in ("", row.get(edition)) and series in ("", row.get("series")) and row[column] and row["date"]
+                if dataset in ("", edition(row)) and series in ("", getattr(row, "series", "")) and getattr(row, column) and row.date
             ),
             key=lambda point: (point.date, point.id),
         )
     )
 
 
-def _point(table: str, row: Row, column: str) -> Point:
-    note, unit, group, precision, identified = row["note"], _unit(column), row.get("vendor", ""), "", True
-    if table == "models":
-        group = row["series"] if row["series"] == "transformer" else row["domain"]
-    elif table == "hardware_scaling":
-        group, precision, identified = row["group"], row["precision"], row["identified"] == "true"
-        unit = row["value_device_unit"] if column == "value_device" else row["unit"] if column == "value" else ""
-        if column == "value_device" and row["device_note"]:
-            note = row["device_note"]
-        elif not identified and not note:
-            note = row["name_basis"]
-    elif table == "ml_hardware":
-        precision = row["fastest_precision"] if column == "fastest_flop_per_s" else column.partition("_flop")[0] if "_flop" in column else ""
-    return Point(
-        id=row["id"],
-        name=row["name"],
-        date=dt.date.fromisoformat(row["date"]),
-        value=float(row[column]),
-        group=group,
-        precision=precision,
-        unit=unit,
-        identified=identified,
-        note=note,
-        source=row["source"],
-    )
+def _point(row: Any, column: str) -> Point:
+    note, unit, group, precision, identified = row.note, _unit(column), getattr(row, "vendor", ""), "", True
+    match row:
+        case PublishedModel():
+            group = row.series if row.series == "transformer" else row.domain
+        case ScalingRow():
+            group, precision, identified = row.group, row.precision, row.identified
+            unit = {"value": row.unit, "value_device": row.value_device_unit}.get(column, "")
+            if column == "value_device" and row.device_note:
+                note = row.device_note
+            elif not identified and not note:
+                note = row.name_basis
+        case ListedChipRow():
+            precision = row.fastest_precision if column == "fastest_flop_per_s" else column.partition("_flop")[0] if "_flop" in column else ""
+    return Point(row.id, row.name, row.date, getattr(row, column), group, precision, unit, identified, note, row.source)
 
 
 @cache
 def models(dataset: str | None = None) -> Mapping[str, PublishedModel]:
     """Models by id, of one dataset (`MODEL_DATASETS`) or of all."""
-    if dataset is not None and dataset not in MODEL_DATASETS:
+    if dataset is None:
+        return rows("models")
+    if dataset not in MODEL_DATASETS:
         raise InputError(N_("no dataset is called {name}: use one of {known}"), name=dataset, known=", ".join(MODEL_DATASETS))
-    found = {}
-    for row in rows("models"):
-        if dataset in (None, row["dataset"]):
-            cells = typed("models", row)
-            cells |= {"organization": parts(row["organization"]), "frontier": row["frontier"] == "true"}
-            found[row["id"]] = PublishedModel(**cells)
-    return MappingProxyType(found)
+    return MappingProxyType({id: row for id, row in rows("models").items() if row.dataset == dataset})
 
 
 def model_points(
@@ -394,16 +274,14 @@ def model_points(
     )
 
 
-@cache
 def memory_breakdown() -> Mapping[str, MemoryBreakdown]:
     """The authors' table of training memory, by id, oldest first."""
-    return MappingProxyType({row["id"]: MemoryBreakdown(**typed("memory_breakdown", row)) for row in rows("memory_breakdown")})
+    return rows("memory_breakdown")
 
 
-@cache
 def presets() -> Mapping[str, Preset]:
     """The models that every page offers, by id, smallest first."""
-    return MappingProxyType({row["id"]: Preset(**typed("presets", row)) for row in rows("presets")})
+    return rows("presets")
 
 
 @cache
@@ -424,15 +302,9 @@ def architecture(preset: str) -> Architecture:
     return read_architecture(config(preset), name=presets()[preset].name)
 
 
-@cache
 def chips() -> Mapping[str, Accelerator]:
     """Accelerators and processors by id, oldest first."""
-    found = {}
-    for row in rows("chips"):
-        cells = typed("chips", row)
-        cells |= {"aliases": parts(row["aliases"]), "source_urls": tuple(row["source_urls"].split())}
-        found[row["id"]] = Accelerator(**cells)
-    return MappingProxyType(found)
+    return rows("chips")
 
 
 def titles(source: str) -> str:
@@ -498,16 +370,25 @@ def chip_points(quantity: str, precision: str | None = None, where: Callable[[Ac
 @cache
 def listed_chips(dataset: str | None = None, *, unmasked: bool = False) -> Mapping[str, ListedChip]:
     """Chips as other collections list them, by id; values known to be wrong are left out unless `unmasked`."""
-    numbers = [name for name, rule in SCHEMAS["ml_hardware"].items() if rule.type == "number"]
+    numbers = [column.name for column in columns(ROWS["ml_hardware"]).values() if column.base is float]
     found = {}
-    for row in rows("ml_hardware"):
-        if dataset in (None, row["dataset"]):
-            cells = typed("ml_hardware", row)
-            hidden = frozenset() if unmasked else cells["masked"]
-            values = {name: value for name in numbers if (value := cells.pop(name)) is not None and name not in hidden}
-            if "date" in hidden:
-                cells["date"] = None
-            found[row["id"]] = ListedChip(**cells, values=MappingProxyType(values))
+    for id, row in rows("ml_hardware").items():
+        if dataset in (None, row.dataset):
+            hidden = frozenset() if unmasked else row.masked
+            found[id] = ListedChip(
+                id,
+                row.dataset,
+                row.name,
+                row.vendor,
+                row.kind,
+                None if "date" in hidden else row.date,
+                MappingProxyType({name: value for name in numbers if name not in hidden and (value := getattr(row, name)) is not None}),
+                row.memory_type,
+                row.fastest_precision,
+                row.note,
+                row.masked,
+                row.source,
+            )
     return MappingProxyType(found)
 
 
@@ -517,22 +398,39 @@ def listed_points(dataset: str, column: str, *, unmasked: bool = False) -> tuple
     return tuple(point for point in points("ml_hardware", dataset, "", column) if kept[point.id].date is not None and column in kept[point.id].values)
 
 
-@cache
 def levels() -> Mapping[str, MemoryLevel]:
     """Levels of memory by id, devices together; origins that disagree are several rows."""
-    return MappingProxyType({row["id"]: MemoryLevel(**typed("levels", row)) for row in rows("levels")})
+    return rows("levels")
 
 
-@cache
 def links() -> Mapping[str, Link]:
     """Links by id, families together, oldest generation first."""
-    return MappingProxyType({row["id"]: Link(**typed("links", row)) for row in rows("links")})
+    return rows("links")
 
 
-@cache
 def memory_technologies() -> Mapping[str, MemoryTechnology]:
     """Memory technologies by id, families together, oldest first."""
-    return MappingProxyType({row["id"]: MemoryTechnology(**typed("memory_technologies", row)) for row in rows("memory_technologies")})
+    return rows("memory_technologies")
+
+
+def cases() -> Mapping[str, Case]:
+    """Every case of the footprint by id, in the order of the file."""
+    return rows("cases")
+
+
+def roofline_cases() -> Mapping[str, HardwareCase]:
+    """Intensities, matrix products, layers and decoding, by id, in the order of the file."""
+    return rows("roofline_cases")
+
+
+def scaling_cases() -> Mapping[str, HardwareCase]:
+    """Collectives, efficiencies and memory over many devices, by id, in the order of the file."""
+    return rows("scaling_cases")
+
+
+def evidence() -> Mapping[str, Evidence]:
+    """Published trade-offs by id, remedies together."""
+    return rows("remedies")
 
 
 # --------------------------------------------------------------------------------------------------------------- finding

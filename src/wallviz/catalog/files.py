@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import yaml
 
 from wallviz.errors import DataError, InputError
 from wallviz.i18n import N_
@@ -21,15 +18,12 @@ def locate() -> Path:
 
 DATA = locate()
 
-Row = dict[str, str]
 
-
-def read_table(name: str, directory: Path) -> Iterator[tuple[int, Row]]:
-    """Line number and cells of each row of one table."""
-    with (directory / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        for row in reader:
-            yield reader.line_num, row
+def read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Line number and cells of the header and each row of one table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        return [(reader.line_num, cells) for cells in reader]
 
 
 class Index(NamedTuple):
@@ -41,6 +35,8 @@ class Index(NamedTuple):
 
 def load_index(directory: Path) -> Index:
     """Reads ``sources.yml`` of `directory`; raises DataError where it is missing or no such index."""
+    import yaml  # here, because most of what reads the tables needs no source
+
     try:
         with (directory / "sources.yml").open(encoding="utf-8") as file:
             index = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -81,8 +77,3 @@ def read_config(path: Path | str) -> str:
         return found.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(N_("{path} is not UTF-8 text: name a config.json"), path=path) from None
-
-
-def parts(cell: str) -> tuple[str, ...]:
-    """The entries of a cell that lists several, separated by ``;``."""
-    return tuple(part.strip() for part in cell.split(";") if part.strip())

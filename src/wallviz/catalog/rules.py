@@ -1,23 +1,27 @@
-"""Every file of ``data/`` against its schema: ``wallviz check-data``."""
+"""Every file of ``data/`` against the dataclasses of its rows, and what no row can say by itself: ``wallviz check-data``."""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isclose, isfinite
+from math import isclose
 from pathlib import Path
 from typing import Any
 
-from wallviz.catalog.files import CONFIGS, DATA, Row, load_index, parts, read_config, read_table
-from wallviz.catalog.schema import PRINTED_UNITS, SCHEMAS, Column
+from wallviz.catalog.cells import Column, columns
+from wallviz.catalog.files import CONFIGS, DATA, load_index, read_config, read_lines
+from wallviz.catalog.read import read
+from wallviz.catalog.rows import PRINTED_UNITS, ROWS, edition
 from wallviz.engine.transformer import architecture
 from wallviz.errors import DataError, InputError
 from wallviz.i18n import N_, _
+
+#: Line number and row of each line of a table.
+Rows = Sequence[tuple[int, Any]]
 
 
 def _digest(path: Path) -> str:
@@ -35,10 +39,15 @@ class _Problems:
     """Sentences about one file, ``file:line: what is wrong, and what to do``."""
 
     file: str
-    found: list[str] = field(default_factory=list)
+    found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, template: str, **values: object) -> None:
-        self.found.append(f"{self.file}:{line}: " + _(template).format(**values))
+        self.found.append((line, f"{self.file}:{line}: " + _(template).format(**values)))
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of them."""
+        return [sentence for _line, sentence in self.found]
 
 
 def check(directory: Path | None = None) -> list[str]:
@@ -49,18 +58,18 @@ def check(directory: Path | None = None) -> list[str]:
     except DataError as error:
         return [str(error)]
     known, found = _check_sources(index.sources)
-    for file in sorted({path.name for path in directory.glob("*.csv")} | {f"{name}.csv" for name in SCHEMAS} | set(index.tables)):
+    for file in sorted({path.name for path in directory.glob("*.csv")} | {f"{name}.csv" for name in ROWS} | set(index.tables)):
         problems = _Problems(file)
-        path, schema = directory / file, SCHEMAS.get(file.removesuffix(".csv"))
+        path, row = directory / file, ROWS.get(file.removesuffix(".csv"))
         if not path.exists():
             problems.add(1, N_("the file is missing: restore it or take it out of sources.yml"))
-        elif schema is None:
-            problems.add(1, N_("the file has no schema: describe its columns in SCHEMAS of catalog/schema.py"))
+        elif row is None:
+            problems.add(1, N_("the file has no schema: write a dataclass of its rows and add it to ROWS in catalog/rows.py"))
         else:
-            _check_table(path, schema, known, problems)
+            _check_table(path, row, known, problems)
             _check_entry(path, index.tables.get(file), known, problems)
-        found += problems.found
-    return found if found else _check_across(directory)
+        found += problems.sentences
+    return found or _check_across(directory)
 
 
 def _check_sources(entries: list[Any]) -> tuple[frozenset[str], list[str]]:
@@ -78,7 +87,7 @@ def _check_sources(entries: list[Any]) -> tuple[frozenset[str], list[str]]:
         if url and not url.startswith("https://"):
             problems.add(1, N_("source {name} has the address {url}: write it as https://..."), name=name, url=url)
         ids.add(name)
-    return frozenset(ids), problems.found
+    return frozenset(ids), problems.sentences
 
 
 def _check_entry(path: Path, entry: object, known: frozenset[str], problems: _Problems) -> None:
@@ -101,236 +110,203 @@ def _check_entry(path: Path, entry: object, known: frozenset[str], problems: _Pr
         problems.add(1, N_("the checksum differs from sources.yml: run wallviz check-data --write-checksums after a deliberate change"))
 
 
-def _check_table(path: Path, schema: Mapping[str, Column], known: frozenset[str], problems: _Problems) -> None:
-    """Header and cells of one file against its schema."""
+def _check_table(path: Path, row: type, known: frozenset[str], problems: _Problems) -> None:
+    """Header and cells of one file against the dataclass of its rows, a column at a time."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, cells) for cells in reader]
+        lines = read_lines(path)
     except UnicodeDecodeError as error:
         problems.add(1, N_("byte {position} is not UTF-8: save the file as UTF-8"), position=error.start)
         return
-    header = lines[0][1] if lines else []
-    missing, unknown = [name for name in schema if name not in header], [name for name in header if name not in schema]
+    table, header = columns(row), lines[0][1] if lines else []
+    missing, unknown = [name for name in table if name not in header], [name for name in header if name not in table]
     if missing:
         problems.add(1, N_("columns are missing: {names}; add them"), names=", ".join(missing))
     if unknown:
-        problems.add(1, N_("unknown columns: {names}; remove them or describe them in SCHEMAS of catalog/schema.py"), names=", ".join(unknown))
+        problems.add(
+            1, N_("unknown columns: {names}; remove them or make them fields of {row} in catalog/rows.py"), names=", ".join(unknown), row=row.__name__
+        )
     if missing or unknown:
         return
-    seen: dict[str, dict[str, int]] = {name: {} for name, rule in schema.items() if rule.unique}
+    whole = []
     for line, cells in lines[1:]:
-        if len(cells) != len(header):
+        if len(cells) == len(header):
+            whole.append((line, cells))
+        else:
             problems.add(line, N_("the row has {found} cells, the header {wanted}: check commas and quotes"), found=len(cells), wanted=len(header))
-            continue
-        for name, cell in zip(header, cells, strict=True):
-            _check_cell(line, name, cell, schema, known, problems)
-            if name in seen and cell:
-                first = seen[name].setdefault(cell, line)
-                if first != line:
-                    problems.add(
-                        line, N_("{column} {value} stands in line {first} already: give each row its own"), column=name, value=cell, first=first
-                    )
+    for place, name in enumerate(header):
+        _check_column(table[name], [(line, cells[place]) for line, cells in whole], known, problems)
+    problems.found.sort(key=lambda problem: problem[0])
 
 
-def _check_cell(line: int, name: str, cell: str, schema: Mapping[str, Column], known: frozenset[str], problems: _Problems) -> None:
-    """One cell against the rule of its column."""
-    rule = schema[name]
-    if cell != cell.strip() or "\n" in cell:
-        problems.add(line, N_("{column} has spaces around it or a line break in it: remove them"), column=name)
-    elif not cell:
-        if rule.required:
-            problems.add(line, N_("{column} is empty: every row needs one"), column=name)
-    elif rule.type == "source":
-        for source in parts(cell):
+def _check_column(column: Column, cells: list[tuple[int, str]], known: frozenset[str], problems: _Problems) -> None:
+    """One column of one file."""
+    if not column.sound([cell for _line, cell in cells]):
+        for line, cell in cells:
+            if problem := column.problem(cell):
+                problems.add(line, problem.template, **problem.values)
+    first: dict[str, int] = {}
+    for line, cell in cells if column.unique else ():
+        if cell and first.setdefault(cell, line) != line:
+            problems.add(
+                line, N_("{column} {value} stands in line {first} already: give each row its own"), column=column.name, value=cell, first=first[cell]
+            )
+    for line, cell in cells if column.of == "sources" else ():
+        for source in column.entries(cell):
             if source not in known:
                 problems.add(line, N_("source {source} is not in sources.yml: add it or correct the id"), source=source)
-    elif rule.type in ("number", "integer", "year"):
-        _check_number(line, name, cell, rule, problems)
-    elif rule.type == "json":
-        try:
-            if not isinstance(json.loads(cell), dict):
-                raise ValueError
-        except ValueError:
-            problems.add(line, N_('{column} must be a JSON object like {{"layers": 32}}, not {value}'), column=name, value=cell)
-    elif rule.type == "released":
-        try:
-            if not re.fullmatch(r"\d{4}(-\d\d){0,2}", cell):
-                raise ValueError
-            dt.date.fromisoformat((cell + "-01-01")[:10])
-        except ValueError:
-            problems.add(line, N_("{column} must be a date like 2020-05-14, a month or a year, not {value}"), column=name, value=cell)
-    elif rule.type == "date":
-        try:
-            if dt.date.fromisoformat(cell).isoformat() != cell:
-                raise ValueError
-        except ValueError:
-            problems.add(line, N_("{column} must be a date like 2020-05-14, not {value}"), column=name, value=cell)
-    else:
-        allowed = {"flag": ("true", "false"), "columns": tuple(schema)}.get(rule.type, rule.choices)
-        for value in parts(cell) if rule.type in ("list", "columns") else (cell,):
-            if allowed and value not in allowed:
-                problems.add(line, N_("{column} must be one of {choices}, not {value}"), column=name, choices=", ".join(allowed), value=value)
-
-
-def _check_number(line: int, name: str, cell: str, rule: Column, problems: _Problems) -> None:
-    try:
-        number = float(cell)
-    except ValueError:
-        number = float("nan")
-    if not isfinite(number):
-        problems.add(line, N_("{column} must be a plain number, not {value}"), column=name, value=cell)
-    elif number < 0 or (number == 0 and not rule.zero):
-        problems.add(line, N_("{column} must be above 0, not {value}: leave it empty if it is not known"), column=name, value=cell)
-    elif rule.type != "number" and not number.is_integer():
-        problems.add(line, N_("{column} must be a whole number, not {value}"), column=name, value=cell)
 
 
 def _check_across(directory: Path) -> list[str]:
     """Rules that span columns, rows or files; run once every file is sound by itself."""
+    rows = {name: list(read(name, directory)) for name in ROWS}
     found: list[str] = []
-    across = (
-        ("chips.csv", _check_chip_names),
-        ("chips.csv", _check_labels),
-        ("accelerator_memory.csv", _check_labels),
-        ("cases.csv", _check_cases),
-        ("roofline_cases.csv", _check_cases),
-        ("scaling_cases.csv", _check_cases),
-        ("levels.csv", _check_levels),
-        ("links.csv", _check_links),
-    )
-    for file, rule in across:
-        problems = _Problems(file)
-        rule(read_table(file.removesuffix(".csv"), directory), problems)
-        found += problems.found
-    found += _check_presets(directory)
-    found += _check_references(directory)
-    problems = _Problems("claims.csv")
-    for line, row in read_table("claims", directory):
-        table, column = row["points_table"], row["points_column"]
-        if bool(table) == bool(row["no_points_reason"]):
+    for name in ROWS:
+        problems = _Problems(f"{name}.csv")
+        _check_references(name, rows, problems)
+        match name:
+            case "chips":
+                _check_chip_names(rows[name], problems)
+                _check_labels(rows[name], problems)
+            case "accelerator_memory":
+                _check_labels(rows[name], problems)
+            case "cases" | "roofline_cases" | "scaling_cases":
+                _check_cases(rows[name], problems)
+            case "claims":
+                _check_claims(rows, problems)
+            case "levels":
+                _check_levels(rows[name], problems)
+            case "links":
+                _check_links(rows[name], problems)
+            case "presets":
+                _check_presets(rows[name], directory, problems)
+        found += problems.sentences
+    return found
+
+
+def _check_references(name: str, rows: Mapping[str, Rows], problems: _Problems) -> None:
+    """A chip or preset that a row names is one of the catalog's."""
+    for column in columns(ROWS[name]).values():
+        if column.of in rows:
+            known = {"", *(row.id for _line, row in rows[column.of])}
+            for line, row in rows[name]:
+                if (id := getattr(row, column.field)) not in known:
+                    problems.add(
+                        line,
+                        N_("{column} {id} is not in {table}.csv: correct it or leave it empty"),
+                        column=column.name,
+                        id=id,
+                        table=column.of,
+                    )
+
+
+def _check_claims(rows: Mapping[str, Rows], problems: _Problems) -> None:
+    """A claim has points where it says, or says why it has none."""
+    for line, claim in rows["claims"]:
+        table, column = claim.points_table, claim.points_column
+        if bool(table) == bool(claim.no_points_reason):
             problems.add(line, N_("a claim names its points or says why it has none: fill points_table or no_points_reason, not both"))
-        elif table and column not in SCHEMAS[table]:
+        elif table and column not in columns(ROWS[table]):
             problems.add(line, N_("points_column {column} is no column of {table}.csv: correct it"), column=column, table=table)
-        elif table and not _has_points(directory, row):
+        elif table and not any(
+            claim.points_dataset == edition(row) and claim.points_series in ("", getattr(row, "series", "")) and getattr(row, column)
+            for _line, row in rows[table]
+        ):
             problems.add(line, N_("{table}.csv has no points for this claim: correct points_dataset, points_series or points_column"), table=table)
-    return found + problems.found
 
 
-def _has_points(directory: Path, claim: Row) -> bool:
-    table = claim["points_table"]
-    kind_column = "dataset" if "dataset" in SCHEMAS[table] else "edition"
-    return any(
-        row[kind_column] == claim["points_dataset"] and claim["points_series"] in ("", row.get("series")) and row[claim["points_column"]]
-        for _line, row in read_table(table, directory)
-    )
-
-
-def _check_presets(directory: Path) -> list[str]:
+def _check_presets(rows: Rows, directory: Path, problems: _Problems) -> None:
     """Every preset has its config, the counts are what the reader makes of it, the smallest stands first, and no config is left over."""
-    problems = _Problems("presets.csv")
     unused = {path.name for path in (directory / CONFIGS).glob("*")}
     last = 0
-    for line, row in read_table("presets", directory):
-        file, stated = row["config"], (int(row["parameters"]), int(row["active_parameters"]))
-        unused.discard(file)
-        if file != f"{row['id']}.json":
-            problems.add(line, N_("config must be {wanted}, not {file}: name it after the id"), wanted=f"{row['id']}.json", file=file)
+    for line, row in rows:
+        unused.discard(row.config)
+        try:
+            dt.date.fromisoformat((row.date + "-01-01")[:10])
+        except ValueError:
+            column = columns(ROWS["presets"])["date"]
+            problems.add(line, column.sentence, column=column.name, value=row.date)
+        if row.config != f"{row.id}.json":
+            problems.add(line, N_("config must be {wanted}, not {file}: name it after the id"), wanted=f"{row.id}.json", file=row.config)
             continue
         try:
-            found = architecture(read_config(directory / CONFIGS / file))
+            found = architecture(read_config(directory / CONFIGS / row.config))
         except InputError as error:
-            problems.add(line, N_("{file}: {problem}"), file=f"{CONFIGS}/{file}", problem=error)
+            problems.add(line, N_("{file}: {problem}"), file=f"{CONFIGS}/{row.config}", problem=error)
             continue
-        if stated != (found.parameters, found.active_parameters):
+        if (row.parameters, row.active_parameters) != (found.parameters, found.active_parameters):
             problems.add(
                 line,
                 N_("{file} has {parameters} parameters, {active} of them active, the row says {stated}: correct one of them"),
-                file=f"{CONFIGS}/{file}",
+                file=f"{CONFIGS}/{row.config}",
                 parameters=found.parameters,
                 active=found.active_parameters,
-                stated=" / ".join(map(str, stated)),
+                stated=f"{row.parameters} / {row.active_parameters}",
             )
-        if stated[0] < last:
-            problems.add(line, N_("{id} has fewer parameters than the row above: the smallest model stands first"), id=row["id"])
-        last = stated[0]
+        if row.parameters < last:
+            problems.add(line, N_("{id} has fewer parameters than the row above: the smallest model stands first"), id=row.id)
+        last = row.parameters
     for name in sorted(unused):
         problems.add(1, N_("{file} belongs to no row: add one or remove the file"), file=f"{CONFIGS}/{name}")
-    return problems.found
 
 
-def _check_chip_names(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+def _check_chip_names(rows: Rows, problems: _Problems) -> None:
     """Id, name and aliases of all chips: no two rows answer to the same word."""
     owner: dict[str, str] = {}
     for line, row in rows:
-        for handle in sorted({row["id"].casefold(), row["name"].casefold(), *(alias.casefold() for alias in parts(row["aliases"]))}):
-            other = owner.setdefault(handle, row["id"])
-            if other != row["id"]:
+        for handle in sorted({name.casefold() for name in (row.id, row.name, *row.aliases)}):
+            other = owner.setdefault(handle, row.id)
+            if other != row.id:
                 problems.add(line, N_("“{name}” also means {other}: an id, name or alias belongs to one row"), name=handle, other=other)
 
 
-def _check_labels(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+def _check_labels(rows: Rows, problems: _Problems) -> None:
     """The bytes of a memory are its printed GB times 10**9."""
     for line, row in rows:
-        label, size = row["memory_gb_label"], row["memory_bytes"]
+        label, size = row.memory_gb_label, row.memory_bytes
         printed = re.fullmatch(r"([0-9.]+) GB", label)
-        if bool(label) != bool(size) or (label and (not printed or not isclose(float(printed[1]) * 1e9, float(size), rel_tol=1e-9))):
+        if bool(label) != bool(size) or (label and (not printed or not isclose(float(printed[1]) * 1e9, size, rel_tol=1e-9))):
             problems.add(
-                line, N_("memory_bytes {size} does not match the label {label}: write the printed GB times 1e9"), size=size or "–", label=label or "–"
+                line,
+                N_("memory_bytes {size} does not match the label {label}: write the printed GB times 1e9"),
+                size=f"{size:.12g}" if size else "–",
+                label=label or "–",
             )
 
 
-def _check_cases(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+def _check_cases(rows: Rows, problems: _Problems) -> None:
     """The expected value of a case is what its origin prints, in base units, and has one tolerance at most."""
     for line, row in rows:
-        unit, factors = PRINTED_UNITS[row["printed_unit"]]
-        printed, expected = float(row["printed"]), float(row["expected"])
-        if row["unit"] != unit or not any(isclose(printed * factor, expected, rel_tol=1e-9) for factor in factors):
+        unit, factors = PRINTED_UNITS[row.printed_unit]
+        if row.unit != unit or not any(isclose(row.printed * factor, row.expected, rel_tol=1e-9) for factor in factors):
             problems.add(
                 line,
                 N_("expected {expected} {unit} is not the printed {printed} {printed_unit}: write the printed value in base units"),
-                expected=row["expected"],
-                unit=row["unit"],
-                printed=row["printed"],
-                printed_unit=row["printed_unit"],
+                expected=f"{row.expected:.12g}",
+                unit=row.unit,
+                printed=f"{row.printed:.12g}",
+                printed_unit=row.printed_unit,
             )
-        if float(row["relative_tolerance"] or 0) and float(row["absolute_tolerance"] or 0):
+        if row.relative_tolerance and row.absolute_tolerance:
             problems.add(line, N_("a case has a relative or an absolute tolerance, not both: write 0 for the other"))
 
 
-def _check_levels(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+def _check_levels(rows: Rows, problems: _Problems) -> None:
     """A level has at least one figure, and its latency and energy say where they come from."""
-    energies = ("energy_j_per_byte", "energy_j_per_operation", "energy_per_mac")
     for line, row in rows:
-        if not any(row[name] for name in ("capacity_bytes", "bytes_per_s", "latency_s", *energies)):
-            problems.add(line, N_("{id} has no figure: fill one or remove the row"), id=row["id"])
-        for kind, present in (("latency_kind", bool(row["latency_s"])), ("energy_kind", any(row[name] for name in energies))):
-            if bool(row[kind]) != present:
-                problems.add(line, N_("{column} goes with its figure: fill both or neither"), column=kind)
+        energy = row.energy_j_per_byte or row.energy_j_per_operation or row.energy_per_mac
+        if not (row.capacity_bytes or row.bytes_per_s or row.latency_s or energy):
+            problems.add(line, N_("{id} has no figure: fill one or remove the row"), id=row.id)
+        for column, kind, figure in (("latency_kind", row.latency_kind, row.latency_s), ("energy_kind", row.energy_kind, energy)):
+            if bool(kind) != bool(figure):
+                problems.add(line, N_("{column} goes with its figure: fill both or neither"), column=column)
 
 
-def _check_links(rows: Iterable[tuple[int, Row]], problems: _Problems) -> None:
+def _check_links(rows: Rows, problems: _Problems) -> None:
     """Both ways are twice one way, or the same where both share the wires."""
     for line, row in rows:
-        ratio = float(row["bytes_per_s_bidir"]) / float(row["bytes_per_s"])
+        ratio = row.bytes_per_s_bidir / row.bytes_per_s
         if not (isclose(ratio, 2, rel_tol=1e-9) or isclose(ratio, 1, rel_tol=1e-9)):
-            problems.add(line, N_("{id} has {ratio:.3g} times the bandwidth both ways: write twice that of one way"), id=row["id"], ratio=ratio)
-
-
-def _check_references(directory: Path) -> list[str]:
-    """A chip or preset that a row names is one of the catalog's."""
-    known = {name: {row["id"] for _line, row in read_table(name, directory)} for name in ("chips", "presets")}
-    found: list[str] = []
-    for table in ("levels", "roofline_cases", "scaling_cases", "remedies"):
-        problems = _Problems(f"{table}.csv")
-        for line, row in read_table(table, directory):
-            for column, owner in (("chip", "chips"), ("preset", "presets")):
-                if row.get(column) and row[column] not in known[owner]:
-                    problems.add(
-                        line, N_("{column} {id} is not in {table}.csv: correct it or leave it empty"), column=column, id=row[column], table=owner
-                    )
-        found += problems.found
-    return found
+            problems.add(line, N_("{id} has {ratio:.3g} times the bandwidth both ways: write twice that of one way"), id=row.id, ratio=ratio)
 
 
 def write_checksums(directory: Path | None = None) -> list[str]:
