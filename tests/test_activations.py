@@ -84,11 +84,9 @@ def test_a_layer_of_experts_keeps_rows_of_every_chosen_expert() -> None:
 
 @pytest.mark.parametrize(("precision", "element"), [("bf16-pure", 2), ("fp32", 4)])
 def test_a_selective_scan_keeps_six_streams(precision: str, element: int) -> None:
-    """Mamba (mamba_simple.py and selective_scan_interface.py of state-spaces/mamba): six tensors as wide as the inner stream.
-
-    causal_conv1d_fn keeps its input x; SelectiveScanFn.forward saves u (the convolution's output), delta, z and out, what is written
-    per state being recomputed (arXiv 2312.00752, section 3.3.2); out_proj keeps the gated output.
-    """
+    """Mamba keeps six tensors as wide as its inner stream (mamba_simple.py and selective_scan_interface.py of state-spaces/mamba)."""
+    # causal_conv1d_fn keeps its input x; SelectiveScanFn.forward saves u (the convolution's output), delta, z and out, while what is written per
+    # state is recomputed (arXiv 2312.00752, section 3.3.2); out_proj keeps the gated output.
     mamba = {"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 2, "state_size": 16, "intermediate_size": 1536, "vocab_size": 1000}
     inner = 1536
     streams = [(inner, element)] * len(("x", "u", "delta", "z", "out", "out_z"))
