@@ -134,7 +134,7 @@ def test_tables_say_the_same() -> None:
         (["H100", "--global-batch", "2"], "fewer GPUs"),
         (["H100", "--price-per-hour", "3"], "tokens"),
         (["H100", "--tokens", "0"], "--tokens"),
-        (["H100", "--batch", "4"], "infer"),
+        (["H100", "--batch", "4", "--micro-batch", "2"], "micro"),
         (["H100", "--job", "infer", "--zero", "1"], "train"),
         (["H100", "--job", "infer", "--half-square"], "--half-square"),
         (["H100", "--job", "infer", "--kernels", "transformer-engine"], "fused"),

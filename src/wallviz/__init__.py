@@ -339,7 +339,7 @@ _OF_A_RUN = {"batch": "micro_batch", "context": "sequence"}
 
 def _run(fields: Mapping[str, Any], job: str) -> dict[str, Any]:
     """Fields of a run or of serving: of a run, batch and context are its micro-batch and sequence; a pipeline stage may be given as a number."""
-    names = {} if job == "infer" else _OF_A_RUN
+    names = {} if str(job) == "infer" else _OF_A_RUN  # an array is no word
     for name, same in names.items():
         if name in fields and same in fields:
             raise InputError(N_("{name} and {same} are the same in training: give one of them."), name=name, same=same)

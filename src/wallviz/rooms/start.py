@@ -57,25 +57,18 @@ def _answer(case: Job, _language: str) -> Answer:
         one, need = bound(case), estimate(case)
     except InputError as error:
         return Answer("speed", str(error), None, sure=_("cannot run"), trust="red")
-    memory = str(one.bound) == "bandwidth"
+    memory, several = str(one.bound) == "bandwidth", case.chips > 1
     if one.phase == "train":
-        template = (
-            _("Training {model} on {chip}, at most {n}: memory sets the pace, {times} below arithmetic.")
-            if memory
-            else _("Training {model} on {chip}, at most {n}: arithmetic sets the pace, {times} below memory.")
-        )
+        template = _("{chip} trains {model} with at most {n}: {pace}")
     elif one.phase == "prefill":
-        template = (
-            _("Reading with {model} on {chip}, at most {n}: memory sets the pace, {times} below arithmetic.")
-            if memory
-            else _("Reading with {model} on {chip}, at most {n}: arithmetic sets the pace, {times} below memory.")
-        )
+        template = _("{chip} read at most {n} with {model}: {pace}") if several else _("{chip} reads at most {n} with {model}: {pace}")
     else:
         template = (
-            _("Writing with {model} on {chip} at batch {batch}, at most {n}: memory sets the pace, {times} below arithmetic.")
-            if memory
-            else _("Writing with {model} on {chip} at batch {batch}, at most {n}: arithmetic sets the pace, {times} below memory.")
+            _("{chip} write at most {n} with {model} at batch {batch}: {pace}")
+            if several
+            else _("{chip} writes at most {n} with {model} at batch {batch}: {pace}")
         )
+    pace = _("memory sets the pace, {times} below arithmetic.") if memory else _("arithmetic sets the pace, {times} below memory.")
     fits = need.verdict in ("no", "unknown")
     if not fits:
         template = _("If {chip} could hold {model}: at most {n} at batch {batch}.")
@@ -83,11 +76,11 @@ def _answer(case: Job, _language: str) -> Answer:
     rate = {"rate": units.significant(tokens_per_s(case, one))}
     name = chip_name(case).partition(" (")[0]
     sentence = template.format(
-        chip=name if case.chips == 1 else f"{case.chips:,} × {name}",
+        chip=f"{case.chips:,} × {name}" if several and case.serves else name,
         n=_("{rate} tokens/s per chip").format(**rate) if case.chips > 1 and not case.serves else _("{rate} tokens/s").format(**rate),
         model=arch.name,
         batch=f"{case.batch:,}",
-        times=units.times(max(limits.values()) / min(limits.values())),
+        pace=pace.format(times=units.times(max(limits.values()) / min(limits.values()))),
     )
     problems: tuple[str, ...] = ()
     if not fits and need.capacity_bytes is not None:

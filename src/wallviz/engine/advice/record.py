@@ -10,7 +10,7 @@ from wallviz.engine.advice.fit import Fit, split_of
 from wallviz.engine.advice.price import FREE_OF_TIME
 from wallviz.engine.advice.search import LAST, SPLIT, Fix
 from wallviz.engine.remedies.remedy import REMEDIES
-from wallviz.i18n import N_, _, bracketed, inside, listing
+from wallviz.i18n import N_, _, bracketed, inside, language, listing
 
 #: How a job is split, by field.
 SPLITS = {
@@ -36,9 +36,18 @@ def change(fix: Fix) -> str:
     return listing([*said[:1], *map(inside, said[1:])])
 
 
+#: Words and 汉字 that a change may take in a sentence of 25 words.
+BRIEF_WORDS, BRIEF_LETTERS = 6, 12
+
+
 def briefly(fix: Fix) -> str:
-    """The same as it stands in a sentence: three changes and more are counted."""
-    return inside(change(fix)) if len(fix.changes) < 3 else _("{n} changes").format(n=len(fix.changes))
+    """The same as it stands in a sentence: a long one is counted, a split alone named by its GPUs."""
+    text = change(fix)
+    if len(text.split()) <= BRIEF_WORDS and (language() != "zh" or len(text) <= BRIEF_LETTERS):
+        return inside(text)
+    if len(fix.changes) > 1:
+        return _("{n} changes").format(n=len(fix.changes))
+    return inside(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}") if REMEDIES[fix.changes[0]].group == SPLIT else text)
 
 
 def price(fix: Fix) -> str:
@@ -51,7 +60,7 @@ def price(fix: Fix) -> str:
     elif abs(fix.time - 1.0) < FREE_OF_TIME:
         said.append(_("no more time"))
     else:
-        said.append(_("{share} % time").format(share=f"{(fix.time - 1.0) * 100.0:+.0f}".replace("-", "−")))
+        said.append(_("{share} % time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
     if not fix.lossless:
         lost = _("{share} % quality").format(share=f"−{fix.quality * 100.0:.2g}")
         said.append(bracketed(lost, _("judged") if fix.judged else _("as published")))

@@ -10,8 +10,8 @@ from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.machine.probe.record import Record
 from wallviz.rooms import Answer
-from wallviz.rooms.job import architecture
-from wallviz.rooms.machine import drawn
+from wallviz.rooms.bound import moved_bytes
+from wallviz.rooms.machine import drawn, told
 from wallviz.rooms.machine.choices import View, figure_names
 from wallviz.rooms.machine.confirm import commands
 from wallviz.rooms.machine.others import beside_names
@@ -43,7 +43,7 @@ def answer(case: Job, view: View, record: Record | None = None, against: Record 
     `opened`: the record came from a file, and may be another machine's.
     """
     try:
-        architecture(case)
+        moved_bytes(told.writing(case))  # what cannot run has no speed
         return drawn.answer(case, view, record, against, opened=opened).with_spec()
     except InputError as error:
         return Answer("machine", str(error), None, sure=_("cannot be drawn"), trust="red")

@@ -120,7 +120,7 @@ def sentence(now: Study) -> str:
         said["fix"] = briefly(now.fix)
         if (other := now.fitting) is None or other.pays_up_to == 1:
             return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}.").format(**said)
-        return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; then doubling pays up to {stop} chips.").format(
+        return _("{need} per chip {fits} {chip} ({holds}). To fit: {fix}; doubling then pays up to {stop}.").format(
             **said | {"stop": f"{other.pays_up_to:,}"}
         )
     if start == gpus:
