@@ -289,7 +289,7 @@ def test_the_api_names_chips() -> None:
 
 def test_a_training_case_compares_training() -> None:
     """70B on 64 H200 is about training: tokens per second of one chip, and the states over all of them; no first token is waited for."""
-    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64, zero=3)
+    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64, zero=3, context=2048)
     found = chips.answer(case, chips.View())
     assert found.sentence.startswith("H200 SXM trains at most")
     assert len(found.sentence.split()) <= 25
