@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.case import JOBS, MAX_BATCH, MAX_CONTEXT, Case
 from wallviz.cli import options
@@ -35,7 +36,7 @@ DRAWERS = ("why", "sure", "figure", "compare", "expert", "own", "export")
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["footprint"].file)
     for name, value in query.items():
         app.query_params[name] = value

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests import fake_nvml
+from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.case import Case
 from wallviz.errors import InputError
@@ -115,7 +116,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def open_page(*, drawers: tuple[str, ...] = (), mine: Record | None = None, opened: tuple[Record, ...] = (), **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["machine"].file)
     for name, value in query.items():
         app.query_params[name] = value

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 import wallviz
+from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.case import JOBS, Case
 from wallviz.cli import app as command
@@ -29,7 +30,7 @@ KEYS = {"time_s", "bound", "tokens_per_s", "ttft_s", "tpot_s", "arithmetic_inten
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["roofline"].file)
     for name, value in query.items():
         app.query_params[name] = value

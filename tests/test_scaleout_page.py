@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from tests.conftest import PATIENCE_S
 from wallviz import catalog, cli
 from wallviz.case import Case
 from wallviz.rooms import footprint, scaleout
@@ -28,7 +29,7 @@ JOBS = ("infer", "train", "finetune")
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["scaleout"].file)
     for name, value in query.items():
         app.query_params[name] = value
