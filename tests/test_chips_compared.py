@@ -300,6 +300,17 @@ def test_the_api_names_chips() -> None:
         wallviz.chip("nope")
 
 
+def test_training_states_are_those_of_the_zero_paper() -> None:
+    """16 bytes a parameter, "at least 24 GB" for 1.5 billion (arXiv 1910.02054, section 3.1), shared by the chips; two under adapters."""
+    gpt2 = catalog.architecture("gpt2-xl")
+    chip = catalog.chip("h100-sxm5")
+    need = {(job, n): rating.served(gpt2, chip, Work(job=job, chips=n, context=1024)).bytes for job in ("train", "finetune") for n in (1, 8)}
+    assert need["train", 1] == pytest.approx(24e9 * gpt2.parameters / 1.5e9)
+    assert need["finetune", 1] == pytest.approx(3e9 * gpt2.parameters / 1.5e9)
+    assert need["train", 8] == need["train", 1] / 8
+    assert need["finetune", 8] == need["finetune", 1] / 8
+
+
 def test_a_training_case_compares_training() -> None:
     """70B on 64 H200 is about training: tokens per second of one chip, and the states over all of them; no first token is waited for."""
     case = Case(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)

@@ -150,6 +150,25 @@ def test_the_sentence_says_the_rate_and_what_it_means() -> None:
     assert sentence(GPU) == "This machine moves 418 GB/s, 93 % of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B in bf16, whatever its FLOP/s."
 
 
+@pytest.mark.parametrize(
+    ("median", "flags", "trust"),
+    [
+        (0.95, (), "green"),
+        (0.91, (Flag.NUMPY_ONLY,), "green"),
+        (0.89, (), "orange"),
+        (0.95, (Flag.OTHERS_BUSY,), "orange"),
+        (0.51, (), "orange"),
+        (0.49, (), "red"),
+        (0.49, (Flag.BIMODAL,), "red"),
+    ],
+)
+def test_the_badge_says_how_far_the_median_lies_below_the_best(median: float, flags: tuple[Flag, ...], trust: str) -> None:
+    """Green within a tenth where nothing disturbed the measurement, orange within a half, red beyond."""
+    record = replace(CPU, kernels={"add": Measured(100e9, median * 100e9, 1e9, 20, valid=True)}, flags=tuple(flag.value for flag in flags))
+    found = machine.answer(Case(), machine.View(), record)
+    assert (found.trust, found.sure) == (trust, f"best of 20, median {100 - 100 * median:.0f} % lower")
+
+
 def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
     """Decoding reads weights: a machine that reads faster than it copies may write more tokens."""
     fast = replace(CPU, kernels=CPU.kernels | {"read": rates(80.3e9)})

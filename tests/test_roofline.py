@@ -35,6 +35,18 @@ def test_a_matmul_has_the_intensity_of_the_paper():
     assert matmul(128, 768, 768, a_bytes=1).intensity == pytest.approx(192.0)
 
 
+def test_memory_bounds_below_240_tokens_on_a_tpu_v5e_and_arithmetic_above():
+    """A large matmul is bound by compute from 240 tokens on (How to Scale Your Model, chapter "Roofline"), one by one and all at once."""
+    under = roof(own_chip(197e12, 820e9))
+    tokens = np.array([1.0, 128.0, 235.0, 265.0, 512.0, 8192.0])  # the activations, which the rule leaves out, move the turn to 256
+    expected = ["bandwidth"] * 3 + ["compute"] * 3
+    found = [matmul(n, 65_536, 65_536) for n in tokens]
+    assert [under.bound(op.flop, op.bytes) for op in found] == expected
+    assert list(under.bound(np.array([op.flop for op in found]), np.array([op.bytes for op in found]))) == expected
+    assert under.bound(240.0 * 10, 10.0) == under.bound(0.0, 1.0) == "bandwidth"
+    assert under.bound(1.0, 0.0) == "compute"
+
+
 @pytest.mark.parametrize(("count", "top_k", "tokens"), [(8, 2, 1), (8, 2, 5), (64, 8, 16), (256, 8, 64)])
 def test_expected_distinct_experts_agree_with_a_simulation_that_counts(count, top_k, tokens):
     """E·(1 - (1 - k/E)^B) is the mean of seeded draws of k different experts by each of B tokens, within its sampling error."""

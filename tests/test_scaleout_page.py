@@ -16,6 +16,7 @@ from wallviz.case import Case
 from wallviz.rooms import footprint, scaleout
 from wallviz.rooms.scaleout import View
 from wallviz.rooms.scaleout.choices import FIGURES, PARAMS, gpu_options
+from wallviz.rooms.scaleout.curve import badge
 from wallviz.rooms.scaleout.study import study
 from wallviz.ui.frame import ROOMS
 
@@ -122,6 +123,14 @@ def test_links_inside_a_node_decide_serving() -> None:
     fast, slow = (json.loads(scaleout.document(Case(batch=64), View(inside_gb=rate)))["record"] for rate in (0, 32))
     assert slow["tokens_per_s"] < fast["tokens_per_s"]
     assert slow["waiting_s"] > fast["waiting_s"]
+
+
+def test_the_badge_says_the_share_in_which_a_chip_works() -> None:
+    """Green from four fifths on, orange from a half, red below; whether it fits comes before all of it."""
+    shares = {1.0: "green", 0.8: "green", 0.79: "orange", 0.5: "orange", 0.49: "red", 0.0: "red"}
+    assert {share: badge("no", share)[1] for share in shares} == shares
+    assert badge("no", 0.873)[0] == "87% computing"
+    assert [badge(runs_out, 0.9)[1] for runs_out in ("likely", "yes")] == ["orange", "red"]
 
 
 @pytest.mark.parametrize(
