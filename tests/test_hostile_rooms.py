@@ -154,7 +154,7 @@ def _scaleout(name: str, **given: Any) -> Callable[[Any], object]:
 ASKED: dict[str, Callable[[Any], object]] = {
     "chip": wallviz.chip,
     "model": wallviz.model,
-    "hierarchy": wallviz.engine.hierarchy,
+    "hierarchy": wallviz.hierarchy,
     "size": lambda value: wallviz.hierarchy("h100", value),
     "basis": lambda value: wallviz.hierarchy("h100", basis=value),
     "roofline": lambda value: wallviz.roofline(value, "h100"),
