@@ -365,22 +365,25 @@ def watched(crew: Crew, files: Sequence[str]) -> Coverage:
     """Runs every test once, file by file, and keeps what it calls. All must pass."""
     found = Coverage(defaultdict(set), {})
     names = [f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py") if not any(fnmatch(path.name, left) for left in LEFT_OUT)]
-    names.sort(key=lambda name: -(ROOT / name).stat().st_size)
-    for name in [*names, *files]:
+    doctests: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        doctests[file.rpartition("/")[0]].append(file)
+    for together in [*([name] for name in names), *doctests.values()]:
 
-        def look(root: Path, name: str = name) -> int:
+        def look(root: Path, together: Sequence[str] = together) -> int:
             def work() -> int:
                 watch = Watch(files, root)
-                code = judged([name], watch)
+                code = judged(together, watch)
                 report = {"seconds": watch.seconds, "shared": sorted(watch.shared), "calls": {test: sorted(c) for test, c in watch.calls.items()}}
                 Path("watched.json").write_text(json.dumps(report), encoding="utf-8")
                 return code
 
             return forked(root, work)
 
-        def read(code: int | None, root: Path, name: str = name) -> None:
+        def read(code: int | None, root: Path, together: Sequence[str] = together) -> None:
             if code not in (0, 5):
-                raise SystemExit(f"{name} does not pass before anything is changed ({code}):\n{last(root)}")
+                raise SystemExit(f"{together[0]} does not pass before anything is changed ({code}):\n{last(root)}")
+            print(f"{together[0]} passes, and is watched", file=sys.stderr, flush=True)
             report = json.loads((root / "watched.json").read_text(encoding="utf-8"))
             found.seconds |= report["seconds"]
             for test, places in report["calls"].items():
@@ -434,13 +437,14 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=200, help="how many mutants, spread evenly over the files")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--only", default="*", help="a pattern of files, such as '*/roofline/*'")
+    parser.add_argument("--only", nargs="+", default=["*"], help="patterns of files, such as '*/roofline/*'")
     parser.add_argument("--tests", type=Path, help="a file that keeps which test runs what, read if it is there: for another sample of the same tree")
     asked = parser.parse_args()
     started = time.monotonic()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     files = engine_files(ROOT)
-    everything = [m for file in files if fnmatch(file, asked.only) for m in mutants(file, (ROOT / file).read_bytes()) if not excused(m)]
+    wanted = [file for file in files if any(fnmatch(file, only) for only in asked.only)]
+    everything = [mutant for file in wanted for mutant in mutants(file, (ROOT / file).read_bytes()) if not excused(mutant)]
     chosen = sampled(everything, asked.sample, asked.seed)
     for name in HEAVY:
         with suppress(ImportError):
