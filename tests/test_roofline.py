@@ -14,10 +14,12 @@ from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline import operations as ops
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.operations import attended, distinct_experts, matmul, operations
+from wallviz.engine.roofline.report import report
 from wallviz.engine.roofline.roof import own_chip, roof
 from wallviz.engine.roofline.rules import prefill_s, training_s
 from wallviz.engine.roofline.serving import largest_batch, utilization
 from wallviz.engine.roofline.step import step
+from wallviz.engine.transformer import custom
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]
@@ -218,6 +220,23 @@ def test_the_largest_batch_meets_its_target_and_the_next_does_not():
     assert step(LLAMA, H100, batch=found.batch + 1, context=4096).time_s > 0.010
     assert largest_batch(LLAMA, H100, tpot_s=10.0, context=131072).limit == "memory"
     assert largest_batch(LLAMA, H100, tpot_s=1e-4, context=4096).batch == 0
+
+
+def test_the_search_for_a_batch_ends_where_it_says():
+    """Where neither time nor memory stops a batch, 65,536 does; a chip whose memory nobody knows is held back by time alone."""
+    tiny = custom(layers=1, hidden_size=64, heads=1, kv_heads=1, ffn=64, vocab=100)
+    found = largest_batch(tiny, own_chip(1e18, 1e18), tpot_s=1.0, context=16)
+    assert (found.batch, found.limit, found.by_time, found.by_memory) == (65_536, "search", 65_536, None)
+    in_time = [step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s for batch in (65_535, 65_536)]
+    assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[0], context=16).batch == 65_535
+    assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[1], context=16).batch == 65_536
+
+
+def test_unless_it_is_told_a_report_is_about_4096_tokens():
+    """131,072 bytes of cache a token (8 heads of 128, keys and values, 16 bits, 32 layers) are read 4,096 times for one token of one sequence."""
+    found = report(LLAMA, H100).step
+    assert (found.phase, found.tokens) == ("decode", 1.0)
+    assert found.attention_bytes == pytest.approx(131_072 * 4096, rel=1e-3)
 
 
 def test_a_measured_rate_gives_its_utilization():

@@ -175,6 +175,18 @@ def test_the_best_layout_fits_and_is_fastest() -> None:
     assert float(step(arch, by_hand, H100, FABRIC, overlap="partial", global_batch=128).step_s) >= found.best[0].step_s
 
 
+def test_every_split_is_asked_once() -> None:
+    """135M parameters in 30 layers of 9 heads, two sequences of 1,024 tokens: what divides can be counted by hand."""
+    small = catalog.architecture("smollm2-135m")
+    run = Run(sequence=1024)
+    # Two chips: as copies with one sequence each under four stages of ZeRO, or as a pipeline that has one or both sequences in a micro-batch.
+    assert layout.search(small, run, H100, FABRIC, 2, 2).asked == (4 + 2) * 3  # and each with three ways to recompute
+    alone = layout.search(small, run, H100, FABRIC, 1, 2, most=10)
+    assert alone.asked == len(alone.best) == 2 * 3
+    assert {one.run.zero for one in alone.best} == {0}
+    assert {one.run.micro_batch for one in alone.best} == {1, 2}
+
+
 def test_nothing_fits_where_nothing_can() -> None:
     """405 billion parameters on one node: no layout, and no error."""
     found = layout.search(catalog.architecture("llama-3.1-405b"), Run(sequence=8192), H100, FABRIC, 8, 8)
@@ -328,6 +340,18 @@ def test_a_bill_is_time_energy_and_money() -> None:
     assert found.energy_j == pytest.approx(700 * 100 * 1e6 * 1.2)
     assert found.cost is None
     assert budget(1e12, 1e6, 100, price_per_hour=2.5).cost == pytest.approx(2.5e8 / 3600)
+
+
+def test_the_bill_of_chinchilla() -> None:
+    """70B parameters on 1.4T tokens (Hoffmann et al. 2022): 5.88e23 FLOP; 140 GB to read a token, 1.12 TB of states, 5.6 TB of token ids."""
+    found = rules.cost(70e9, 1.4e12, batch_tokens=4e6)
+    assert (found.parameters, found.tokens) == (70e9, 1.4e12)
+    assert found.training_flop == pytest.approx(5.88e23)
+    assert found.steps == pytest.approx(350_000)
+    assert (found.weights_bytes, found.states_bytes, found.text_bytes) == (140e9, 1.12e12, 5.6e12)
+    assert found.wire_bytes == pytest.approx(4 * 70e9 * 350_000)
+    assert found.serving_flop_per_token == 140e9
+    assert found.loss == pytest.approx(1.94, abs=0.01)  # equation 10: 1.69 + 406.4 / N**0.34 + 410.7 / D**0.28
 
 
 def test_over_trained_small_models_cost_more_to_train_and_less_to_serve() -> None:
