@@ -47,6 +47,12 @@ def test_overlap_hides_and_does_not_send_less(overlap: str) -> None:
     assert hidden["step_s"] < plain["step_s"]
 
 
+def test_products_run_at_their_share_of_the_peak() -> None:
+    """What matrix products reach is the peak times the share that was asked for."""
+    rates = answer("--efficiency", "0.5")["rates"]
+    assert rates["gemm_flop_per_s"] == rates["peak_flop_per_s"] / 2 == 989.4e12 / 2
+
+
 def test_a_global_batch_sets_the_accumulation() -> None:
     """256 sequences on 8 GPUs are 32 micro-batches of one, and the curve ends where there is a rank for each sequence."""
     found = answer("--gpus", "8", "--global-batch", "256", "--sequence", "2048")

@@ -197,6 +197,8 @@ def test_whole_run() -> None:
     moved = np.asarray(whole_run.moved_bytes(B, C, D, 8e9, 1e6))
     assert np.allclose(moved, whole_run.steps(B, C, D) * (34 * 8e9 + B * 1e6))
     assert 0 < int(np.argmin(moved)) < len(B) - 1
+    four = whole_run.moved_bytes(4e6, C, D, 8e9, 1e6, micro_batches=4.0)  # the weights are read and the gradients written four times a step
+    assert four == pytest.approx(5e5 * (8e9 * (4 * 6 + 28)) + 2 * D * 1e6)
 
 
 def test_offloading_moves_four_bytes_a_parameter() -> None:

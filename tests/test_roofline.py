@@ -14,7 +14,7 @@ from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline import operations as ops
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.operations import attended, distinct_experts, matmul, operations
-from wallviz.engine.roofline.report import report
+from wallviz.engine.roofline.report import record, report
 from wallviz.engine.roofline.roof import own_chip, roof
 from wallviz.engine.roofline.rules import prefill_s, training_s
 from wallviz.engine.roofline.serving import largest_batch, utilization
@@ -76,6 +76,25 @@ def test_a_prompt_takes_two_flop_per_weight_and_token():
     train, again = operations(LLAMA, "train", 2, 1024), operations(LLAMA, "train", 2, 1024, recompute="full")
     assert total(train, "mlp")[0] == pytest.approx(3 * total(forward, "mlp")[0])
     assert total(again)[0] == pytest.approx(total(train)[0] * 4 / 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "hidden", "ffn", "pooled"),
+    [("bert-base", 12, 768, 3072, 1), ("gpt2", 12, 768, 3072, 0), ("gpt-neox-20b", 44, 6144, 24576, 0)],
+)
+def test_tensor_parallelism_splits_the_first_matrix_by_columns_and_the_second_by_rows(model, layers, hidden, ffn, pooled):
+    """Each of four GPUs reads all of the input and writes a quarter, then reads that quarter and writes all of the output (Megatron, figure 3)."""
+    found = operations(catalog.architecture(model), "prefill", 1, 128, tensor_parallel=4)
+    weights, activations = 2 * hidden * ffn / 4, 2 * (hidden + ffn / 4)
+    square, through = pooled * hidden * hidden / 4, pooled * (hidden + hidden / 4)  # what BERT makes of its first token
+    flop, moved = 2 * 128 * layers * weights + 2 * square, 2 * (layers * (weights + 128 * activations) + square + through)
+    assert total(found, "mlp") == (pytest.approx(flop), pytest.approx(moved))
+
+
+def test_a_split_step_says_that_its_links_are_left_out():
+    """From two GPUs on, and not on one."""
+    said = [any("links" in note for note in step(LLAMA, H100, tensor_parallel=n).notes) for n in (1, 2, 4)]
+    assert said == [False, True, True]
 
 
 def test_decoding_reads_the_weights_and_the_cache_once():
@@ -237,6 +256,15 @@ def test_unless_it_is_told_a_report_is_about_4096_tokens():
     found = report(LLAMA, H100).step
     assert (found.phase, found.tokens) == ("decode", 1.0)
     assert found.attention_bytes == pytest.approx(131_072 * 4096, rel=1e-3)
+
+
+def test_the_record_holds_both_waits():
+    """Whatever is asked, the first token waits for the prompt and each further one for a step of decoding; an encoder writes none."""
+    prompt, token = (step(LLAMA, H100, phase=phase, context=8192).time_s for phase in ("prefill", "decode"))
+    for phase in ("prefill", "decode"):
+        found = record(report(LLAMA, H100, phase=phase, context=8192))
+        assert (found["ttft_s"], found["tpot_s"]) == (prompt, token)
+    assert record(report(catalog.architecture("bert-base"), H100, phase="prefill", context=128))["tpot_s"] is None
 
 
 def test_a_measured_rate_gives_its_utilization():

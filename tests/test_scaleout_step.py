@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from wallviz.engine.memory import lora
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import critical, layout, rules, scaling, volumes
+from wallviz.engine.scaleout import critical, frontier, layout, rules, scaling, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
 from wallviz.engine.scaleout.budget import budget
 from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_share
@@ -352,6 +353,15 @@ def test_the_bill_of_chinchilla() -> None:
     assert found.wire_bytes == pytest.approx(4 * 70e9 * 350_000)
     assert found.serving_flop_per_token == 140e9
     assert found.loss == pytest.approx(1.94, abs=0.01)  # equation 10: 1.69 + 406.4 / N**0.34 + 410.7 / D**0.28
+
+
+def test_where_nothing_is_known_no_chip_is_the_fewest() -> None:
+    """Without a model, or without a chip, there is no year to speak of; a model is held by the chips of its own year and before."""
+    gpt3 = frontier.Dated("GPT-3", dt.date(2020, 6, 1), 175e9)
+    a100, h100 = (frontier.Dated(name, dt.date(year, 6, 1), 80e9) for name, year in (("A100", 2021), ("H100", 2022)))
+    assert frontier.fewest_chips([], [a100]) == frontier.fewest_chips([gpt3], []) == ()
+    found = frontier.fewest_chips([gpt3], [h100, a100])
+    assert [(held.year, held.chip.name, held.serving_chips, held.training_chips) for held in found] == [(2021, "A100", 5, 35), (2022, "H100", 5, 35)]
 
 
 def test_over_trained_small_models_cost_more_to_train_and_less_to_serve() -> None:
