@@ -430,12 +430,13 @@ def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutan
 
         def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order) -> int:
             changed = root / mutant.file
-            changed.write_bytes(mutant.applied((ROOT / mutant.file).read_bytes()))
+            shutil.copy2(changed, root / "original")
+            changed.write_bytes(mutant.applied(changed.read_bytes()))
             sys.dont_write_bytecode = True
             return forked(root, lambda: judged(order, Only(wanted)))
 
         def mend(code: int | None, root: Path, mutant: Mutant = mutant) -> None:
-            shutil.copy2(ROOT / mutant.file, root / mutant.file)
+            shutil.copy2(root / "original", root / mutant.file)
             if code in (5, 70, 71):
                 raise SystemExit(f"{mutant}: the tests did not run ({code}):\n{last(root)}")
             fate[mutant] = "timed out" if code is None else "killed" if code else "survived"
