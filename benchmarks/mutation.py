@@ -55,6 +55,9 @@ EQUIVALENT = (
     ("roofline/case_study.py", '"n_positions": 4096', "the table of positions is dropped with everything around the layers"),
     ("roofline/case_study.py", '"vocab_size": 50257', "so is that of the vocabulary"),
     ("roofline/case_study.py", '"vocab_size": 30522, "max_position_embeddings": 4096, "type_vocab_size": 2', "so are BERT's"),
+    ("scaleout/record.py", "curve.tokens_per_s, curve.efficiency, strict=True", "they are of one length: strict never speaks"),
+    ("scaleout/scaling.py", "self.tokens_per_s.tolist(), strict=True", "so are these"),
+    ("roofline/batch.py", "np.where(room > 0, room, 1.0)", "the 1.0 only keeps a division from failing whose result is not taken"),
     ("roofline/decode.py", "flop: float = 0.0", "over an infinite rate any work takes no time"),
 )
 

@@ -188,6 +188,12 @@ def test_search_cost() -> None:
     assert search.halving_runs(np.array([1.0, 9.0, 27.0])).tolist() == pytest.approx([1, 3, 4])
 
 
+def test_the_best_draft_is_no_longer_than_it_may_be() -> None:
+    """Where every token is accepted and drafting costs nothing, the longest draft is the best."""
+    assert [speculative.best_draft(1.0, 0.0, longest=n) for n in (1, 4, 16)] == [1, 4, 16]
+    assert speculative.best_draft(0.99, 0.0) == 16
+
+
 def test_whole_run() -> None:
     """Steps times bytes a step; at the critical batch a run takes twice the tokens and twice the fewest steps."""
     C, D = 4e6, 1e12

@@ -91,6 +91,22 @@ def test_tensor_parallelism_splits_the_first_matrix_by_columns_and_the_second_by
     assert total(found, "mlp") == (pytest.approx(flop), pytest.approx(moved))
 
 
+@pytest.mark.parametrize("phase", ["prefill", "decode", "train"])
+def test_a_step_is_the_sum_of_its_operations(phase):
+    """Work, traffic and time of a step are those of its operations added up, and nothing beside them."""
+    found = step(custom(layers=1, hidden_size=8, heads=1, kv_heads=1, ffn=8, vocab=10), own_chip(100.0, 10.0), phase=phase, context=4)
+    assert found.flop == pytest.approx(sum(timed.operation.flop for timed in found.operations))
+    assert found.bytes == pytest.approx(sum(timed.operation.bytes for timed in found.operations))
+    assert found.time_s == pytest.approx(sum(max(timed.operation.flop / 100.0, timed.operation.bytes / 10.0) for timed in found.operations))
+    assert found.overlap_time_s == pytest.approx(max(found.flop / 100.0, found.bytes / 10.0))
+
+
+def test_four_norms_a_layer_move_more_than_two():
+    """A token of Gemma 2 9B moves 10·h + 3·f values a layer, 2·h for each of two further norms, and 16 heads' 100 scores twice in the softmax."""
+    eager, fused = (total(operations(catalog.architecture("gemma-2-9b"), "prefill", 1, 100, kernels=k), "other")[1] for k in ("eager", "fused"))
+    assert eager - fused == pytest.approx(2 * 42 * 100 * ((10 + 2 * 2) * 3584 + 3 * 14336 + 2 * 16 * 100))
+
+
 def test_a_split_step_says_that_its_links_are_left_out():
     """From two GPUs on, and not on one."""
     said = [any("links" in note for note in step(LLAMA, H100, tensor_parallel=n).notes) for n in (1, 2, 4)]
@@ -249,6 +265,9 @@ def test_the_search_for_a_batch_ends_where_it_says():
     in_time = [step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s for batch in (65_535, 65_536)]
     assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[0], context=16).batch == 65_535
     assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[1], context=16).batch == 65_536
+    for batch in range(1, 65_000, 999):
+        tpot = step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s
+        assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=tpot, context=16).batch == batch
 
 
 def test_unless_it_is_told_a_report_is_about_4096_tokens():

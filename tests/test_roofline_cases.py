@@ -59,6 +59,8 @@ def test_gpt2_writes_its_first_token_after_one():
     found = {row.group: row for row in case_study.rows("gpt-2", 128)}
     assert found["MHA act-to-act"].flop == 12 * 2 * 2 * 768 * sum(range(1, 129))
     assert found["MHA projections"].flop == 12 * 128 * 2 * 4 * 768 * 768
+    large = {row.group: row for row in case_study.rows("bert-large", 128)}  # 24 layers of 1,024 (table 2)
+    assert large["FFN projections"].flop == 24 * 128 * 2 * 2 * 1024 * 4096
 
 
 def measured(device, fraction, **more):

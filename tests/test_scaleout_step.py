@@ -12,6 +12,7 @@ from wallviz import catalog
 from wallviz.engine.memory import lora
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.ranks import held
 from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout import critical, frontier, layout, rules, scaling, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
@@ -19,6 +20,7 @@ from wallviz.engine.scaleout.budget import budget
 from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_share
 from wallviz.engine.scaleout.decode import BANDWIDTH_EFFICIENCY, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
+from wallviz.engine.scaleout.phrases import served_split
 from wallviz.engine.scaleout.step import EFFICIENCY, KINDS, OVERLAPS, step
 from wallviz.engine.scaleout.work import work
 from wallviz.errors import InputError
@@ -275,6 +277,59 @@ def test_copies_share_nothing() -> None:
     assert eight.sent_bytes == 0
 
 
+def test_latent_attention_computes_with_its_expanded_heads() -> None:
+    """DeepSeek-V3 on 1,000 tokens behind: 61 layers of 128 heads, keys of 128 + 64 and values of 128, two FLOP each."""
+    assert work(catalog.architecture("deepseek-v3")).attention_flop(2000.0) == 2 * 1000 * 61 * 128 * (128 + 64 + 128)
+
+
+def test_gradients_of_experts_are_sent_too() -> None:
+    """Over eight copies a model sends in proportion to all of its parameters, whether a token uses them or not."""
+    mixtral = catalog.architecture("mixtral-8x7b")
+    sent = [float(step(arch, Run(sequence=1024, data_parallel=8), H100, FABRIC).bytes_on_wire["data_parallel"]) for arch in (LLAMA, mixtral)]
+    assert sent[1] / sent[0] == pytest.approx(mixtral.parameters / LLAMA.parameters)
+
+
+def test_experts_are_shared_by_both_kinds_of_ranks() -> None:
+    """Tensor ranks split each expert, expert ranks share them out: 4 x 2 ranks hold an eighth each; without such ranks one holds all."""
+    mixtral = catalog.architecture("mixtral-8x7b")
+    block = mixtral.layers[0]
+    routed = mixtral.components["routed_experts"] / 32
+    assert held(mixtral, block, block.tensors, Run()).experts == routed
+    assert held(mixtral, block, block.tensors, Run(tensor_parallel=4, expert_parallel=2, data_parallel=2)).experts == routed / 8
+
+
+def test_stages_share_the_work_of_a_token() -> None:
+    """Two stages do half of the layers each, for both sequences."""
+    one, two = (decode(LLAMA, H100, FABRIC, pipeline_parallel=p, batch=2, context=1024) for p in (1, 2))
+    assert float(two.flop) == pytest.approx(float(one.flop) / 2)
+
+
+def test_links_in_two_directions_allow_twice_the_ranks() -> None:
+    """Over two axes of a torus tensor parallelism reaches twice as far (How to Scale Your Model, chapter "Training")."""
+    assert critical.tensor_parallel_limit(28_000, 990e12, 400e9, axes=2.0) == 2 * critical.tensor_parallel_limit(28_000, 990e12, 400e9)
+
+
+def test_a_copy_that_needs_more_chips_than_there_are_is_one_point() -> None:
+    """Where eight chips hold one copy and at most four are asked about, the curve is at eight."""
+    assert scaling.counts(Run(tensor_parallel=8), 4).tolist() == [8]
+    assert scaling.counts(Run(tensor_parallel=4), 4, 12).tolist() == [4, 12]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "said"),
+    [((1, 1, 1, 1), "TP1"), ((2, 4, 8, 3), "TP2×PP4×EP8, 3 copies"), ((1, 2, 1, 1), "TP1×PP2"), ((8, 1, 1, 2), "TP8, 2 copies")],
+)
+def test_a_served_split_is_said_in_short(ranks: tuple[int, int, int, int], said: str) -> None:
+    """What is one is left out, but for the tensor parallel ranks."""
+    assert served_split(dict(zip(("tensor_parallel", "pipeline_parallel", "expert_parallel", "replicas"), ranks, strict=True))) == said
+
+
+def test_attention_without_queries_of_its_own_gets_one_adapter() -> None:
+    """Where a layer names neither queries and values nor a fused projection, as latent attention does, its first projection stands for them."""
+    block = catalog.architecture("deepseek-v3").layers[0]
+    assert [tensor.name for tensor in lora.adapted(block, "qv")] == ["q_a_proj"]
+
+
 def test_experts_apart_send_tokens_and_hold_less() -> None:
     """Eight groups read an eighth of the experts and of the caches; each token goes to its experts and back."""
     arch = catalog.architecture("mixtral-8x7b")
@@ -283,6 +338,7 @@ def test_experts_apart_send_tokens_and_hold_less() -> None:
     reads = float(apart.read_s) * H100.memory_bytes_per_s * BANDWIDTH_EFFICIENCY
     assert reads == pytest.approx(2 * (model.dense_parameters + model.touched_experts(512) / 8) + 64 * 2048 * model.kv_elements * 2)
     assert float(apart.bytes_on_wire["expert_parallel"]) == pytest.approx(32 * volumes.expert_parallel_bytes(64, 1, 4096, 2, 8))
+    assert float(apart.start_s) == pytest.approx(2 * 32 * FABRIC.inside_latency_s)
     assert apart.chips == 8
 
 
