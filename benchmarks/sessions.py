@@ -26,6 +26,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 600.0
+"""How long to wait for what must come, on however busy a machine: only what is broken takes so long."""
 
 # -- a server ----------------------------------------------------------------------------------------------------------------------
 
@@ -50,7 +52,7 @@ class Server:
 
 
 def _get(url: str, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -62,7 +64,7 @@ def _get(url: str, path: str) -> tuple[int, bytes]:
 
 
 @contextmanager
-def serving(script: str, log: Path, *, wait_s: float = 90.0, **environment: str) -> Iterator[Server]:
+def serving(script: str, log: Path, **environment: str) -> Iterator[Server]:
     """`script`, run from the repository as its README says (so with its configuration), on a free port, until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -75,7 +77,7 @@ def serving(script: str, log: Path, *, wait_s: float = 90.0, **environment: str)
     try:
         url = f"http://127.0.0.1:{port}"
         while _get(url, "/_stcore/health")[0] != 200:
-            if process.poll() is not None or time.perf_counter() - started > wait_s:
+            if process.poll() is not None or time.perf_counter() - started > PATIENCE_S:
                 raise RuntimeError(f"{script} did not become healthy:\n{log.read_text(encoding='utf-8', errors='replace')}")
             time.sleep(0.02)
         yield Server(url, log, time.perf_counter() - started, process)
@@ -126,7 +128,7 @@ class Visitor:
     async def __aenter__(self) -> Self:
         """Connects; nothing runs before `open`."""
         self._socket = await websockets.connect(
-            self._address, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None, open_timeout=120, ping_interval=None, proxy=None
+            self._address, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None, open_timeout=PATIENCE_S, ping_interval=None, proxy=None
         )
         return self
 

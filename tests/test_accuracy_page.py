@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE_S
 from wallviz import accuracy as domain
 from wallviz import catalog
 from wallviz.figures.accuracy import signed
@@ -29,7 +30,7 @@ def in_english() -> Iterator[None]:
 
 
 def open_page(*drawers: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["accuracy"].file)
     for name, value in query.items():
         app.query_params[name] = value

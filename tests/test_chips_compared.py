@@ -13,6 +13,7 @@ from wallviz.cli import app
 from wallviz.engine import rating
 from wallviz.engine.rating import Work
 from wallviz.errors import InputError
+from wallviz.figures import chips as figures
 from wallviz.job import Job
 from wallviz.rooms import chips
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
@@ -181,11 +182,12 @@ def test_a_model_that_does_not_fit_writes_nothing() -> None:
     assert METRICS["tokens"].value(column, View()) is None
 
 
+@pytest.mark.parametrize("scale", ["log", "linear"])
 @pytest.mark.parametrize("show", ["plane", *METRICS])
 @pytest.mark.parametrize("shortlist", SHORTLISTS)
-def test_every_comparison_answers(show: str, shortlist: str) -> None:
-    """Whatever is compared by whatever figure, there is a sentence of at most 25 words, its explanation and a full table."""
-    view = View(show=show, compare=SHORTLISTS[shortlist][2], prices="H100 25000; RTX 4090 1600")
+def test_every_comparison_answers(show: str, shortlist: str, scale: str) -> None:
+    """Whatever is compared by whatever figure on either scale, there is a sentence of at most 25 words, its explanation and a full table."""
+    view = View(show=show, scale=scale, compare=SHORTLISTS[shortlist][2], prices="H100 25000; RTX 4090 1600")
     found = chips.answer(Job(), view)
     assert len(found.sentence.split()) <= 25
     assert found.why
@@ -193,6 +195,17 @@ def test_every_comparison_answers(show: str, shortlist: str) -> None:
     assert len(found.table) == len(view.compare)
     if found.drawing is not None:
         assert found.figure is not None
+
+
+@pytest.mark.parametrize(("log", "bytes_per_s"), [(True, 4.7e12), (False, 4e12)], ids=["log", "linear"])
+def test_a_name_gives_way_to_a_line_of_equal_time(*, log: bool, bytes_per_s: float) -> None:
+    """On either scale the name of a chip just below the line of 20 ms stands below its circle, and that of a chip alone above it."""
+    spots = [
+        figures.Spot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
+        figures.Spot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
+    ]
+    drawn = figures.plane(spots, name="", across="", every="{time}", log=log, revision="").data[-1]
+    assert dict(zip((point[0] for point in drawn["customdata"]), drawn["textposition"], strict=True)) == {"a": "bottom center", "b": "top center"}
 
 
 def test_unknown_chips_of_a_link_are_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 import wallviz
 from wallviz import cli
+from wallviz.engine.scaleout import record
 from wallviz.engine.scaleout.job import Serving, Training
 from wallviz.errors import InputError
 
@@ -45,6 +47,29 @@ def test_overlap_hides_and_does_not_send_less(overlap: str) -> None:
     assert hidden["bytes_on_wire"] == plain["bytes_on_wire"]
     assert hidden["communication_s"] == plain["communication_s"]
     assert hidden["step_s"] < plain["step_s"]
+
+
+def test_products_run_at_their_share_of_the_peak() -> None:
+    """What matrix products reach is the peak times the share that was asked for."""
+    rates = answer("--efficiency", "0.5")["rates"]
+    assert rates["gemm_flop_per_s"] == rates["peak_flop_per_s"] / 2 == 989.4e12 / 2
+
+
+def test_what_a_bill_lacks_has_its_reason() -> None:
+    """Without a price there is no cost, without a design power no energy, and each says so."""
+    bill = answer("--tokens", "1e12")["run"]
+    assert bill["energy_j"] is not None
+    assert bill["cost"] is None
+    assert "no price was given" in bill["reason"]
+    assert "design power" not in bill["reason"]
+    bare = wallviz.scaleout("llama-3.1-8b", replace(wallviz.chip("h100"), tdp_w=None), gpus=8, tokens=1e12)
+    assert "design power" in record.training(bare)["run"]["reason"]
+
+
+def test_unless_it_is_told_serving_has_4096_tokens_behind_it() -> None:
+    """Serving without a context is that of 4,096 tokens."""
+    assert answer("--job", "infer") == answer("--job", "infer", "--context", "4096")
+    assert answer("--job", "infer")["step_s"] < answer("--job", "infer", "--context", "8192")["step_s"]
 
 
 def test_a_global_batch_sets_the_accumulation() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE_S
 from wallviz import catalog, settings
 from wallviz.cli import options
 from wallviz.engine.memory import jobs
@@ -36,7 +37,7 @@ DRAWERS = ("why", "sure", "figure", "compare", "expert", "own", "export")
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["footprint"].file)
     for name, value in query.items():
         app.query_params[name] = value

@@ -127,6 +127,14 @@ def test_theil_sen_equals_scipy(n: int, confidence: float) -> None:
     assert float(trend.at(2018.0)) == pytest.approx(10 ** (theirs.intercept + 2018 * theirs.slope), rel=1e-8)
 
 
+def test_theil_sen_takes_any_number_of_points() -> None:
+    """From 171 points on the orders are more than a float can hold; slope and rank interval are still scipy's."""
+    x, values = scattered(200, seed=1)
+    trend = fit((x, values), method="theil-sen")
+    theirs = stats.theilslopes(np.log10(values), x, method="joint")
+    assert (trend.slope_log10_per_year, trend.slope_low, trend.slope_high) == pytest.approx((theirs.slope, theirs.low_slope, theirs.high_slope))
+
+
 def test_theil_sen_ignores_one_wild_point_and_least_squares_does_not() -> None:
     """One value that is wrong by a factor of a million leaves the Theil-Sen rate alone."""
     days = [dt.date(2000 + i, 1, 1) for i in range(11)]

@@ -165,6 +165,7 @@ def test_a_shared_prefix_is_stored_once() -> None:
     assert cached_tokens(100, 1024, prefix=1000, block=16) == 992 + 100 * 32
     assert cached_tokens(1, 1024, prefix=1000, block=16) == 1024
     assert cached_tokens(100, 8192, window=1024, prefix=1000) == 100 * 1024  # the window has left the prefix behind
+    assert cached_tokens(100, 2048, prefix=1000, compression=2) == 500 + 100 * 524
 
 
 def test_encoders_and_shared_layers_cache_nothing() -> None:
@@ -194,6 +195,22 @@ def test_compression_and_indexer() -> None:
     indexed = LatentAttention(64, 2048, 512, 192, 64, 256, index_dim=128)
     assert bytes_per_token(stack(indexed)) == 2 * (576 + 128)
     assert bytes_per_token(stack(indexed), format="fp8_ds_mla") == 656 + 132
+
+
+@pytest.mark.parametrize(
+    ("mixer", "format", "formula", "values"),
+    [
+        (LatentAttention(64, 2048, 512, 192, 64, 256), "bf16", "L·(kv + dr)·bytes·tokens", "1·(512 + 64)·2·1,000"),
+        (Attention(32, 8, 128, 128), "bf16", "L·g·(d + d_v)·bytes·tokens", "1·8·(128 + 128)·2·1,000"),
+        (Attention(128, 1, 512, 512, key_is_value=True), "bf16", "L·g·d·bytes·tokens", "1·1·512·2·1,000"),
+        (LatentAttention(64, 2048, 512, 192, 64, 256), "fp8_ds_mla", "L·((kv + dr)·bytes + scales + indexer)·tokens", "1·656·1,000"),
+    ],
+)
+def test_the_formula_says_what_is_cached(mixer: Attention | LatentAttention, format: str, formula: str, values: str) -> None:
+    """Widths as they are cached; a cell whose bytes are more than its values says so; and the numbers multiply to the bytes."""
+    (term,) = terms(stack(mixer), batch=1, context=1000, format=format)
+    assert (term.formula, term.values) == (formula, values)
+    assert eval(values.replace("·", "*").replace(",", "")) == term.bytes
 
 
 def test_arrays_are_answered_at_once() -> None:

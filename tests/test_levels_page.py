@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE_S
 from wallviz.rooms import chips, hierarchy
 from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
@@ -16,7 +17,7 @@ DRAWERS = {"hierarchy": ("figure", "why", "sure", "table", "expert"), "chips": (
 
 def open_page(room: str, *, drawers: bool = False, **query: str) -> AppTest:
     """The page as its address opens it, with all of its drawers open or closed."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS[room].file)
     for name, value in query.items():
         app.query_params[name] = value

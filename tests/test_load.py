@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from benchmarks.sessions import Run, Server, Visitor, serving
+from benchmarks.sessions import PATIENCE_S, Run, Server, Visitor, serving
 from wallviz.ui.frame import ROOMS
 
 VISITORS = 20
@@ -28,7 +28,7 @@ async def arrive(server: Server) -> list[tuple[str, Run, Run]]:
 def test_twenty_sessions_arrive_at_once(tmp_path: Path) -> None:
     """Everyone gets the page that was asked for, in both languages, without an error; the server logs none and stays healthy."""
     with serving("app.py", tmp_path / "log") as server:
-        served = asyncio.run(asyncio.wait_for(arrive(server), 120))
+        served = asyncio.run(asyncio.wait_for(arrive(server), PATIENCE_S))
         assert server.healthy()
         assert not server.errors()
     assert len(served) == VISITORS

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests import fake_nvml
+from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.errors import InputError
 from wallviz.job import Job
@@ -115,7 +116,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def open_page(*, drawers: tuple[str, ...] = (), mine: Record | None = None, opened: tuple[Record, ...] = (), **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["machine"].file)
     for name, value in query.items():
         app.query_params[name] = value
@@ -147,6 +148,25 @@ def test_the_sentence_says_the_rate_and_what_it_means() -> None:
     """68 GB/s cannot write more than 4.2 tokens/s of an 8B model; 418 of 448 GB/s are 93 % and 26 tokens/s."""
     assert sentence(CPU) == "This machine moves 68.0 GB/s: about 4.2 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
     assert sentence(GPU) == "This machine moves 418 GB/s, 93 % of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
+
+
+@pytest.mark.parametrize(
+    ("median", "flags", "trust"),
+    [
+        (0.95, (), "green"),
+        (0.91, (Flag.NUMPY_ONLY,), "green"),
+        (0.89, (), "orange"),
+        (0.95, (Flag.OTHERS_BUSY,), "orange"),
+        (0.51, (), "orange"),
+        (0.49, (), "red"),
+        (0.49, (Flag.BIMODAL,), "red"),
+    ],
+)
+def test_the_badge_says_how_far_the_median_lies_below_the_best(median: float, flags: tuple[Flag, ...], trust: str) -> None:
+    """Green within a tenth where nothing disturbed the measurement, orange within a half, red beyond."""
+    record = replace(CPU, kernels={"add": Measured(100e9, median * 100e9, 1e9, 20, valid=True)}, flags=tuple(flag.value for flag in flags))
+    found = machine.answer(Job(), machine.View(), record)
+    assert (found.trust, found.sure) == (trust, f"best of 20, median {100 - 100 * median:.0f} % lower")
 
 
 def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:

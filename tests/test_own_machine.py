@@ -64,6 +64,17 @@ def test_a_record_becomes_a_chip_with_its_levels() -> None:
     assert machine.levels[-1].capacity_bytes is None
 
 
+def test_a_set_that_fills_a_cache_is_not_in_it() -> None:
+    """A cache's rate and latency are those of sets up to four fifths of it: what else is held there takes the rest."""
+    sets = {16 * KIB: (200e9, 1e-9), 768 * KIB: (110e9, 4e-9), MIB: (300e9, 0.1e-9), 25 * MIB: (95e9, 9e-9), 30 * MIB: (400e9, 0.2e-9)}
+    record = replace(
+        CPU,
+        sweep=tuple(Step(size, bytes_per_s) for size, (bytes_per_s, _wait) in sets.items()),
+        latency=tuple(Latency(size, wait) for size, (_rate, wait) in sets.items()),
+    )
+    assert [(one.bytes_per_s, one.latency_s) for one in own(record).levels] == [(200e9, 1e-9), (110e9, 4e-9), (95e9, 9e-9), (50e9, None)]
+
+
 def test_numpy_alone_hides_the_small_levels() -> None:
     """With numpy alone a call costs more than a small cache: it has no rate rather than a wrong one."""
     assert [one.bytes_per_s for one in own(replace(CPU, flags=("numpy_only",))).levels] == [None, None, 95e9, 50e9]
@@ -211,6 +222,20 @@ def test_a_command_takes_the_record(tmp_path: Path) -> None:
         assert answer.exit_code == 2
         assert len(answer.stderr.splitlines()) == 1
     assert ask("roofline", "llama-3.1-8b", str(tmp_path / "nothing.json")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        OwnMachine("Raspberry Pi Zero", "cpu", dt.date(2026, 1, 1), 0.3e9, 512e6, 0.2e9),
+        OwnMachine("H100 SXM5", "gpu", dt.date(2026, 1, 1), 3.35e12, 80e9, 66.9e12, 989.4e12, (OwnLevel("L2", 5e7, 5.5e12, 2.7e-7),)),
+        OwnMachine("100 racks of GB200 NVL72", "gpu", dt.date(2026, 1, 1), 5.76e16, 1.34e15 / 2, 5.76e17, 1.8e19),
+    ],
+    ids=lambda machine: machine.name,
+)
+def test_machines_of_every_size_are_read_back(machine: OwnMachine) -> None:
+    """From a single-board computer over one accelerator to a hall of racks, what its data sheet says fits a link."""
+    assert own_machine.read(machine.id) == machine
 
 
 def test_levels_are_rounded_where_they_are_measured_and_whole_where_they_are_counted() -> None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.conftest import PATIENCE_S
 from wallviz import glossary
 from wallviz.job import SETTINGS, Job, pack
 from wallviz.rooms.job import unpack
@@ -23,7 +24,7 @@ JARGON = ("alpha-beta", "MFU", "busbw", "SHARP", "critical batch", "Theil", "for
 
 def open_page(room: str, **query: str) -> AppTest:
     """The page as a visitor opens it by its address."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS[room].file) if room != "start" else None
     for name, value in query.items():
         app.query_params[name] = value
@@ -333,7 +334,7 @@ def test_every_source_is_listed() -> None:
 @pytest.mark.parametrize("figure", ["gap", "compute", "size"])
 def test_a_drawer_opens_and_stays_usable(figure: str, drawer: str) -> None:
     """Each drawer of each figure opens without an exception and survives the next choice."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["growth"].file)
     app.query_params["figure"] = figure
     app.run()

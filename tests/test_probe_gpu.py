@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import PATIENCE_S
 from wallviz.machine.probe import run, wgsl
 from wallviz.machine.probe import wgpu as path
 from wallviz.machine.probe.isolated import Measurement, alone
@@ -48,6 +49,17 @@ def gpu(adapter: Any) -> Iterator[path.Gpu]:
     with path.opened(adapter) as gpu:
         gpu.allot(SIZE, SIZE)
         yield gpu
+
+
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything runs, and lasts by the clock as long as what was asked for: a microsecond for each vector or turn of a loop."""
+    run = path.Gpu.run
+
+    def timed(self: path.Gpu, entry: str, *, groups: int, repeats: int = 1, **how: Any) -> tuple[float, None]:
+        run(self, entry, groups=groups, repeats=repeats, **how)
+        return 1e-6 * (1 + repeats * (how.get("loops") or how.get("last", 0) - how.get("first", 0))), None
+
+    monkeypatch.setattr(path.Gpu, "run", timed)
 
 
 def values(gpu: path.Gpu, name: str) -> np.ndarray[Any, Any]:
@@ -185,6 +197,7 @@ def test_a_walk_that_leaves_something_out_has_no_staircase(adapter: Any, monkeyp
     place = text.index("fn walk(")
     changed = text.replace(right, wrong) if right.startswith("atomic") else text[:place] + text[place:].replace(right, wrong, 1)
     monkeypatch.setattr(wgsl, "source", lambda: changed)
+    monkeypatch.setattr(path, "resident", lambda gpu: 3)  # on however many processors
     with path.opened(adapter) as gpu:
         gpu.allot(SIZE, SIZE)
         with pytest.raises(NotMeasured) as raised:
@@ -234,6 +247,7 @@ def test_no_loop_is_longer_than_software_drivers_allow(rounds: int) -> None:
 
 def test_a_staircase_that_is_invalid_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the walk is invalid the record has its reason and no staircase, and keeps the kernels and the latency."""
+    steady(monkeypatch)
     monkeypatch.setattr(path, "covers", lambda *given: False)
     record = path.measure(index=software(), allow_software=True, array_bytes=MIB, budget_s=0.3)
     assert [(error.reason, error.part) for error in record.errors] == [(Reason.INVALID, "sweep")]
@@ -253,8 +267,9 @@ def test_a_chain_is_followed_link_by_link(gpu: path.Gpu) -> None:
 
 def test_a_chase_that_stops_early_is_noticed(adapter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that ends long loops before their time gives no latency."""
+    steady(monkeypatch)
     text = wgsl.source()
-    monkeypatch.setattr(wgsl, "source", lambda: text.replace("k < p.loops; k++) { at", "k < min(p.loops, 1500u); k++) { at"))
+    monkeypatch.setattr(wgsl, "source", lambda: text.replace("k < p.loops; k++) { at", "k < min(p.loops, 1501u); k++) { at"))
     with path.opened(adapter) as gpu:
         gpu.allot(SIZE, SIZE)
         with pytest.raises(NotMeasured) as raised:
@@ -279,8 +294,10 @@ def test_rings_are_closed(order: str, size: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def record() -> Record:
-    return path.measure(index=software(), allow_software=True, array_bytes=MIB, budget_s=0.5)
+def record() -> Iterator[Record]:
+    with pytest.MonkeyPatch.context() as patch:
+        steady(patch)
+        yield path.measure(index=software(), allow_software=True, array_bytes=MIB, budget_s=0.5)
 
 
 def test_a_whole_measurement(record: Record) -> None:
@@ -327,11 +344,8 @@ def test_a_gpu_waits_for_the_cpu_that_is_measured(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("tempfile.tempdir", None)
     with alone():
         for each in ("wgpu", "cuda"):
-            measurement = Measurement(each, quick=True)
-            record = measurement.wait(60)
-            assert record is not None
+            record = Measurement(each, quick=True, time_limit_s=PATIENCE_S).result()
             assert [error.reason for error in record.errors] == [Reason.BUSY]
-            assert measurement.done
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
@@ -364,9 +378,8 @@ def test_everything_is_destroyed(adapter: Any) -> None:
 
 def test_an_isolated_process_answers() -> None:
     """In a process of its own, the path answers with a record, and the process is gone."""
-    measurement = Measurement("wgpu", quick=True, budget_s=0.2)
-    record = measurement.wait(120)
-    assert record is not None
+    measurement = Measurement("wgpu", quick=True, budget_s=0.2, time_limit_s=PATIENCE_S)
+    record = measurement.result()
     assert record.kernels or record.errors[0].reason in set(Reason) - {Reason.LOST, Reason.TIMEOUT}
     assert measurement.done
 

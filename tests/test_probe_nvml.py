@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import fake_nvml
+from tests.conftest import PATIENCE_S
 from tests.fake_nvml import FakeGpu, on_a_vgpu
 from wallviz import catalog
 from wallviz.machine.probe import nvml
@@ -480,11 +481,11 @@ def test_many_ask_at_once(driver: Any) -> None:
     now = [0.0]
     sampler = Sampler(clock=lambda: now[0])
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(sampler.latest())) for _ in range(16)]
+    threads = [threading.Thread(target=lambda: found.append(sampler.latest()), daemon=True) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert len(found) == 16
     assert made.calls["nvmlDeviceGetCount"] == 1
 
@@ -493,17 +494,17 @@ def test_many_ask_at_once(driver: Any) -> None:
 
     def slow() -> int:
         entered.set()
-        leave.wait(10)
+        leave.wait(PATIENCE_S)
         return int(quick())
 
     made.nvmlDeviceGetCount = slow
     now[0] = 5.0
-    asking = threading.Thread(target=sampler.latest)
+    asking = threading.Thread(target=sampler.latest, daemon=True)
     asking.start()
-    assert entered.wait(10)
+    assert entered.wait(PATIENCE_S)
     assert sampler.latest() == found[0]
     leave.set()
-    asking.join(10)
+    asking.join(PATIENCE_S)
     assert len(sampler.history()) == 2
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from wallviz import catalog
 from wallviz.engine.memory import quantization
 from wallviz.engine.memory.quantization import bits_per_weight, gguf_bytes, pruned, stored, weights_bytes
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Tensor
@@ -387,3 +388,16 @@ def test_a_mix_has_no_bits_without_a_model() -> None:
     """Bits per weight of a mix need a model, and the answer says so."""
     with pytest.raises(InputError, match="model"):
         bits_per_weight("gguf:Q4_K_M")
+
+
+def test_unless_it_is_said_no_importance_matrix_was_used() -> None:
+    """IQ4_XS of Llama 3.1 8B is a mix that an importance matrix makes smaller; without the word it is the one without."""
+    llama = catalog.architecture("llama-3.1-8b")
+    without, with_one = (weights_bytes(llama, "gguf:IQ4_XS", imatrix=imatrix) for imatrix in (False, True))
+    assert weights_bytes(llama, "gguf:IQ4_XS") == gguf_bytes(llama, "IQ4_XS") == without > with_one
+
+
+def test_a_file_holds_the_routers_biases_in_fp32() -> None:
+    """DeepSeek-V3 has 256 in each of its 58 layers with experts: 4 bytes each beside the tensors."""
+    arch = catalog.architecture("deepseek-v3")
+    assert gguf_bytes(arch, "Q4_K_M") - sum(one.bytes for one in stored(arch, "gguf:Q4_K_M")) == 4 * 58 * 256

@@ -193,6 +193,12 @@ def test_search_cost() -> None:
     assert search.halving_runs(np.array([1.0, 9.0, 27.0])).tolist() == pytest.approx([1, 3, 4])
 
 
+def test_the_best_draft_is_no_longer_than_it_may_be() -> None:
+    """Where every token is accepted and drafting costs nothing, the longest draft is the best."""
+    assert [speculative.best_draft(1.0, 0.0, longest=n) for n in (1, 4, 16)] == [1, 4, 16]
+    assert speculative.best_draft(0.99, 0.0) == 16
+
+
 def test_whole_run() -> None:
     """Steps times bytes a step; at the critical batch a run takes twice the tokens and twice the fewest steps."""
     C, D = 4e6, 1e12
@@ -202,6 +208,8 @@ def test_whole_run() -> None:
     moved = np.asarray(whole_run.moved_bytes(B, C, D, 8e9, 1e6))
     assert np.allclose(moved, whole_run.steps(B, C, D) * (34 * 8e9 + B * 1e6))
     assert 0 < int(np.argmin(moved)) < len(B) - 1
+    four = whole_run.moved_bytes(4e6, C, D, 8e9, 1e6, micro_batches=4.0)  # the weights are read and the gradients written four times a step
+    assert four == pytest.approx(5e5 * (8e9 * (4 * 6 + 28)) + 2 * D * 1e6)
 
 
 def test_offloading_moves_four_bytes_a_parameter() -> None:

@@ -13,10 +13,12 @@ from wallviz.engine import work as ops
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
+from wallviz.engine.roofline.report import record, report
 from wallviz.engine.roofline.roof import own_chip, roof
 from wallviz.engine.roofline.rules import prefill_s, training_s
 from wallviz.engine.roofline.serving import largest_batch, utilization
 from wallviz.engine.roofline.step import step
+from wallviz.engine.transformer import custom
 from wallviz.engine.work import attended, distinct_experts, matmul, operations
 from wallviz.errors import InputError
 
@@ -33,6 +35,18 @@ def total(found, *ids):
 def test_a_matmul_has_the_intensity_of_the_paper():
     """BERT-Base's projections over 128 tokens at one byte a value: 192.00 FLOP per byte (arXiv 2302.14017, table 3)."""
     assert matmul(128, 768, 768, a_bytes=1).intensity == pytest.approx(192.0)
+
+
+def test_memory_bounds_below_240_tokens_on_a_tpu_v5e_and_arithmetic_above():
+    """A large matmul is bound by compute from 240 tokens on (How to Scale Your Model, chapter "Roofline"), one by one and all at once."""
+    under = roof(own_chip(197e12, 820e9))
+    tokens = np.array([1.0, 128.0, 235.0, 265.0, 512.0, 8192.0])  # the activations, which the rule leaves out, move the turn to 256
+    expected = ["bandwidth"] * 3 + ["compute"] * 3
+    found = [matmul(n, 65_536, 65_536) for n in tokens]
+    assert [under.bound(op.flop, op.bytes) for op in found] == expected
+    assert list(under.bound(np.array([op.flop for op in found]), np.array([op.bytes for op in found]))) == expected
+    assert under.bound(240.0 * 10, 10.0) == under.bound(0.0, 1.0) == "bandwidth"
+    assert under.bound(1.0, 0.0) == "compute"
 
 
 @pytest.mark.parametrize(("count", "top_k", "tokens"), [(8, 2, 1), (8, 2, 5), (64, 8, 16), (256, 8, 64)])
@@ -63,6 +77,41 @@ def test_a_prompt_takes_two_flop_per_weight_and_token():
     assert total(train, "mlp")[0] == pytest.approx(3 * total(forward, "mlp")[0])
     head = total(train, "lm_head")[0]
     assert total(again)[0] == pytest.approx((total(train)[0] - head) * 4 / 3 + head)
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "hidden", "ffn", "pooled"),
+    [("bert-base", 12, 768, 3072, 1), ("gpt2", 12, 768, 3072, 0), ("gpt-neox-20b", 44, 6144, 24576, 0)],
+)
+def test_tensor_parallelism_splits_the_first_matrix_by_columns_and_the_second_by_rows(model, layers, hidden, ffn, pooled):
+    """Each of four GPUs reads all of the input and writes a quarter, then reads that quarter and writes all of the output (Megatron, figure 3)."""
+    found = operations(catalog.architecture(model), "prefill", 1, 128, tensor_parallel=4)
+    weights, activations = 2 * hidden * ffn / 4, 2 * (hidden + ffn / 4)
+    square, through = pooled * hidden * hidden / 4, pooled * (hidden + hidden / 4)  # what BERT makes of its first token
+    flop, moved = 2 * 128 * layers * weights + 2 * square, 2 * (layers * (weights + 128 * activations) + square + through)
+    assert total(found, "mlp") == (pytest.approx(flop), pytest.approx(moved))
+
+
+@pytest.mark.parametrize("phase", ["prefill", "decode", "train"])
+def test_a_step_is_the_sum_of_its_operations(phase):
+    """Work, traffic and time of a step are those of its operations added up, and nothing beside them."""
+    found = step(custom(layers=1, hidden_size=8, heads=1, kv_heads=1, ffn=8, vocab=10), own_chip(100.0, 10.0), phase=phase, context=4)
+    assert found.flop == pytest.approx(sum(timed.operation.flop for timed in found.operations))
+    assert found.bytes == pytest.approx(sum(timed.operation.bytes for timed in found.operations))
+    assert found.time_s == pytest.approx(sum(max(timed.operation.flop / 100.0, timed.operation.bytes / 10.0) for timed in found.operations))
+    assert found.overlap_time_s == pytest.approx(max(found.flop / 100.0, found.bytes / 10.0))
+
+
+def test_four_norms_a_layer_move_more_than_two():
+    """A token of Gemma 2 9B moves 10·h + 3·f values a layer, 2·h for each of two further norms, and 16 heads' 100 scores twice in the softmax."""
+    eager, fused = (total(operations(catalog.architecture("gemma-2-9b"), "prefill", 1, 100, kernels=k), "other")[1] for k in ("eager", "fused"))
+    assert eager - fused == pytest.approx(2 * 42 * 100 * ((10 + 2 * 2) * 3584 + 3 * 14336 + 2 * 16 * 100))
+
+
+def test_a_split_step_says_that_its_links_are_left_out():
+    """From two GPUs on, and not on one."""
+    said = [any("links" in note for note in step(LLAMA, H100, tensor_parallel=n).notes) for n in (1, 2, 4)]
+    assert said == [False, True, True]
 
 
 def test_decoding_reads_the_weights_and_the_cache_once():
@@ -207,6 +256,35 @@ def test_the_largest_batch_meets_its_target_and_the_next_does_not():
     assert step(LLAMA, H100, batch=found.batch + 1, context=4096).time_s > 0.010
     assert largest_batch(LLAMA, H100, tpot_s=10.0, context=131072).limit == "memory"
     assert largest_batch(LLAMA, H100, tpot_s=1e-4, context=4096).batch == 0
+
+
+def test_the_search_for_a_batch_ends_where_it_says():
+    """Where neither time nor memory stops a batch, 65,536 does; a chip whose memory nobody knows is held back by time alone."""
+    tiny = custom(layers=1, hidden_size=64, heads=1, kv_heads=1, ffn=64, vocab=100)
+    found = largest_batch(tiny, own_chip(1e18, 1e18), tpot_s=1.0, context=16)
+    assert (found.batch, found.limit, found.by_time, found.by_memory) == (65_536, "search", 65_536, None)
+    in_time = [step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s for batch in (65_535, 65_536)]
+    assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[0], context=16).batch == 65_535
+    assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[1], context=16).batch == 65_536
+    for batch in range(1, 65_000, 999):
+        tpot = step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s
+        assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=tpot, context=16).batch == batch
+
+
+def test_unless_it_is_told_a_report_is_about_4096_tokens():
+    """131,072 bytes of cache a token (8 heads of 128, keys and values, 16 bits, 32 layers) are read 4,096 times for one token of one sequence."""
+    found = report(LLAMA, H100).step
+    assert (found.phase, found.tokens) == ("decode", 1.0)
+    assert found.attention_bytes == pytest.approx(131_072 * 4096, rel=1e-3)
+
+
+def test_the_record_holds_both_waits():
+    """Whatever is asked, the first token waits for the prompt and each further one for a step of decoding; an encoder writes none."""
+    prompt, token = (step(LLAMA, H100, phase=phase, context=8192).time_s for phase in ("prefill", "decode"))
+    for phase in ("prefill", "decode"):
+        found = record(report(LLAMA, H100, phase=phase, context=8192))
+        assert (found["ttft_s"], found["tpot_s"]) == (prompt, token)
+    assert record(report(catalog.architecture("bert-base"), H100, phase="prefill", context=128))["tpot_s"] is None
 
 
 def test_a_measured_rate_gives_its_utilization():

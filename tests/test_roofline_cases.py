@@ -6,7 +6,7 @@ import pytest
 
 from wallviz import catalog
 from wallviz.engine.roofline import case_study
-from wallviz.engine.roofline.efficiency import leave_one_out
+from wallviz.engine.roofline.efficiency import Measurement, leave_one_out, predicted
 from wallviz.engine.roofline.roof import roof
 from wallviz.rooms.roofline.evidence import KNOWN_MISSES, WORK, measurements, predictions
 
@@ -52,6 +52,73 @@ def test_gpt2_decodes_at_two_flop_per_byte_at_every_length(sequence):
 def test_totals_with_elementwise_work_match_the_paper(model, sequence, printed):
     """Totals with "Other" are within 2 % of table 3."""
     assert case_study.rows(model, sequence)[-1].intensity == pytest.approx(printed, rel=0.02)
+
+
+def test_gpt2_writes_its_first_token_after_one():
+    """Token i attends to i tokens: scores and values are 2 products of 2·768·i FLOP in 12 layers, i from 1 to the length (section 2.3)."""
+    found = {row.group: row for row in case_study.rows("gpt-2", 128)}
+    assert found["MHA act-to-act"].flop == 12 * 2 * 2 * 768 * sum(range(1, 129))
+    assert found["MHA projections"].flop == 12 * 128 * 2 * 4 * 768 * 768
+    large = {row.group: row for row in case_study.rows("bert-large", 128)}  # 24 layers of 1,024 (table 2)
+    assert large["FFN projections"].flop == 24 * 128 * 2 * 2 * 1024 * 4096
+
+
+def measured(device, fraction, **more):
+    """A measured share of its bound on a device."""
+    return Measurement(**{"case": device, "engine": "cuBLAS", "what": "gemm", "precision": "fp16", "memory": "HBM"} | more | {
+        "device": device, "measured": fraction, "bound": 1.0,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "zone"),
+    [
+        ({"intensity": 24.9, "ridge": 100.0}, "bandwidth"),
+        ({"intensity": 25.1, "ridge": 100.0}, "knee"),
+        ({"intensity": 399.0, "ridge": 100.0}, "knee"),
+        ({"intensity": 401.0, "ridge": 100.0}, "compute"),
+        ({"intensity": 401.0, "ridge": 100.0, "time_s": 49e-6}, "short"),
+        ({"intensity": 401.0, "ridge": 100.0, "time_s": 51e-6}, "compute"),
+        ({"intensity": 401.0}, "compute"),
+        ({"what": "decode", "ridge": 100.0}, "bandwidth"),
+        ({"what": "vector"}, "bandwidth"),
+        ({"what": "prefill"}, "compute"),
+    ],
+)
+def test_a_measurement_stands_in_its_zone(more, zone):
+    """Within a factor of four of the ridge is its knee, 50 microseconds are short; without an intensity the work says which limit it is."""
+    assert measured("a", 0.5, **more).zone == zone
+
+
+def test_a_prediction_comes_from_the_most_alike():
+    """First the same engine, precision and memory, then any memory, then any precision, then any engine; never other work, nor another zone."""
+    asked = measured("asked", 1.0)
+    others = [
+        measured("other work", 0.1, what="decode"),
+        measured("other zone", 0.1, time_s=1e-6),
+        measured("another engine", 0.2, engine="llama.cpp"),
+        measured("another precision", 0.3, precision="fp8"),
+        measured("another memory", 0.4, memory="GDDR"),
+        measured("alike", 0.5),
+        measured("alike too", 0.7),
+    ]
+    found = [predicted(asked, others[:n]) for n in (7, 5, 4, 3)]  # without the alike, without another memory, without another precision
+    assert found == [pytest.approx(share) for share in (0.6, 0.4, 0.3, 0.2)]
+    assert predicted(asked, others[:2]) is None
+
+
+def test_a_model_that_has_seen_nothing_else_is_not_validated():
+    """One device, or devices that did no work alike, leave nothing to predict; ten have their errors by rank."""
+    assert leave_one_out([measured("a", 0.5), measured("a", 0.6)]) is None
+    assert leave_one_out([measured("a", 0.5), measured("b", 0.5, what="decode")]) is None
+    assert leave_one_out([]) is None
+    nine_alike = leave_one_out([*(measured(str(i), 0.5) for i in range(19)), measured("slow", 0.25)])
+    assert nine_alike is not None
+    assert (nine_alike.n, nine_alike.devices) == (20, 20)
+    assert (nine_alike.median_error, nine_alike.p90_error, nine_alike.worst_error) == (0.0, 0.0, 1.0)
+    two_slow = leave_one_out([*(measured(str(i), 0.5) for i in range(18)), measured("slow", 0.25), measured("slower", 0.2)])
+    assert two_slow is not None
+    assert (two_slow.p90_error, two_slow.worst_error) == (1.0, 1.5)
 
 
 def test_the_bound_of_every_measured_case_is_the_one_that_comes_with_it():

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 import wallviz
-from wallviz import catalog
+from tests.conftest import PATIENCE_S
+from wallviz import catalog, i18n, units
 from wallviz.cli import app as command
 from wallviz.errors import InputError
 from wallviz.job import JOBS, Job
@@ -31,7 +32,7 @@ KEYS = {"time_s", "bound", "tokens_per_s", "ttft_s", "tpot_s", "arithmetic_inten
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["roofline"].file)
     for name, value in query.items():
         app.query_params[name] = value
@@ -68,6 +69,43 @@ def test_the_takeaway_says_what_bounds_within_its_budget(case: Job) -> None:
     if answer.drawing is not None:
         assert re.search(r"does [\d,.]+ FLOP per byte, .+ needs [\d,.]+", answer.sentence)
         answer.figure  # noqa: B018 - plotly checks every property
+
+
+#: What a sentence says of memory and of arithmetic, in both languages.
+PACE = {
+    "en": {"bandwidth": ("memory sets the pace", "whatever its FLOP/s"), "compute": ("arithmetic sets the pace",)},
+    "zh": {"bandwidth": ("受限于访存", "受访存限制", "算力再高"), "compute": ("受限于计算", "受算力限制")},
+}
+PACED = [
+    Job(model=model, chip=chip, job=job, batch=batch, context=1024)
+    for model in ("llama-3.1-8b", "qwen3-30b-a3b", "mamba-2.8b", "t5-base")
+    for chip in ("h100-sxm5", "h20", "geforce-rtx-4090")
+    for job, batch in (("infer", 1), ("infer", 1024), ("train", 1), ("train", 16))
+] + [Job(model="bert-base", batch=batch, context=context) for batch, context in ((1, 1), (64, 512))]
+
+
+@pytest.mark.parametrize("language", PACE)
+def test_the_sentence_says_what_sets_the_pace(language: str) -> None:
+    """Over 50 cases it says memory exactly where moving the bytes takes longer than computing, and its numbers are those of the step."""
+    i18n.use(language)
+    try:
+        said = {case: roofline.answer(case, View()).sentence.replace(",", "") for case in PACED}
+    finally:
+        i18n.use("en")
+    bounds = set()
+    for case, sentence in said.items():
+        step = roofline.workload(case, View()).main
+        moving = float(step.bytes) / step.roof.bytes_per_s
+        computing = sum(float(timed.operation.flop) / timed.roof.peak_flop_per_s for timed in step.operations)
+        bound = "compute" if computing > moving else "bandwidth"
+        bounds.add((step.phase, bound))
+        assert {word: any(words in sentence for words in PACE[language][word]) for word in PACE[language]} == {
+            word: word == bound for word in PACE[language]
+        }, sentence
+        needs, rate = step.roof.peak_flop_per_s / step.roof.bytes_per_s, float(step.tokens) / float(step.time_s)
+        numbers = [units.significant(value).replace(",", "") for value in (float(step.flop) / float(step.bytes), needs, rate)]
+        assert re.findall(r"(?<![\w.-])[\d.]+(?![\w-])", sentence.replace(catalog.chip(case.chip).name.partition(" (")[0], ""))[1:] == numbers
+    assert bounds == {(phase, bound) for phase in ("prefill", "decode", "train") for bound in ("bandwidth", "compute")}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
+from tests.conftest import PATIENCE_S
 from wallviz import catalog, cli
 from wallviz.engine.advice.record import briefly, change
 from wallviz.job import WHO, Job
@@ -18,6 +19,7 @@ from wallviz.rooms.advice import fixes
 from wallviz.rooms.job import SETTINGS
 from wallviz.rooms.scaleout import View, chip_options, sequence_options
 from wallviz.rooms.scaleout.choices import across_links
+from wallviz.rooms.scaleout.curve import badge
 from wallviz.rooms.scaleout.study import study
 from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
@@ -35,7 +37,7 @@ SHARED = {"infer": {"chips": 8}, "train": {"chips": 64, "sequences": 256}, "fine
 
 def open_page(*drawers: str, **query: str) -> AppTest:
     """The page as its address opens it, with some drawers open."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE_S)
     app.switch_page(ROOMS["scaleout"].file)
     for name, value in query.items():
         app.query_params[name] = value
@@ -134,6 +136,14 @@ def test_links_inside_a_node_decide_serving() -> None:
     fast, slow = (json.loads(scaleout.document(Job(batch=64, chips=8), View(inside_gb=rate)))["record"] for rate in (0, 32))
     assert slow["tokens_per_s"] < fast["tokens_per_s"]
     assert slow["waiting_s"] > fast["waiting_s"]
+
+
+def test_the_badge_says_the_share_in_which_a_chip_works() -> None:
+    """Green from four fifths on, orange from a half, red below; whether it fits comes before all of it."""
+    shares = {1.0: "green", 0.8: "green", 0.79: "orange", 0.5: "orange", 0.49: "red", 0.0: "red"}
+    assert {share: badge("no", share)[1] for share in shares} == shares
+    assert badge("no", 0.873)[0] == "87% computing"
+    assert [badge(runs_out, 0.9)[1] for runs_out in ("likely", "yes")] == ["orange", "red"]
 
 
 @pytest.mark.parametrize(

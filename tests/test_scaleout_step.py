@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine import work
 from wallviz.engine.advice import splits
 from wallviz.engine.memory import lora
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.memory.peak import train
+from wallviz.engine.memory.ranks import held
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import critical, rules, scaling, volumes
+from wallviz.engine.scaleout import critical, frontier, rules, scaling, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
 from wallviz.engine.scaleout.budget import budget
 from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
 from wallviz.engine.scaleout.collectives import hierarchical_all_reduce_s, ring_share
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
+from wallviz.engine.scaleout.phrases import served_split
 from wallviz.engine.scaleout.step import KINDS, OVERLAPS, step
 from wallviz.errors import InputError
 
@@ -181,6 +185,20 @@ def test_the_best_layout_fits_and_is_fastest() -> None:
     assert float(step(arch, by_hand, H100, FABRIC, overlap="partial", global_batch=128).step_s) >= found.best[0].step_s
 
 
+def test_every_split_is_asked_once() -> None:
+    """135M parameters in 30 layers of 9 heads, two sequences of 1,024 tokens: what divides can be counted by hand."""
+    small = catalog.architecture("smollm2-135m")
+    run = Run(sequence=1024, kernels="eager")
+    # Two chips: as copies with one sequence each under four stages of ZeRO, or as a pipeline that has one or both sequences in a micro-batch.
+    assert splits.search(small, run, H100, FABRIC, 2, 2).asked == (4 + 2) * 3  # and each with three ways to recompute
+    alone = splits.search(small, run, H100, FABRIC, 1, 2, most=10)
+    assert alone.asked == len(alone.best) == 2 * 3
+    assert {one.run.zero for one in alone.best} == {0}
+    assert {one.run.micro_batch for one in alone.best} == {1, 2}
+    # Flash attention keeps no scores: selective recomputation would drop nothing, and is not asked about.
+    assert splits.search(small, replace(run, kernels="flash"), H100, FABRIC, 2, 2).asked == (4 + 2) * 2
+
+
 def test_nothing_fits_where_nothing_can() -> None:
     """405 billion parameters on one node: no layout, and no error."""
     found = splits.search(catalog.architecture("llama-3.1-405b"), Run(sequence=8192), H100, FABRIC, 8, 8)
@@ -270,6 +288,60 @@ def test_copies_share_nothing() -> None:
     assert eight.sent_bytes == 0
 
 
+def test_latent_attention_computes_with_its_expanded_heads() -> None:
+    """DeepSeek-V3 reading 1,000 tokens: 61 layers of 128 heads, keys of 128 + 64 and values of 128, two FLOP for each pair."""
+    core = [op for op in work.operations(catalog.architecture("deepseek-v3"), "prefill", 1, 1000) if op.id in work.CORE]
+    assert sum(float(op.flop) for op in core) == 2 * 1000 * 1000 * 61 * 128 * (128 + 64 + 128)
+
+
+def test_gradients_of_experts_are_sent_too() -> None:
+    """Over eight copies a model sends in proportion to all of its parameters, whether a token uses them or not."""
+    mixtral = catalog.architecture("mixtral-8x7b")
+    sent = [float(step(arch, Run(sequence=1024, data_parallel=8), H100, FABRIC).bytes_on_wire["data_parallel"]) for arch in (LLAMA, mixtral)]
+    assert sent[1] / sent[0] == pytest.approx(mixtral.parameters / LLAMA.parameters)
+
+
+def test_experts_are_shared_by_both_kinds_of_ranks() -> None:
+    """Tensor ranks split each expert, expert ranks share them out: 4 x 2 ranks hold an eighth each; without such ranks one holds all."""
+    mixtral = catalog.architecture("mixtral-8x7b")
+    block = mixtral.layers[0]
+    routed = mixtral.components["routed_experts"] / 32
+    assert held(mixtral, block, block.tensors, Run()).experts == routed
+    assert held(mixtral, block, block.tensors, Run(tensor_parallel=4, expert_parallel=2, data_parallel=2)).experts == routed / 8
+
+
+def test_stages_share_the_work_of_a_token() -> None:
+    """Two stages do half of the layers each, for both sequences."""
+    one, two = (decode(LLAMA, H100, FABRIC, pipeline_parallel=p, batch=2, context=1024) for p in (1, 2))
+    assert float(two.flop) == pytest.approx(float(one.flop) / 2)
+
+
+def test_links_in_two_directions_allow_twice_the_ranks() -> None:
+    """Over two axes of a torus tensor parallelism reaches twice as far (How to Scale Your Model, chapter "Training")."""
+    assert critical.tensor_parallel_limit(28_000, 990e12, 400e9, axes=2.0) == 2 * critical.tensor_parallel_limit(28_000, 990e12, 400e9)
+
+
+def test_a_copy_that_needs_more_chips_than_there_are_is_one_point() -> None:
+    """Where eight chips hold one copy and at most four are asked about, the curve is at eight."""
+    assert scaling.counts(Run(tensor_parallel=8), 4).tolist() == [8]
+    assert scaling.counts(Run(tensor_parallel=4), 4, 12).tolist() == [4, 12]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "said"),
+    [((1, 1, 1, 1), "TP1"), ((2, 4, 8, 3), "TP2×PP4×EP8, 3 copies"), ((1, 2, 1, 1), "TP1×PP2"), ((8, 1, 1, 2), "TP8, 2 copies")],
+)
+def test_a_served_split_is_said_in_short(ranks: tuple[int, int, int, int], said: str) -> None:
+    """What is one is left out, but for the tensor parallel ranks."""
+    assert served_split(dict(zip(("tensor_parallel", "pipeline_parallel", "expert_parallel", "replicas"), ranks, strict=True))) == said
+
+
+def test_attention_without_queries_of_its_own_gets_one_adapter() -> None:
+    """Where a layer names neither queries and values nor a fused projection, as latent attention does, its first projection stands for them."""
+    block = catalog.architecture("deepseek-v3").layers[0]
+    assert [tensor.name for tensor in lora.adapted(block, "qv")] == ["q_a_proj"]
+
+
 def test_experts_apart_send_tokens_and_hold_less() -> None:
     """Eight groups read an eighth of the experts and of the caches; each token goes to its experts and back."""
     arch = catalog.architecture("mixtral-8x7b")
@@ -279,6 +351,7 @@ def test_experts_apart_send_tokens_and_hold_less() -> None:
     held = 2 * (dense + routed / 8 * (1 - (1 - 2 / 8) ** 512))
     assert apart.moved_bytes == pytest.approx(held + kv_cache_bytes(arch, batch=64, context=2048), rel=0.03)
     assert float(apart.bytes_on_wire["expert_parallel"]) == pytest.approx(32 * volumes.expert_parallel_bytes(64, 1, 4096, 2, 8))
+    assert float(apart.start_s) == pytest.approx(2 * 32 * FABRIC.inside_latency_s)
     assert apart.chips == 8
 
 
@@ -328,6 +401,27 @@ def test_a_bill_is_time_energy_and_money() -> None:
     assert found.energy_j == pytest.approx(700 * 100 * 1e6 * 1.2)
     assert found.cost is None
     assert budget(1e12, 1e6, 100, price_per_hour=2.5).cost == pytest.approx(2.5e8 / 3600)
+
+
+def test_the_bill_of_chinchilla() -> None:
+    """70B parameters on 1.4T tokens (Hoffmann et al. 2022): 5.88e23 FLOP; 140 GB to read a token, 1.12 TB of states, 5.6 TB of token ids."""
+    found = rules.cost(70e9, 1.4e12, batch_tokens=4e6)
+    assert (found.parameters, found.tokens) == (70e9, 1.4e12)
+    assert found.training_flop == pytest.approx(5.88e23)
+    assert found.steps == pytest.approx(350_000)
+    assert (found.weights_bytes, found.states_bytes, found.text_bytes) == (140e9, 1.12e12, 5.6e12)
+    assert found.wire_bytes == pytest.approx(4 * 70e9 * 350_000)
+    assert found.serving_flop_per_token == 140e9
+    assert found.loss == pytest.approx(1.94, abs=0.01)  # equation 10: 1.69 + 406.4 / N**0.34 + 410.7 / D**0.28
+
+
+def test_where_nothing_is_known_no_chip_is_the_fewest() -> None:
+    """Without a model, or without a chip, there is no year to speak of; a model is held by the chips of its own year and before."""
+    gpt3 = frontier.Dated("GPT-3", dt.date(2020, 6, 1), 175e9)
+    a100, h100 = (frontier.Dated(name, dt.date(year, 6, 1), 80e9) for name, year in (("A100", 2021), ("H100", 2022)))
+    assert frontier.fewest_chips([], [a100]) == frontier.fewest_chips([gpt3], []) == ()
+    found = frontier.fewest_chips([gpt3], [h100, a100])
+    assert [(held.year, held.chip.name, held.serving_chips, held.training_chips) for held in found] == [(2021, "A100", 5, 35), (2022, "H100", 5, 35)]
 
 
 def test_over_trained_small_models_cost_more_to_train_and_less_to_serve() -> None:

@@ -513,7 +513,7 @@ def _check_enough(x: FloatArray, interval: str, confidence: float) -> None:
     if interval == "rank":
         # All slopes together miss the true one only when every pair of dates errs on the same side.
         orders = factorial(n) // prod(factorial(int(k)) for k in np.unique(x, return_counts=True)[1])
-        if (1.0 - confidence) * orders * (1.0 + 1e-9) < 2:
+        if orders < 2.0 / (1.0 - confidence) / (1.0 + 1e-9):  # the factorial of 171 is beyond a float, and Python compares it all the same
             raise InputError(
                 N_("the ranks of {n} points cannot give an interval at {confidence}: keep more points, or use method ols"), n=n, confidence=confidence
             )

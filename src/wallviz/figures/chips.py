@@ -135,11 +135,10 @@ def _places(spots: Sequence[Spot], sizes: Sequence[float], xaxis: dict[str, Any]
 
     middles = [(pixel(s.memory_bytes, xaxis, PLOT[0]), pixel(s.bytes_per_s, yaxis, PLOT[1])) for s in spots]
     circles: list[_Box] = [(x - size / 2, y - size / 2, x + size / 2, y + size / 2) for (x, y), size in zip(middles, sizes, strict=True)]
+    low, high = (float(end) for end in xaxis["range"])
+    along = [low + (high - low) * i / 120 for i in range(121)]
     crossed = [
-        (pixel(x, xaxis, PLOT[0]), pixel(x / seconds, yaxis, PLOT[1]))
-        for seconds in READS
-        for x in (10.0 ** (float(xaxis["range"][0]) + (float(xaxis["range"][1]) - float(xaxis["range"][0])) * i / 120) for i in range(121))
-        if log
+        (pixel(x, xaxis, PLOT[0]), pixel(x / seconds, yaxis, PLOT[1])) for seconds in READS for x in ([10.0**v for v in along] if log else along)
     ]
     taken: list[_Box] = []
     found = []

@@ -200,11 +200,12 @@ def _percent(share: float) -> str:
 
 
 def _quality(steps: Sequence[Effect], found: Plan) -> str:
-    lost = [found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses]
-    worst = max(lost, default=0.0)
-    if worst == 0.0:
-        return _("no quality cost reported")
-    return _quality_lost(worst)
+    """The worst of what the steps lose: as published where it was, else as judged."""
+    published = max((found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses), default=0.0)
+    judged = max((s.remedy.toll for s in steps if s.remedy.id not in found.losses), default=0.0)
+    if judged > max(published, LOSSLESS):
+        return _("quality loss judged at {share}, none published").format(share=f"{units.significant(judged * 100, 2)}{units.THIN}%")
+    return _quality_lost(published) if published else _("no quality cost reported")
 
 
 def _quality_lost(share: float) -> str:
