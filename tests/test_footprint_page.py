@@ -27,6 +27,7 @@ from wallviz.rooms.footprint.estimate import estimate
 from wallviz.rooms.job import groups, unpack
 from wallviz.settings import MAX_LENGTH
 from wallviz.ui.frame import ROOMS
+from wallviz.units import binary
 
 ROOT = Path(__file__).parent.parent
 TRAIN = Job(job="train")
@@ -536,3 +537,11 @@ def test_an_own_model_too_large_for_a_link_is_said() -> None:
     assert own_model.fits_link(packed)
     assert not own_model.fits_link(packed + "A" * MAX_LENGTH)
     assert parse_qs(urlencode({"config": packed}))["config"] == [packed], "its alphabet needs no escapes"
+
+
+def test_what_is_not_alive_at_the_peak_is_named_beside_the_bar() -> None:
+    """Training 8B in mixed precision peaks at the loss: two bytes of gradients per parameter come after it, and the bar has none of them."""
+    said = footprint.answer(Job(job="train"), View()).caption
+    gradients = binary(2.0 * catalog.architecture("llama-3.1-8b").parameters)
+    assert f"Gradients: not alive at this peak, {gradients} at another (backward pass, at its end)" in said
+    assert "not alive" not in footprint.answer(Job(), View()).caption

@@ -207,6 +207,12 @@ def _mark_label(mark: Mark, axis: Axis, ends: Sequence[float]) -> dict[str, Any]
     return common | {"y": at, "yref": "y", "yanchor": "bottom", "x": 0, "xref": "x domain", "xanchor": "left", "xshift": 4}
 
 
+#: Labels of points so near each other, as a share of the height, are written together.
+CLOSE = 0.2
+#: A line of a label, as a share of the height.
+LINE = 0.12
+
+
 def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, Any], height: float) -> list[dict[str, Any]]:
     """The label of each line where it ends: right of the plot for those that reach its edge and for clouds of points, else beside its last point.
 
@@ -216,21 +222,37 @@ def _ends(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str, A
     beside = [line for line in lines if line.x[-1] == edge or line.mode == "markers"]
     at_edge = [style.End(line.y[-1], line.role, *line.label.split("\n", 1)) for line in beside]
     found = style.end_labels(at_edge, dict(yaxis), lines=1)  # the browser, which knows the height, keeps them apart
+    log_x, log_y = xaxis["type"] == "log", yaxis["type"] == "log"
+    first, last = (log10(x) if log_x else x for x in (min((line.x[0] for line in lines), default=1.0), edge or 1.0))
+    low, high = yaxis["range"]
+    groups: list[tuple[float, float, list[str]]] = []
     for line in lines:
         if line not in beside:
-            x, y = line.x[line.at], line.y[line.at]
-            found.append(
-                {
-                    "text": f"{style.glyph(line.role)} {style.text(line.label).replace(chr(10), '<br>')}",
-                    "x": log10(x) if xaxis["type"] == "log" else x,
-                    "y": log10(y) if yaxis["type"] == "log" else y,
-                    "xanchor": "left",
-                    "xshift": 8,
-                    "yanchor": "bottom",
-                    "showarrow": False,
-                    "align": "left",
-                }
-            )
+            x = log10(line.x[line.at]) if log_x else line.x[line.at]
+            y = ((log10(line.y[line.at]) if log_y else line.y[line.at]) - low) / (high - low)
+            text = f"{style.glyph(line.role)} {style.text(line.label).replace(chr(10), '<br>')}"
+            close = [group for group in groups if group[0] == x and abs(group[1] - y) < CLOSE]
+            if close:
+                close[0][2].append(text)
+            else:
+                groups.append((x, y, [text]))
+    ends = [((log10(end.y) if log_y else end.y) - low) / (high - low) for end in at_edge]
+    for x, y, texts in groups:
+        back = x > first + 0.7 * (last - first) and any(abs(end - y) < CLOSE for end in ends)  # a phone has no room before the labels of the edge
+        under = y + LINE * "<br>".join(texts).count("<br>") > 0.9  # over the plot stands the name of the figure
+        found.append(
+            {
+                "text": "<br>".join(texts),
+                "x": x,
+                "y": low + y * (high - low),
+                "xanchor": "right" if back else "left",
+                "xshift": 0 if back else 8,
+                "yanchor": "top" if under else "bottom",
+                "yshift": -4 if under else 4 if back else 0,
+                "showarrow": False,
+                "align": "left",
+            }
+        )
     return found
 
 

@@ -18,7 +18,7 @@ from wallviz.engine.memory.serve import Serving
 from wallviz.engine.memory.terms import worded
 from wallviz.errors import InputError
 from wallviz.figures import footprint as figures
-from wallviz.i18n import N_, _, labelled, language
+from wallviz.i18n import N_, _, inside, labelled, language
 from wallviz.job import SETTINGS, Job, serving_split
 from wallviz.rooms import Action, Answer, growth, own_model
 from wallviz.rooms.advice import FIRST, changes, fixes
@@ -201,6 +201,14 @@ def _caption(now: Estimate) -> str:
         found.append(_("checkpoint on disk {bytes}").format(bytes=units.binary(float(now.result.checkpoint_bytes))))
         host = float(now.result.host_bytes)
         found.append(_("host memory {bytes} per GPU").format(bytes=units.binary(host)) if host else _("no host memory"))
+        found += [
+            labelled(
+                figures.part_name(part),
+                _("not alive at this peak, {bytes} at another ({phase})").format(bytes=units.binary(most), phase=inside(_(PHASE_NAMES[phase]))),
+            )
+            for part, (phase, most) in now.result.elsewhere.items()
+            if phase in PHASE_NAMES
+        ]
     else:
         found.append(_("{bytes} of KV cache per token").format(bytes=units.binary(now.result.kv_bytes_per_token)))
         if (copies := serving_split(now.case, now.arch)["replicas"]) > 1:

@@ -14,6 +14,7 @@ from wallviz.engine.advice.search import Fix
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
+from wallviz.engine.scaleout.scaling import Curve
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, Line, Mark, Split
 from wallviz.i18n import N_, _, labelled
@@ -195,16 +196,19 @@ def _lines(now: Study) -> list[Line]:
             dash="dash",
         ),
     ]
+    other = now.fitting if unheld else None
+    alone = len(chips) == 1  # one sequence cannot be shared out: there is one point, which the batch that grows starts from
     if not unheld:  # else the split that fits is drawn, and the batch may grow with that
-        said = hover(weak.chips, weak.efficiency, weak.tokens_per_s)
-        lines.insert(0, Line("compute", _("batch grows\nwith the chips"), weak.chips.tolist(), weak.efficiency.tolist(), said, dash="dash"))
+        lines.insert(0, _growing(weak, _("batch grows\nwith the chips"), dash="dash"))
+    elif alone and other is not None:
+        lines.insert(0, _growing(other.weak, _("once it fits,\nthe batch growing\nwith the chips"), small.chips[-1], dash="dash"))
     if now.decoding is not None and np.size(now.decoding.chips) > 1:
         lines.append(served_line(now.decoding, _("writing one answer:\nwaits twice a layer"), dash="dash"))
     lines.append(
         Line("compute", name, chips.tolist(), share.tolist(), hover(chips, share, strong.tokens_per_s[shown]), dash="dot" if unheld else "solid",
-             strong=not unheld)
+             strong=not unheld, named=not alone)
     )  # fmt: skip
-    if unheld and (other := now.fitting) is not None:
+    if other is not None and not alone:
         kept = other.reach.chips <= chips[-1]
         n, fit = other.reach.chips[kept], other.reach.efficiency[kept]
         label = _("once it fits:\n{split}").format(split=split(other.step.run).replace(_(", "), _(", ").strip() + "\n"))
@@ -214,6 +218,13 @@ def _lines(now: Study) -> list[Line]:
         here = [float(strong.efficiency[at])]
         lines.append(Line("compute", name, [now.gpus], here, hover([now.gpus], here, [strong.tokens_per_s[at]]), mode="markers", named=False))
     return lines
+
+
+def _growing(found: Curve, label: str, most: float = np.inf, **style: Any) -> Line:
+    """A training curve up to so many chips."""
+    kept = found.chips <= most
+    chips, share = found.chips[kept], found.efficiency[kept]
+    return Line("compute", label, chips.tolist(), share.tolist(), hover(chips, share, found.tokens_per_s[kept]), **style)
 
 
 def served_line(found: Decode, label: str, kept: np.ndarray | None = None, **style: Any) -> Line:
