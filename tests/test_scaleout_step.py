@@ -188,6 +188,10 @@ def test_every_split_is_asked_once() -> None:
     assert alone.asked == len(alone.best) == 2 * 3
     assert {one.run.zero for one in alone.best} == {0}
     assert {one.run.micro_batch for one in alone.best} == {1, 2}
+    assert layout.search(small, run, H100, FABRIC, 1, 1).asked == 3
+    assert {one.run.zero for one in layout.search(small, run, H100, FABRIC, 2, 2, most=99).best} == {0, 1, 2, 3}
+    five = layout.search(small, run, H100, FABRIC, 5, 5, most=99).best  # five stages of six layers, or of twice three; of four times none
+    assert {(one.run.pipeline_parallel, one.run.virtual_stages) for one in five} == {(1, 1), (5, 1), (5, 2)}
 
 
 def test_nothing_fits_where_nothing_can() -> None:
