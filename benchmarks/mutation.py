@@ -40,7 +40,8 @@ ENGINES = {
     "footprint": ("engine/memory/*.py",),
     "roofline": ("engine/roofline/*.py",),
     "scale-out": ("engine/scaleout/*.py",),
-    "advice": ("engine/remedies/*.py", "engine/advice.py", "engine/advice/*.py"),
+    "advice": ("engine/remedies/*.py", "engine/advice/*.py"),
+    "work": ("engine/work.py",),
 }
 #: Tests that never come near an engine, need a browser, or start processes of their own.
 LEFT_OUT = ("test_probe*", "test_browser*", "test_load*", "test_packaging*", "test_telemetry*")
@@ -58,6 +59,7 @@ EQUIVALENT = (
     ("scaleout/record.py", "curve.tokens_per_s, curve.efficiency, strict=True", "they are of one length: strict never speaks"),
     ("scaleout/scaling.py", "self.tokens_per_s.tolist(), strict=True", "so are these"),
     ("roofline/batch.py", "np.where(room > 0, room, 1.0)", "the 1.0 only keeps a division from failing whose result is not taken"),
+    ("roofline/serving.py", "high - low > 1:", "64 tries at a time leave of 65,537 first 1,041, then 17, then one: two are never left"),
     ("roofline/decode.py", "flop: float = 0.0", "over an infinite rate any work takes no time"),
 )
 

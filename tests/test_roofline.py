@@ -266,7 +266,7 @@ def test_the_search_for_a_batch_ends_where_it_says():
     in_time = [step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s for batch in (65_535, 65_536)]
     assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[0], context=16).batch == 65_535
     assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=in_time[1], context=16).batch == 65_536
-    for batch in range(1, 65_000, 999):
+    for batch in range(1, 65_000, 9_999):
         tpot = step(tiny, own_chip(1e12, 1e12), batch=batch, context=16).time_s
         assert largest_batch(tiny, own_chip(1e12, 1e12), tpot_s=tpot, context=16).batch == batch
 

@@ -195,6 +195,10 @@ def test_every_split_is_asked_once() -> None:
     assert alone.asked == len(alone.best) == 2 * 3
     assert {one.run.zero for one in alone.best} == {0}
     assert {one.run.micro_batch for one in alone.best} == {1, 2}
+    assert splits.search(small, run, H100, FABRIC, 1, 1).asked == 3
+    assert {one.run.zero for one in splits.search(small, run, H100, FABRIC, 2, 2, most=99).best} == {0, 1, 2, 3}
+    five = splits.search(small, run, H100, FABRIC, 5, 5, most=99).best  # five stages of six layers, or of twice three; of four times none
+    assert {(one.run.pipeline_parallel, one.run.virtual_stages) for one in five} == {(1, 1), (5, 1), (5, 2)}
     # Flash attention keeps no scores: selective recomputation would drop nothing, and is not asked about.
     assert splits.search(small, replace(run, kernels="flash"), H100, FABRIC, 2, 2).asked == (4 + 2) * 2
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wallviz import checks
+from wallviz.engine.advice.fits import holds, verdict
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import kv_cache, quantization, serve
 from wallviz.engine.memory.terms import Quantity, plain
@@ -62,8 +63,8 @@ class Work:
 class Served:
     """How one chip serves one model, as a bound."""
 
-    fits: bool | None
-    """Whether weights, cache and overheads fit; None where the chip's memory is unknown."""
+    verdict: str
+    """Whether weights, cache and overheads run out of memory: one of `advice.fits.VERDICTS`."""
     bytes: float
     """What serving takes."""
     ttft_s: float
@@ -72,6 +73,11 @@ class Served:
     """Of all sequences."""
     bound: str
     """What bounds a decoding step."""
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether they surely fit; None where the chip's memory is unknown."""
+        return None if self.verdict == "unknown" else self.verdict == "no"
 
     def in_time(self, work: Work) -> bool:
         """Whether both targets are met."""
@@ -86,15 +92,17 @@ def served(arch: Architecture, chip: Accelerator, work: Work) -> Served:
 
 def _served(arch: Architecture, chip: Accelerator, work: Work, decode: Step) -> Served:
     prefill = step(arch, chip, phase="prefill", batch=1, context=work.context, weights=work.weights, kv=work.kv, **LEAST)
-    need = needed_bytes(arch, work)
-    fits = None if chip.memory_bytes is None else need <= chip.memory_bytes
-    return Served(fits, need, float(prefill.time_s), float(decode.time_s), float(decode.tokens_per_s), str(decode.bound))
+    need, band = needed(arch, work)
+    return Served(
+        verdict(need, band, chip.memory_bytes), need, float(prefill.time_s), float(decode.time_s), float(decode.tokens_per_s), str(decode.bound)
+    )
 
 
 @lru_cache(maxsize=4096)
-def needed_bytes(arch: Architecture, work: Work) -> float:
-    """What serving takes on whichever chip: weights, cache, the forward pass and what the runtime keeps."""
-    return float(np.max(serve.infer(arch, batch=work.batch, context=work.context, weights=work.weights, kv=work.kv).peak_total_bytes))
+def needed(arch: Architecture, work: Work) -> tuple[float, float]:
+    """Bytes that serving takes on whichever chip (weights, cache, the forward pass and what the runtime keeps), and their relative error."""
+    found = serve.infer(arch, batch=work.batch, context=work.context, weights=work.weights, kv=work.kv)
+    return float(np.max(found.peak_total_bytes)), found.error_band
 
 
 @lru_cache(maxsize=4096)
@@ -118,7 +126,7 @@ def largest_served(candidates: Iterable[tuple[str, Architecture]], chip: Acceler
         if weights_bytes(arch, work.weights) > chip.memory_bytes:
             continue
         try:
-            if needed_bytes(arch, work) > chip.memory_bytes:
+            if not holds(*needed(arch, work), chip.memory_bytes):
                 continue
             decode = step(arch, chip, phase="decode", batch=work.batch, context=work.context, weights=work.weights, kv=work.kv, **LEAST)
             if float(decode.time_s) > work.tpot_s:

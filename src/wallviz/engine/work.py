@@ -66,7 +66,7 @@ _CROSS = ("EncDecAttention.", "encoder_attn.")
 #: What reads one position of each sequence: the first.
 _POOLED = ("pooler", "classifier", "seq_relationship")
 #: Linear layers that write the residual stream: split by rows, so that a rank reads a part of the input and writes all of the output.
-_ROW_NAMES = frozenset({*OUTPUT_NAMES, "down_proj", "fc2", "wo", "dense_4h_to_h", "output.dense"})
+_ROW_NAMES = frozenset({*OUTPUT_NAMES, "o_b_proj", "down_proj", "fc2", "fc_out", "wo", "dense_4h_to_h", "output.dense"})
 #: Operations per element of the state and token, as a recurrence: decay, outer product, addition, read-out (arXiv 2312.00752, section 3;
 #: 2405.21060; 2412.06464, which also reads the state with the key). An estimate: chunked kernels do more arithmetic and move less.
 _STATE_FLOP = {"mamba": 6.0, "mamba2": 5.0, "linear": 5.0, "delta": 7.0}

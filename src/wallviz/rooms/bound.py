@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from wallviz.engine import work
+from wallviz import units
+from wallviz.engine import rating, work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import DTYPES
 from wallviz.engine.roofline.step import Step, step
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.transformer import Architecture
+from wallviz.i18n import _
 from wallviz.job import DENSE, Job, serving_split, training_run
 from wallviz.rooms import job as shared
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.estimate import Estimate, estimate
 
 #: How work is counted: the least that must be done (docs/decisions/0016-roofline.md).
-LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}
+LEAST = rating.LEAST
 
 
 def options(job: Job, arch: Architecture) -> dict[str, Any]:
@@ -78,3 +80,10 @@ def _summed(job: Job, what: str) -> float:
     arch = estimate(job).arch
     found = work.operations(arch, phase(job, arch), job.batch, job.context, **options(job, arch))
     return float(sum(np.sum(getattr(operation, what)) for operation in found))
+
+
+def too_small(need: Estimate) -> str:
+    """What is said below a bound whose job does not surely fit; the memory is known."""
+    return _("It needs {need} per chip; {chip} holds {have}: the footprint page says what would make it fit.").format(
+        need=units.binary(need.total_bytes), chip=need.chip.name.partition(" (")[0], have=units.binary(need.capacity_bytes or 0.0)
+    )

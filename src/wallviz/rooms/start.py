@@ -14,7 +14,7 @@ from wallviz.figures.speed import speed
 from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.job import Job
 from wallviz.rooms import Answer, Card
-from wallviz.rooms.bound import bound, tokens_per_s
+from wallviz.rooms.bound import bound, tokens_per_s, too_small
 from wallviz.rooms.footprint.estimate import estimate
 from wallviz.rooms.growth import interval, rate
 from wallviz.rooms.job import architecture, chip, chip_name, said
@@ -84,11 +84,7 @@ def _answer(case: Job, _language: str) -> Answer:
     )
     problems: tuple[str, ...] = ()
     if not fits and need.capacity_bytes is not None:
-        problems = (
-            _("It needs {need} per chip; {chip} holds {have}: the footprint page says what would make it fit.").format(
-                need=units.binary(need.total_bytes), chip=name, have=units.binary(need.capacity_bytes)
-            ),
-        )
+        problems = (too_small(need),)
     return Answer(
         name="speed",
         sentence=sentence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
 
@@ -36,18 +36,45 @@ def change(fix: Fix) -> str:
     return listing([*said[:1], *map(inside, said[1:])])
 
 
+#: A remedy in few words, where its name has many.
+BRIEF = {
+    "zero-1": "ZeRO-1",
+    "zero-2": "ZeRO-2",
+    "zero-3": "ZeRO-3",
+    "selective": N_("selective recomputation"),
+    "full-recompute": N_("recomputation"),
+    "fused-loss": N_("fused loss"),
+    "chunked-loss": N_("chunked loss"),
+    "bf16-pure": N_("all in bf16"),
+    "offload-optimizer": N_("offloaded optimizer"),
+    "offload-parameters": N_("offloaded weights and optimizer"),
+    "offload-weights": N_("offloaded weights"),
+    "smaller-batch": N_("single sequences"),
+    "lora": "LoRA",
+    "qlora": "QLoRA",
+}
 #: Words and 汉字 that a change may take in a sentence of 25 words.
-BRIEF_WORDS, BRIEF_LETTERS = 6, 12
+BRIEF_WORDS, BRIEF_LETTERS = 6, 20
 
 
 def briefly(fix: Fix) -> str:
-    """The same as it stands in a sentence: a long one is counted, a split alone named by its GPUs."""
-    text = change(fix)
-    if len(text.split()) <= BRIEF_WORDS and (language() != "zh" or len(text) <= BRIEF_LETTERS):
-        return inside(text)
-    if len(fix.changes) > 1:
-        return _("{n} changes").format(n=len(fix.changes))
-    return inside(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}") if REMEDIES[fix.changes[0]].group == SPLIT else text)
+    """The same as it stands in a sentence: its names short, a split as its GPUs; what is still long is counted."""
+    said = [brief(id) for id in fix.changes if REMEDIES[id].group != SPLIT]
+    if len(said) < len(fix.changes):
+        template = _("another split") if said and fix.gpus == fix.before.gpus else _("{gpus} GPUs") if said else _("share it over {gpus} GPUs")
+        said.append(template.format(gpus=f"{fix.gpus:,}"))
+    return _("{n} changes").format(n=len(fix.changes)) if long(said) and len(said) > 1 else listing(said)
+
+
+def brief(id: str) -> str:
+    """A remedy in few words, as it stands in a sentence."""
+    return inside(_(BRIEF.get(id, REMEDIES[id].name)))
+
+
+def long(said: Sequence[str], words: int = BRIEF_WORDS) -> bool:
+    """Whether so many changes are too long for a sentence that has room for so many words."""
+    text = listing(said)
+    return len(text) > BRIEF_LETTERS if language() == "zh" else len(text.split()) > words
 
 
 def price(fix: Fix) -> str:

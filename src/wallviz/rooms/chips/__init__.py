@@ -139,13 +139,13 @@ def _sentence(case: Job, view: View, columns: Sequence[Column]) -> str:
 
 #: What is said of the reader's chip where no chip holds the model, where it does not, and where it does.
 _SERVES = (
-    N_("{own} cannot hold {model}, which needs {bytes} per chip; none of these can."),
-    N_("{own} cannot hold {model}, which needs {bytes} per chip; of these {fast} writes it fastest, {rate} tokens/s."),
+    N_("{own} {cannot} hold {model}, which needs {bytes} per chip; none of these can."),
+    N_("{own} {cannot} hold {model}, which needs {bytes} per chip; of these {fast} writes it fastest, {rate} tokens/s."),
     N_("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 _TRAINS = (
-    N_("{own} cannot hold {model}: on {n} it needs {bytes} each; none of these can."),
-    N_("{own} cannot hold {model}: on {n} it needs {bytes} each; of these {fast} trains fastest, {rate} tokens/s."),
+    N_("{own} {cannot} hold {model}: on {n} it needs {bytes} each; none of these can."),
+    N_("{own} {cannot} hold {model}: on {n} it needs {bytes} each; of these {fast} trains fastest, {rate} tokens/s."),
     N_("{own} trains at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 
@@ -159,6 +159,7 @@ def _mine(case: Job, view: View, columns: Sequence[Column]) -> str | None:
     nobody, others, known = _SERVES if serves else _TRAINS
     each = f"{case.chips:,} × {short(own.chip)}" if serves and case.chips > 1 else short(own.chip)
     said = {"own": each, "model": model_name(case), "n": f"{case.chips:,}", "bytes": units.binary(own.served.bytes)}
+    said["cannot"] = _("may not") if own.served.verdict == "likely" else _("cannot")
     fastest, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if fastest is None:
         return None if serves and own.served.fits is not False else _(nobody).format(**said)
@@ -420,7 +421,10 @@ def _how_sure(columns: Sequence[Column]) -> str:
         if column.reason:
             notes.append(column.reason)
         elif column.served and column.served.fits is False:
-            notes.append(_("your case needs {bytes} and does not fit").format(bytes=units.binary(column.served.bytes)))
+            template = (
+                _("your case needs {bytes} and may not fit") if column.served.verdict == "likely" else _("your case needs {bytes} and does not fit")
+            )
+            notes.append(template.format(bytes=units.binary(column.served.bytes)))
         lines.append("- " + labelled(column.chip.name, " · ".join(notes) or _("several sources agree")))
     return "\n".join(lines)
 

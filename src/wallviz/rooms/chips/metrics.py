@@ -256,8 +256,7 @@ def doing(case: Job) -> Served:
     first = nan
     if case.serves:
         first = float(step(need.arch, need.chip, phase="prefill", context=case.prompt or case.context, **options(case, need.arch)).time_s)
-    fits = None if need.verdict == "unknown" else need.verdict != "yes"
-    return Served(fits, need.total_bytes, first, float(one.time_s) if case.serves else nan, tokens_per_s(case, one), str(one.bound))
+    return Served(need.verdict, need.total_bytes, first, float(one.time_s) if case.serves else nan, tokens_per_s(case, one), str(one.bound))
 
 
 @lru_cache(maxsize=4096)

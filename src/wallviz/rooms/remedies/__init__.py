@@ -8,6 +8,7 @@ from functools import lru_cache, partial, reduce
 from typing import Any
 
 from wallviz import catalog, units
+from wallviz.engine.advice.record import brief, long
 from wallviz.engine.remedies import published
 from wallviz.engine.remedies.effect import Effect, find, waterfall
 from wallviz.engine.remedies.plan import Plan, plan, way_of
@@ -176,7 +177,8 @@ def _sentence(found: Plan, chosen: Chosen) -> str:
 
 def _joined(steps: Sequence[Effect]) -> str:
     if len(steps) > 2:
-        return _("{n} remedies").format(n=len(steps))
+        said = [brief(s.remedy.id) for s in steps]
+        return _("{n} remedies").format(n=len(steps)) if long(said, 4) else listing(said)
     return " + ".join(name if i == 0 else inside(name) for i, name in enumerate(_(s.remedy.name) for s in steps))
 
 
@@ -204,7 +206,7 @@ def _quality(steps: Sequence[Effect], found: Plan) -> str:
     published = max((found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses), default=0.0)
     judged = max((s.remedy.toll for s in steps if s.remedy.id not in found.losses), default=0.0)
     if judged > max(published, LOSSLESS):
-        return _("quality loss judged at {share}, none published").format(share=f"{units.significant(judged * 100, 2)}{units.THIN}%")
+        return _("quality loss judged: {share}").format(share=f"{units.significant(judged * 100, 2)}{units.THIN}%")
     return _quality_lost(published) if published else _("no quality cost reported")
 
 

@@ -13,7 +13,8 @@ from wallviz.i18n import _, language
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.bound import tokens_per_s
+from wallviz.rooms.bound import tokens_per_s, too_small
+from wallviz.rooms.footprint.estimate import estimate
 from wallviz.rooms.roofline import around, doubt
 from wallviz.rooms.roofline.choices import View, chips, counted, roofs
 from wallviz.rooms.roofline.doubt import measured_here, miss, targets
@@ -90,26 +91,22 @@ def sentence(now: Workload) -> str:
         "rate": units.significant(tokens_per_s(now.case, step)),
     }
     bandwidth = str(step.bound) == "bandwidth"
-    if step.phase == "decode":
+    said["rate"] = (_("{rate} tokens/s per chip") if step.phase == "train" and now.case.chips > 1 else _("{rate} tokens/s")).format(**said)
+    named = {
+        "decode": _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}"),
+        "train": _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}"),
+    }.get(step.phase, _("Reading at batch {batch} does {has} FLOP per byte, {chip} needs {needs}"))
+    if bandwidth == (step.arithmetic_intensity < step.ridge):
         template = (
-            _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: at most {rate} tokens/s, whatever its FLOP/s.")
+            _("{step}: at most {rate}, whatever its FLOP/s.")
+            if bandwidth and step.phase == "decode"
+            else _("{step}: memory sets the pace, at most {rate}.")
             if bandwidth
-            else _("Decode at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
+            else _("{step}: arithmetic sets the pace, at most {rate}.")
         )
-    elif step.phase == "train":
-        said["rate"] = _("{rate} tokens/s per chip").format(**said) if now.case.chips > 1 else _("{rate} tokens/s").format(**said)
-        template = (
-            _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate}.")
-            if bandwidth
-            else _("Training at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate}.")
-        )
-    else:
-        template = (
-            _("Reading at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: memory sets the pace, at most {rate} tokens/s.")
-            if bandwidth
-            else _("Reading at batch {batch} does {has} FLOP per byte, {chip} needs {needs}: arithmetic sets the pace, at most {rate} tokens/s.")
-        )
-    return template.format(**said)
+    else:  # operations differ: those that take most of the time stand on the other side of the ridge than their mean
+        template = _("{step}, but memory takes longest: at most {rate}.") if bandwidth else _("{step}, but arithmetic takes longest: at most {rate}.")
+    return template.format(step=named.format(**said), **said)
 
 
 def _longest(now: Workload) -> str:
@@ -152,8 +149,9 @@ def _caption(now: Workload) -> str:
 
 
 def _badge(now: Workload) -> tuple[str, str]:
-    if not fits(now):
-        return _("does not fit"), "red"
+    runs_out = verdict(now)
+    if runs_out in ("yes", "likely"):
+        return (_("does not fit"), "red") if runs_out == "yes" else (_("may not fit"), "orange")
     if own_machine.is_own(now.chip.id):
         return _("as good as the measurement"), "orange"
     if now.least:
@@ -161,9 +159,9 @@ def _badge(now: Workload) -> tuple[str, str]:
     return _("counted as chosen: no strict bound"), "orange"
 
 
-def fits(now: Workload) -> bool:
-    """Whether the weights, and in serving the cache of every sequence, fit the chips that hold them, as far as that is known."""
-    return now.weights_bytes <= held_bytes(now) and ("decode" not in now.steps or now.case.batch <= most_sequences(now))
+def verdict(now: Workload) -> str:
+    """Whether the job runs out of memory, as the footprint page has it."""
+    return estimate(now.case).verdict
 
 
 def _problems(now: Workload) -> tuple[str, ...]:
@@ -174,14 +172,15 @@ def _problems(now: Workload) -> tuple[str, ...]:
                 need=units.si(now.weights_bytes, "B", 4), n=f"{holders(now):,}", chip=now.name, have=units.si(held_bytes(now), "B", 4)
             )
         )
-    elif not fits(now):
-        most = most_sequences(now)
+    elif "decode" in now.steps and now.case.batch > (most := most_sequences(now)):
         template = (
             _("Beside the weights {n} × {chip} can hold the cache of {most} such sequences, not of {batch}: drawn as if they could.")
             if most >= 1
             else _("Beside the weights {n} × {chip} cannot hold even one such sequence: drawn as if they could.")
         )
         found.append(template.format(n=f"{holders(now):,}", chip=now.name, most=f"{int(most):,}", batch=f"{now.case.batch:,}"))
+    elif verdict(now) in ("yes", "likely"):
+        found.append(too_small(estimate(now.case)))
     return tuple(found)
 
 
@@ -228,7 +227,7 @@ def _rate(case: Job, view: View) -> str:
         there = workload(case, view)
     except InputError as error:
         return str(error)
-    template = _("at most {rate} tokens/s") if fits(there) else _("at most {rate} tokens/s, if it fitted")
+    template = _("at most {rate} tokens/s") if verdict(there) in ("no", "unknown") else _("at most {rate} tokens/s, if it fitted")
     return template.format(rate=units.significant(tokens_per_s(case, there.main)))
 
 
