@@ -336,7 +336,9 @@ class Job:
         jobs=TRAINING,
         help=N_("How the cross-entropy is computed; plain."),
     )
-    loss_chunks: int = number(8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked")
+    loss_chunks: int = number(
+        8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked", help=N_("Parts of a chunked loss; 8.")
+    )
     dropout: bool = flag(default=False, label=N_("Dropout"), group=_STEP, jobs=TRAINING, help=N_("Dropout is on: its masks are kept."))
     zero: int = choice(
         0,
@@ -357,7 +359,7 @@ class Job:
     )
     context_parallel: int = number(1, 1, 65_536, N_("Context parallel"), group=_SPLIT, jobs=TRAINING, help=N_("GPUs that share each sequence."))
     expert_parallel: int = number(
-        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; divides context times data parallel.")
+        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; in training they divide context times data parallel.")
     )
     stage: str = setting(
         "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about; worst.")

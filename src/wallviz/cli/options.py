@@ -1,4 +1,4 @@
-"""The options of a run, declared once: `footprint` and `fit` take the same ones, and hand on those that were given by the name of their field.
+"""The options of a job: values and help are those of the fields of `wallviz.job.Job`, and what was given is handed on by the name of its field.
 
 No option has a default here: what is not given is left to the function that answers.
 """
