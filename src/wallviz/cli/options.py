@@ -115,7 +115,7 @@ POOL = (
     *_of("utilization"),
 )
 HARDWARE = (
-    Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, or a short name such as H100.")),
+    Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")),
     Option("count", "N", N_("How many there are; 1."), also=("--chips",)),
     Option("job", "train|finetune|infer", N_("What should fit; train.")),
 )
