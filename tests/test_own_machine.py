@@ -216,6 +216,7 @@ def test_a_command_takes_the_record(tmp_path: Path) -> None:
     assert (found["hardware"], found["bandwidth_bytes_per_s"]) == ("Ryzen 7 7700", 50e9)
     assert json.loads(ask("fit", "llama-3.1-8b", "--hardware", str(file), "--job", "infer", "--json").stdout)["fits"]
     assert json.loads(ask("hardware", str(file), "--json").stdout)["memory_bytes"] == 64 * GIB
+    assert json.loads(ask("footprint", "infer", "llama-3.1-8b", "--hardware", str(file), "--json").stdout)["max_concurrency"] > 1
     for text in ("{}", "not json", CPU.as_json().replace("4100", "-4100")):
         file.write_text(text, encoding="utf-8")
         answer = ask("roofline", "llama-3.1-8b", str(file))

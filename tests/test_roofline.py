@@ -125,7 +125,7 @@ def test_decoding_reads_the_weights_and_the_cache_once():
 
 @pytest.mark.parametrize("name", ["gemma-3-1b", "deepseek-v3", "mamba-2.8b", "kimi-linear-48b-a3b", "gpt-oss-20b"])
 def test_windows_latents_and_states_read_what_the_footprint_caches(name):
-    """Attention and scans read the bytes that footprint.kv_cache stores: windows stop growing, a latent is read once, a state is read and written."""
+    """Attention and scans read the bytes that memory.kv_cache stores: windows stop growing, a latent is read once, a state is read and written."""
     arch = catalog.architecture(name)
     cache = kv_cache_bytes(arch, batch=1, context=16384)
     found = operations(arch, "decode", 1, 16384)

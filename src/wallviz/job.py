@@ -122,9 +122,9 @@ class Job:
     config: str = text(N_("Own model"))
     """The reader's own model (`transformer.packed`); empty for `model`."""
     job: str = choice("infer", JOBS, N_("Job"), help=N_("What should fit; train."))
-    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once; 1."))
+    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once, in training those of a micro-batch on one GPU; 1."))
     """Sequences at once: of each copy of the model in serving, of one micro-batch on one GPU in training."""
-    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, prompt and answer; 4096."))
+    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, in serving prompt and answer; 4096."))
     """Tokens of a sequence: prompt and answer in serving, what is trained on in training."""
     chip: str = text(N_("Chip"), default="h100-sxm5")
     chips: int = number(1, 1, MAX_CHIPS, N_("How many chips"), old={"gpus": None})
@@ -336,7 +336,9 @@ class Job:
         jobs=TRAINING,
         help=N_("How the cross-entropy is computed; plain."),
     )
-    loss_chunks: int = number(8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked")
+    loss_chunks: int = number(
+        8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked", help=N_("Parts of a chunked loss; 8.")
+    )
     dropout: bool = flag(default=False, label=N_("Dropout"), group=_STEP, jobs=TRAINING, help=N_("Dropout is on: its masks are kept."))
     zero: int = choice(
         0,
@@ -357,7 +359,7 @@ class Job:
     )
     context_parallel: int = number(1, 1, 65_536, N_("Context parallel"), group=_SPLIT, jobs=TRAINING, help=N_("GPUs that share each sequence."))
     expert_parallel: int = number(
-        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; divides context times data parallel.")
+        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; in training a divisor of context x data parallel.")
     )
     stage: str = setting(
         "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about; worst.")

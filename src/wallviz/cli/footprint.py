@@ -11,6 +11,7 @@ import typer
 import wallviz
 from wallviz import units
 from wallviz.cli import options
+from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, ask_for_one, say, say_json, table
@@ -74,6 +75,8 @@ def finetune(source: Source, given: Given, *, as_json: Json = False, lang: Lang 
 def infer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of serving go."""
     arch = read(source)
+    if "hardware" in given:
+        given["hardware"] = chip_of(given["hardware"])
     with as_options():
         found = wallviz.infer(arch, **given)
     if as_json:

@@ -1,4 +1,4 @@
-"""The options of a run, declared once: `footprint` and `fit` take the same ones, and hand on those that were given by the name of their field.
+"""The options of a job: values and help are those of the fields of `wallviz.job.Job`, and what was given is handed on by the name of its field.
 
 No option has a default here: what is not given is left to the function that answers.
 """
@@ -115,7 +115,7 @@ POOL = (
     *_of("utilization"),
 )
 HARDWARE = (
-    Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, or a short name such as H100.")),
+    Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")),
     Option("count", "N", N_("How many there are; 1."), also=("--chips",)),
     Option("job", "train|finetune|infer", N_("What should fit; train.")),
 )

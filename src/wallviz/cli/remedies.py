@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.effect import Effect
     from wallviz.engine.remedies.plan import Plan
 
-Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
+Hardware = Annotated[
+    str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
+]
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
 DRAFT = (
     Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wallviz.engine.roofline.report import Report
 
 OWN = "own"
-Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, or own with its numbers below."))]
+Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, a record's file, or own with its numbers below."))]
 WORK = (
     Option("phase", "|".join(PHASES), N_("Reading prompts, writing tokens, or training; decode.")),
     Option("batch", "N", N_("Sequences at once; 1.")),

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from wallviz.engine.scaleout.budget import Budget
     from wallviz.engine.scaleout.job import Serving, Training
 
-Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, or a short name such as H100."))]
+Hardware = Annotated[
+    str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
+]
 
 CHIPS = (
     Option("gpus", "N", N_("How many there are; 8."), also=("--chips",)),

@@ -1,1 +1,1 @@
-"""Finished values in, ``plotly.graph_objects.Figure`` out: no files, no Streamlit, no state, no randomness."""
+"""Finished values in, a `style.Drawing` out, the plain data that plotly.js draws: no files, no Streamlit, no state, no randomness."""
