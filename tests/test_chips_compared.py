@@ -15,8 +15,9 @@ from wallviz.engine.rating import Work
 from wallviz.errors import InputError
 from wallviz.figures import chips as figures
 from wallviz.job import Job
-from wallviz.rooms import chips
+from wallviz.rooms import chips, roofline
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
+from wallviz.rooms.footprint.estimate import estimate
 
 LLAMA = "llama-3.1-8b"
 
@@ -150,7 +151,15 @@ def test_the_readers_chip_that_cannot_hold_the_model_is_said_and_grey() -> None:
     assert found.figure is not None
     (trace,) = [t for t in found.figure.data if t.mode == "markers+text"]
     colours = dict(zip([row[0] for row in trace.customdata], trace.marker.color, strict=True))
-    assert colours["geforce-rtx-4090"] != colours["h100-sxm5"]
+    assert colours["geforce-rtx-4090"] != colours["b200-sxm"]
+
+
+def test_a_chip_that_may_not_hold_the_model_counts_as_one_that_does_not() -> None:
+    """32B in 16 bits take 64 of an H100's 74.5 GiB, give or take 15 %: the sentence says so, and the chip is among no bests, as on every page."""
+    case = Job(model="qwen3-32b")
+    assert estimate(case).verdict == "likely"
+    assert chips.answer(case, View()).sentence.startswith("H100 SXM5 may not hold Qwen3 32B")
+    assert roofline.answer(case, roofline.View()).sure == "may not fit"
 
 
 def test_what_all_weights_take_is_counted_once_a_layer() -> None:

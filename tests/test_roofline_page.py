@@ -253,7 +253,9 @@ def test_a_batch_whose_cache_does_not_fit_is_red_and_the_button_offers_one_that_
     assert (found.sure, found.trust) == ("does not fit", "red")
     assert "50 such sequences, not of 296" in found.problems[-1]
     assert found.actions[0].sets == {"batch": 50}
-    assert roofline.answer(replace(case, batch=50), View()).trust == "green"
+    fifty = roofline.answer(replace(case, batch=50), View())  # what the pool holds, but for the error of the estimate
+    assert (fifty.sure, fifty.trust) == ("may not fit", "orange")
+    assert roofline.answer(replace(case, batch=32), View()).trust == "green"
     assert roofline.answer(Job(), View()).actions[0].sets == {"batch": 50}
 
 
@@ -265,8 +267,8 @@ def test_one_prompt_is_said_and_all_of_them() -> None:
 
 
 def test_training_on_many_chips_is_of_one_of_them() -> None:
-    """The figure is of one chip, its rate is per chip, and weights that the chips can share raise no alarm."""
-    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64)
+    """The figure is of one chip, its rate is per chip, and states that the chips share raise no alarm."""
+    case = Job(model="llama-3.1-70b", job="train", chip="h200-sxm", chips=64, zero=3, recompute="full")
     found = roofline.answer(case, View())
     assert found.sentence.endswith("tokens/s per chip.")
     assert "one of 64 chips" in found.caption

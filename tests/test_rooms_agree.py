@@ -50,6 +50,9 @@ JOBS = {
     "QLoRA 8B on a 4090": Job(job="finetune", chip="geforce-rtx-4090", method="qlora"),
     "LoRA 70B on 8": Job(job="finetune", model="llama-3.1-70b", chips=8, zero=3, rank=64, context=4096),
     "QLoRA Mixtral": Job(job="finetune", model="mixtral-8x7b", method="qlora", context=2048),
+    "serve as many as may fit": Job(batch=49),
+    "serve more than surely fits": Job(batch=60),
+    "serve 32B on one": Job(model="qwen3-32b"),
     "full fine-tuning of 8B": Job(job="finetune", method="full", chips=8, zero=3, recompute="full"),
 }
 ROOMS = {
@@ -110,6 +113,24 @@ def test_every_room_says_the_same_first_advice(name: str) -> None:
     assert len(set(first.values())) == 1, first
     sets = {room: [action.sets for action in found[room].actions if action.enough] for room in ("footprint", "scaleout")}
     assert sets["footprint"][:1] == sets["scaleout"][:1]
+
+
+#: Words of a badge or a sentence that say that a job does not fit, by room.
+UNHELD = {
+    "start": lambda found: found.sentence.startswith("If "),
+    "footprint": lambda found: found.trust in ("red", "orange"),
+    "roofline": lambda found: found.sure in ("does not fit", "may not fit"),
+    "scaleout": lambda found: found.sure in ("does not fit memory", "may not fit memory"),
+    "remedies": lambda found: found.sure in ("does not fit", "may not fit"),
+    "chips": lambda found: " hold " in found.sentence and ("cannot hold" in found.sentence or "may not hold" in found.sentence),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_every_room_says_alike_whether_it_fits(name: str) -> None:
+    """One definition of what fits, the error of the estimate included: no room shows as possible what another says may run out of memory."""
+    found = {room: says(answers(name)[room]) for room, says in UNHELD.items()}
+    assert len(set(found.values())) == 1, found
 
 
 @pytest.mark.parametrize("name", JOBS)
