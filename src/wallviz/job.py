@@ -171,7 +171,13 @@ class Job:
     chunk: int = number(
         serve.CHUNK, 1, MAX_CONTEXT, N_("Tokens read at once"), group=_ENGINE, jobs=SERVING, help=N_("Tokens that vLLM prefills at once; 8192.")
     )
-    graphs: bool = flag(default=True, label=N_("Captured graphs"), group=_ENGINE, jobs=SERVING)
+    graphs: bool = flag(
+        default=True,
+        label=N_("Captured graphs"),
+        help=N_("Graphs of the decoding step, captured when the engine starts; on."),
+        group=_ENGINE,
+        jobs=SERVING,
+    )
     utilization: float = setting(
         90.0,
         _utilization,

@@ -43,16 +43,25 @@ class Option:
         """As it is typed: ``--micro-batch``."""
         return "--" + self.field.replace("_", "-")
 
+    @property
+    def on(self) -> bool:
+        """Whether it is a switch that is on where nothing is said: ``--graphs/--no-graphs``."""
+        return not self.metavar and self.field in SETTINGS and SETTINGS[self.field].default is True
+
     def parameter(self) -> inspect.Parameter:
         """The option as a parameter of a command."""
         annotation: Any
-        if not self.metavar:
+        if self.on:
+            annotation = Annotated[bool | None, typer.Option(f"{self.name}/--no-{self.name[2:]}", help=self.help)]
+        elif not self.metavar:
             annotation = Annotated[bool, typer.Option(self.name, *self.also, help=self.help)]
         elif self.metavar in NUMBERS:
             annotation = Annotated[Any, typer.Option(self.name, *self.also, metavar=self.metavar, help=self.help, parser=number)]
         else:
             annotation = Annotated[str | None, typer.Option(self.name, *self.also, metavar=self.metavar, help=self.help)]
-        return inspect.Parameter(self.field, inspect.Parameter.KEYWORD_ONLY, default=None if self.metavar else False, annotation=annotation)
+        return inspect.Parameter(
+            self.field, inspect.Parameter.KEYWORD_ONLY, default=None if self.metavar or self.on else False, annotation=annotation
+        )
 
 
 def number(text: str) -> int | float | str:
@@ -107,7 +116,7 @@ STORED = (
     Option("kv", "FORMAT", SETTINGS["kv"].help),
     *_of("sparsity", "imatrix"),
 )
-ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context")
+ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context", "graphs")
 SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
 SERVING = (*REQUESTS, *STORED, *SPLIT, *ENGINE)
 POOL = (
@@ -141,7 +150,8 @@ def takes(*options: Option) -> Callable[[Callable[..., None]], Callable[..., Non
         @wraps(command)
         def called(**values: Any) -> None:
             typed = {option.field: values.pop(option.field) for option in options}
-            given = {field: value for field, value in typed.items() if value is not None and value is not False}
+            switches = {option.field for option in options if not option.metavar and not option.on}
+            given = {field: value for field, value in typed.items() if value is not None and (value or field not in switches)}
             command(given=given, **values)
 
         keyword = inspect.Parameter.KEYWORD_ONLY

@@ -129,7 +129,7 @@ def caption(now: Served) -> str:
         _("weights {format}").format(format=words("format")[job.weights]),
         links(job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
         _("writing alone: the prompt is read before"),
-        *([_("training: as if a copy fitted each chip")] if now.training is not None else []),
+        *([_("the line of training: as if each chip held a whole copy")] if now.training is not None else []),
     ]
     return " · ".join(parts)
 
