@@ -16,6 +16,7 @@ from wallviz.rooms import job as shared
 from wallviz.rooms.hierarchy.choices import machines as hierarchy_machines
 from wallviz.rooms.remedies import others as remedies_figures
 from wallviz.settings import Setting
+from wallviz.ui import frame
 
 Ask = Callable[[Job, Any], Answer]
 ROOMS: dict[str, tuple[type | None, Ask]] = {
@@ -86,6 +87,11 @@ def pairs(found: list[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
 def draws(answer: Answer) -> bool:
     """An answer has a figure, or is a sentence that says why there is none."""
     return bool(answer.sentence) and (answer.drawing is None or bool(answer.spec or answer.drawing.spec))
+
+
+def test_every_room_is_asked() -> None:
+    """Every page that draws a figure is asked here: all but the two that are lists to look things up in."""
+    assert {*ROOMS} == {*frame.ROOMS} - {"glossary", "sources"}
 
 
 @pytest.mark.parametrize("room", [room for room, (kind, _ask) in ROOMS.items() if kind])
