@@ -104,7 +104,7 @@ def test_every_pair_of_a_rooms_own_choices_draws(room: str) -> None:
     for job, changed in product(jobs, pairs(changes(kind, kind()))):
         assert draws(ask(job, kind(**changed))), (job.job, changed)
         asked += 1
-    assert asked > 3
+    assert asked > len(jobs)  # more than each as a reader finds it
 
 
 @pytest.mark.parametrize("kind", list(JOBS))
