@@ -63,8 +63,8 @@ def chinese() -> Iterator[None]:
 
 
 def english(text: str) -> list[str]:
-    """The English words of `text`: neither names, nor symbols and their indices, nor paths."""
-    text = re.sub(r"[\w-]+(?:[./][\w-]+)+|_\w+", " ", text)
+    """The English words of `text`: neither names, nor symbols and their indices, nor identifiers and paths."""
+    text = re.sub(r"[\w-]+(?:[./][\w-]+)+|\w*_\w+", " ", text)
     return [word for word in re.findall(r"[A-Za-z']+", text) if re.search(r"[a-z]{3}", word) and word not in NAMES]
 
 

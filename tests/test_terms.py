@@ -573,6 +573,8 @@ def test_the_formulas_of_training_hold_for_numbers_counted_again(model: str, opt
                 candidates = [layer_symbols(count, kinds[0]) | ({"d": rotary(step.arch)} if "d" in term.symbols else {})]
             else:  # a layer made again, which is one of them
                 candidates = [layer_symbols(count, kind) for kind in kinds]
+            uncounted = set(symbols_of(term.formula)) - set().union(*candidates)
+            assert not uncounted, f"{term.name}: count {uncounted} in states_of or layer_symbols"
             got = [evaluate(term.formula, each) for each in candidates if set(symbols_of(term.formula)) <= set(each)]
             assert any(close(float(each), float(term.bytes)) for each in got), (phase, term, got)
     for term in step.overhead_terms:

@@ -101,7 +101,7 @@ def template() -> Catalog:
 
 
 def main() -> None:
-    """Rewrite the catalog and say what is missing."""
+    """Rewrite the catalog and say which texts are missing, and where they stand."""
     fresh = template()
     if PO.exists():
         old = read_po(BytesIO(PO.read_bytes()), locale="zh_CN")
@@ -112,7 +112,9 @@ def main() -> None:
     PO.parent.mkdir(parents=True, exist_ok=True)
     with PO.open("wb") as file:
         write_po(file, fresh, width=150, sort_output=True, omit_header=False, include_lineno=False)
-    missing = [m.id for m in fresh if m.id and not (all(m.string) if isinstance(m.string, (list, tuple)) else m.string)]
+    missing = [m for m in fresh if m.id and not (all(m.string) if isinstance(m.string, (list, tuple)) else m.string)]
+    for m in missing:
+        print(f"{m.locations[0][0]}: {m.id!r} has no Chinese: write it in {PO.relative_to(ROOT)}")
     print(f"{len(fresh)} texts, {len(missing)} without a translation")
 
 

@@ -42,7 +42,7 @@ class Training:
     overhead_terms: Terms
     """On top of what the allocator hands out; empty where `alive` is."""
     overheads: Mapping[str, Quantity]
-    """The same by name: context, communicators, fragmentation."""
+    """The same by part: context, communicators, fragmentation."""
     host_parts: Mapping[str, Quantity]
     """Host memory that offloading takes, per GPU, by part."""
     checkpoint_bytes: Quantity
@@ -99,8 +99,8 @@ class Training:
 
     @property
     def peak_total_bytes(self) -> Quantity:
-        """What the device shows: reserved, the CUDA context and the communicators."""
-        return self.peak_reserved_bytes + self.overheads["context"] + self.overheads["communicators"]
+        """What the device shows: reserved, and what stands beside the allocator: the CUDA context, the communicators."""
+        return self.peak_reserved_bytes + sum((size for part, size in self.overheads.items() if part != "fragmentation"), 0.0)
 
     @property
     def _peak_index(self) -> Any:
@@ -225,7 +225,7 @@ def _on(arch: Architecture, run: Run, current: Stage, chunks: int) -> Training:
         alive,
         phase_parts,
         overheads,
-        {term.part: _shaped(term.bytes, run) for term in overheads},
+        {part: _shaped(total(overheads, part), run) for part in dict.fromkeys(term.part for term in overheads)},
         {part: _shaped(total(kept.host, part), run) for part in PARTS[:3] if run.offload != "none"},
         _shaped(_checkpoint(arch, run), run),
         0.15 if any(isinstance(block.mixer, Recurrent) for block, _n in arch.groups) else 0.05 if has_experts(arch) else 0.03,

@@ -52,7 +52,7 @@ def training(answer: Training) -> dict[str, Any]:
     return {
         "peak_allocated_bytes": allocated,
         "peak_reserved_bytes": reserved,
-        "peak_total_bytes": reserved + overheads["context"] + overheads["communicators"],
+        "peak_total_bytes": allocated + sum(overheads.values()),
         "peak_phase": answer.peak_phase,
         "phases": _rounded(answer.phases),
         "parts": parts,
