@@ -72,7 +72,7 @@ def test_domain_and_figures_open_no_file() -> None:
     """The domain, the figures and the answers get values and never read or write a file."""
     offenders = [
         f"{name(path)}:{node.lineno}"
-        for module in ["engine", "case", "figures", "curves", "rooms"]
+        for module in ["engine", "job", "figures", "curves", "validation", "rooms"]
         for path in [*PACKAGE.glob(f"{module}.py"), *PACKAGE.glob(f"{module}/**/*.py")]
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in FILE_CALLS

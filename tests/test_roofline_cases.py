@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from wallviz import catalog
-from wallviz.engine.roofline import case_study
 from wallviz.engine.roofline.efficiency import Measurement, leave_one_out, predicted
 from wallviz.engine.roofline.roof import roof
-from wallviz.rooms.roofline.evidence import KNOWN_MISSES, WORK, measurements, predictions
+from wallviz.validation import case_study
+from wallviz.validation.roofline_cases import KNOWN_MISSES, WORK, measurements, predictions
 
 PUBLISHED = [p for p in predictions().values() if p.case.kind != "measured" and p.value is not None]
 MATMULS = ("MHA projections", "MHA act-to-act", "FFN projections")

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from wallviz import catalog, units
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline import case_study
 from wallviz.engine.roofline.efficiency import Measurement
 from wallviz.engine.roofline.roof import roof
 from wallviz.figures import roofline as figures
@@ -22,8 +21,9 @@ from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.doubt import WORK_NAMES, ZONE_NAMES, percent
-from wallviz.rooms.roofline.evidence import measurements, predictions
 from wallviz.rooms.roofline.workload import Workload, across
+from wallviz.validation import case_study
+from wallviz.validation.roofline_cases import measurements, predictions
 
 FIGURES = ("measured", "ridge", "capacity", "study")
 CONTEXTS: NDArray[np.float64] = 2.0 ** np.arange(7, 21, dtype=np.float64)

@@ -21,8 +21,8 @@ from wallviz.i18n import N_, _, bracketed, labelled, listing
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.drawn import BOUNDS, PHASE_NAMES, fractions, levels
-from wallviz.rooms.roofline.evidence import measurements, predictions
 from wallviz.rooms.roofline.workload import Workload, chip_of, largest, workload
+from wallviz.validation.roofline_cases import measurements, predictions
 
 WORK_NAMES = {
     "gemm": N_("matrix products"),

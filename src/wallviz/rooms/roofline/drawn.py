@@ -16,8 +16,8 @@ from wallviz.figures.roofline import Line, Spot
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.rooms.roofline.choices import ROOFS
-from wallviz.rooms.roofline.evidence import measurements, predictions
 from wallviz.rooms.roofline.workload import PATH, Workload, elsewhere, path
+from wallviz.validation.roofline_cases import measurements, predictions
 
 Rows = Callable[[], tuple[dict[str, object], ...]]
 

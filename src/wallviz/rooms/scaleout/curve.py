@@ -21,10 +21,11 @@ from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import doubt, evidence
+from wallviz.rooms.scaleout import doubt
 from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.study import Served, Study, study
 from wallviz.units import duration
+from wallviz.validation import scaling_cases
 
 SOURCES = ("megatron_sc21", "zero_2020", "nccl_tests", "ml_engineering")
 
@@ -164,7 +165,7 @@ def caption(now: Study) -> str:
 @cache
 def _median_miss() -> str:
     """By how much the median of the published runs exceeds what is predicted for it."""
-    return f"{float(np.median([one.miss for one in evidence.runs()])):.0%}"
+    return f"{float(np.median([one.miss for one in scaling_cases.runs()])):.0%}"
 
 
 def links(fabric: Fabric) -> str:

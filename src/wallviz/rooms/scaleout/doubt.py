@@ -13,9 +13,9 @@ from wallviz.engine.scaleout.job import NOT_MODELLED
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.figures.scaleout import KINDS
 from wallviz.i18n import N_, _, listing
-from wallviz.rooms.scaleout import evidence
 from wallviz.rooms.scaleout.study import Study
 from wallviz.units import duration
+from wallviz.validation import scaling_cases
 
 
 def why(now: Study) -> str:
@@ -106,9 +106,9 @@ _FORMULAS = {
 
 def how_sure() -> str:
     """What was compared and how far off it is, as Markdown."""
-    found = evidence.runs()
+    found = scaling_cases.runs()
     misses = np.array([abs(one.miss) for one in found])
-    formulas = [one for one in evidence.compared() if one.row.case not in evidence.MODELLED]
+    formulas = [one for one in scaling_cases.compared() if one.row.case not in scaling_cases.MODELLED]
     lines = [
         _("{n} published runs are predicted with one efficiency of matrix products: half of them within {median}, the worst off by {worst}.").format(
             n=len(found), median=f"{float(np.median(misses)):.0%}", worst=f"{float(misses.max()):.0%}"
@@ -129,7 +129,7 @@ def how_sure() -> str:
 
 def decoding() -> str:
     """How far decoding over chips is off, in a sentence."""
-    found = [one for one in evidence.runs() if one.row.case == "tensor_parallel_decode_rate"]
+    found = [one for one in scaling_cases.runs() if one.row.case == "tensor_parallel_decode_rate"]
     worst = max(abs(one.miss) for one in found)
     return _("{n} measured rates of decoding over one to eight A100 are predicted within {worst}: one share of the bandwidth, 69 %, for all.").format(
         n=len(found), worst=f"{worst:.0%}"
@@ -146,12 +146,12 @@ def table(*, formulas: bool = True, serves: bool = False) -> tuple[dict[str, obj
 
     Where the case `serves`, decoding comes before all.
     """
-    found = (*evidence.runs(), *(one for one in evidence.compared() if formulas and one.row.case not in evidence.MODELLED))
+    found = (*scaling_cases.runs(), *(one for one in scaling_cases.compared() if formulas and one.row.case not in scaling_cases.MODELLED))
     first = "tensor_parallel_decode_rate" if serves else ""
-    every = sorted(found, key=lambda one: (one.row.case != first, one.row.case not in evidence.MODELLED, -abs(one.miss)))
+    every = sorted(found, key=lambda one: (one.row.case != first, one.row.case not in scaling_cases.MODELLED, -abs(one.miss)))
     return tuple(
         {
-            _("case"): _(evidence.MODELLED.get(one.row.case) or _FORMULA_NAMES.get(one.row.case) or one.row.case.replace("_", " ")),
+            _("case"): _(scaling_cases.MODELLED.get(one.row.case) or _FORMULA_NAMES.get(one.row.case) or one.row.case.replace("_", " ")),
             _("inputs"): _inputs(one.row.inputs),
             _("published"): _said_of(one, one.row.expected),
             _("predicted"): _said_of(one, one.predicted),
@@ -230,11 +230,11 @@ def _inputs(inputs: Mapping[str, Any]) -> str:
     return listing(_(template).format(value=written(name)) for name, template in _SHOWN.items() if name in inputs)
 
 
-def _said_of(one: evidence.Comparison, value: float) -> str:
+def _said_of(one: scaling_cases.Comparison, value: float) -> str:
     """A number of a row: rates of runs per GPU, shares of the peak in percent."""
     if one.row.case == "weak_scaling_rate":
         value /= one.row.inputs["gpus"]
-    if one.row.case in evidence.MODELLED and one.row.unit == "ratio":
+    if one.row.case in scaling_cases.MODELLED and one.row.unit == "ratio":
         return _("{share} of the peak").format(share=f"{value:.0%}")
     return said(value, one.row.unit)
 

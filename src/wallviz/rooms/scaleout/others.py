@@ -11,7 +11,7 @@ import numpy as np
 
 from wallviz import catalog, units
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import collectives, frontier, rules
+from wallviz.engine.scaleout import collectives, frontier, scaling_laws
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.engine.scaleout.frontier import Dated
@@ -23,11 +23,12 @@ from wallviz.figures.scaleout import Axis, Bar, Line, Mark
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.scaleout import doubt, evidence
+from wallviz.rooms.scaleout import doubt
 from wallviz.rooms.scaleout.choices import WIRES, View, tokens
 from wallviz.rooms.scaleout.curve import chips_said, doubtful
 from wallviz.rooms.scaleout.study import Study, study
 from wallviz.units import DAY_S, duration
+from wallviz.validation import scaling_cases
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "wire": ("megatron_sc21", "zero_2020", "korthikanti_2022"),
@@ -186,7 +187,7 @@ def against(case: Job, view: View) -> Answer:
 
 def sweeps(_case: Job, view: View) -> Answer:
     """One measured all-reduce sweep as bus bandwidth over message size, with the alpha-beta pair fitted to it and the rate of the links."""
-    found = evidence.sweeps().get(view.sweep)
+    found = scaling_cases.sweeps().get(view.sweep)
     if found is None:
         raise InputError(N_("no sweep of {name} ships: choose another one"), name=view.sweep)
     sizes = np.asarray(found.sizes_bytes)
@@ -322,7 +323,7 @@ def _why_published() -> str:
 def _shares() -> dict[str, tuple[tuple[float, float, str], ...]]:
     """Published and predicted share of the peak and what to say, by group; a run that several rows tell of stands once."""
     found: dict[str, dict[object, tuple[float, float, str]]] = {}
-    for one in evidence.runs():
+    for one in scaling_cases.runs():
         i, case = one.row.inputs, one.row.case
         peak = catalog.chips()[one.row.chip].peak("bf16") if one.row.chip else None
         if case not in _PER_GPU or not peak:
@@ -414,14 +415,14 @@ def rules_of(case: Job, _view: View) -> Answer:
     """Bytes of the model that each rule chooses for a budget of training FLOP."""
     budgets = np.geomspace(1e20, 1e26, 49)
     chosen = {
-        _("Kaplan 2020"): rules.kaplan(budgets),
-        _("20 tokens\na parameter"): rules.chinchilla(budgets),
-        _("Chinchilla's fit"): rules.chinchilla_parametric(budgets),
+        _("Kaplan 2020"): scaling_laws.kaplan(budgets),
+        _("20 tokens\na parameter"): scaling_laws.chinchilla(budgets),
+        _("Chinchilla's fit"): scaling_laws.chinchilla_parametric(budgets),
     }
     roles = ("network", "compute", "memory")
     chip = catalog.chip(case.chip)
     C = 3.15e23
-    kaplan, chinchilla = float(rules.kaplan(C)[0]), float(rules.chinchilla(C)[0])
+    kaplan, chinchilla = float(scaling_laws.kaplan(C)[0]), float(scaling_laws.chinchilla(C)[0])
     text = _("With GPT-3's 3.15·10²³ FLOP Kaplan's rule asks for {a} of weights, 20 tokens a parameter for {b}: no rule counts bytes.").format(
         a=units.si(2 * kaplan, "B"), b=units.si(2 * chinchilla, "B")
     )
@@ -470,12 +471,12 @@ def _rule_rows() -> tuple[dict[str, object], ...]:
     rows = []
     for C in (1e21, 1e22, 1e23, 1e24, 1e25, 1e26):
         for name, rule in (
-            (_("Kaplan 2020"), rules.kaplan),
-            (_("20 tokens a parameter"), rules.chinchilla),
-            (_("Chinchilla's fit"), rules.chinchilla_parametric),
+            (_("Kaplan 2020"), scaling_laws.kaplan),
+            (_("20 tokens a parameter"), scaling_laws.chinchilla),
+            (_("Chinchilla's fit"), scaling_laws.chinchilla_parametric),
         ):
             N, D = (float(v) for v in rule(C))
-            cost = rules.cost(N, D)
+            cost = scaling_laws.cost(N, D)
             rows.append(
                 {
                     _("FLOP"): C, _("rule"): name, _("parameters"): N, _("tokens"): D, _("loss"): float(cost.loss),
@@ -488,10 +489,10 @@ def _rule_rows() -> tuple[dict[str, object], ...]:
 
 
 def _why_rules() -> str:
-    N, D = (float(v) for v in rules.chinchilla_parametric(1e23))
-    L = float(rules.loss(N, D))
+    N, D = (float(v) for v in scaling_laws.chinchilla_parametric(1e23))
+    L = float(scaling_laws.loss(N, D))
     half = N / 2
-    tokens, served = float(rules.tokens_for_loss(half, L)), float(rules.pays_after_tokens(half, N, L))
+    tokens, served = float(scaling_laws.tokens_for_loss(half, L)), float(scaling_laws.pays_after_tokens(half, N, L))
     return "\n".join(
         [
             _("Why only simple rules? Loss falls as a power of parameters and of tokens over many factors of ten, so two exponents decide the rest."),

@@ -1,7 +1,7 @@
 """Activations of a GPT in the symbols of Korthikanti et al. 2022, "Reducing activation recomputation in large transformer models" (2205.05198).
 
 a heads, b micro-batch, h hidden size, L layers, p pipeline stages, m chunks per stage, s sequence, t tensor-parallel ranks. 16-bit numbers,
-dropout, no fused attention: what later kernels changed is counted elsewhere, in `activations`.
+dropout, no fused attention: what later kernels changed is counted elsewhere, in `engine.memory.activations`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The closed forms of Narayanan et al. 2021 (arXiv 2104.04473): parameters, work and training time of a GPT, in the paper's symbols."""
+"""The closed forms of Narayanan et al. 2021 (arXiv 2104.04473): parameters, work and training time of a GPT in its symbols, the layers l as L."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from wallviz.engine.memory.terms import Quantity
 DAY_S = 86_400.0
 
 
-def parameters(l: Quantity, h: Quantity, V: Quantity, s: Quantity) -> Quantity:  # noqa: E741 - the paper's letter
-    """P = 12 l h^2 (1 + 13/(12h) + (V+s)/(12 l h)), equation 2: l layers, hidden size h, vocabulary V, sequence s.
+def parameters(L: Quantity, h: Quantity, V: Quantity, s: Quantity) -> Quantity:
+    """P = 12 L h^2 (1 + 13/(12h) + (V+s)/(12 L h)), equation 2: L layers, hidden size h, vocabulary V, sequence s.
+
+    Biases, a tied embedding and learned positions. GPT-3, and the trillion-parameter row of table 1:
 
     >>> round(parameters(96, 12288, 51200, 2048) / 1e9, 1)
     174.6
+    >>> round(parameters(128, 25600, 51200, 2048) / 1e9, 1)
+    1008.0
     """
-    return 12.0 * l * h**2 * (1.0 + 13.0 / (12.0 * h) + (V + s) / (12.0 * l * h))
+    return 12.0 * L * h**2 * (1.0 + 13.0 / (12.0 * h) + (V + s) / (12.0 * L * h))
 
 
-def flop_per_iteration(B: Quantity, s: Quantity, l: Quantity, h: Quantity, V: Quantity) -> Quantity:  # noqa: E741 - the paper's letter
-    """F = 96 B s l h^2 (1 + s/(6h) + V/(16 l h)), equation 3: matrix products of one step of B sequences, activations recomputed.
+def flop_per_iteration(B: Quantity, s: Quantity, L: Quantity, h: Quantity, V: Quantity) -> Quantity:
+    """F = 96 B s L h^2 (1 + s/(6h) + V/(16 L h)), equation 3: matrix products of one step of B sequences, activations recomputed.
 
     >>> round(flop_per_iteration(1536, 2048, 96, 12288, 51200) / 1e18, 2)
     4.51
     """
-    return 96.0 * B * s * l * h**2 * (1.0 + s / (6.0 * h) + V / (16.0 * l * h))
+    return 96.0 * B * s * L * h**2 * (1.0 + s / (6.0 * h) + V / (16.0 * L * h))
 
 
 def training_s(P: Quantity, T: Quantity, n: Quantity, X: Quantity) -> Quantity:

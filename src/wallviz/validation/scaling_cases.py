@@ -14,15 +14,15 @@ from typing import Any
 
 from wallviz import catalog
 from wallviz.catalog import HardwareCase
-from wallviz.engine.memory import korthikanti, zero
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import alpha_beta, collectives, critical, megatron, rules, volumes
+from wallviz.engine.scaleout import alpha_beta, collectives, critical, scaling_laws, volumes
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import PER_NODE, Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.step import Step, step
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.i18n import N_
+from wallviz.validation import korthikanti, megatron, zero
 
 Inputs = Mapping[str, Any]
 A100, H100 = "a100-sxm4-80gb", "h100-sxm5"
@@ -191,7 +191,7 @@ PREDICTED: Mapping[str, Callable[[Inputs], float | None]] = {
     ),
     "zero_communication": lambda i: float(volumes.zero_elements_per_parameter(_STAGES[i["stage"]])),
     "pipeline_bubble": lambda i: float(volumes.bubble_fraction(i["pipeline_parallel"], i["micro_batches"], i["virtual_stages"])),
-    "critical_batch_exponent": lambda i: rules.KAPLAN_ALPHA_B,
+    "critical_batch_exponent": lambda i: scaling_laws.KAPLAN_ALPHA_B,
     "activation_share": _activation_share,
     "activations_per_gpu": _activations,
     "states_per_gpu": _states,

@@ -1,4 +1,4 @@
-"""Rules that need a model's parameter count alone: reading a prompt, training, a matmul split over chips."""
+"""Rules of thumb of How to Scale Your Model (Austin et al.): reading a prompt, training, a matmul split over chips, an operation on vectors."""
 
 from __future__ import annotations
 

@@ -16,21 +16,8 @@ from typing import Any
 from wallviz import catalog
 from wallviz.catalog import Case
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory import (
-    activations,
-    korthikanti,
-    kv_cache,
-    lora,
-    overheads,
-    peak,
-    peers,
-    published,
-    quantization,
-    serve,
-    states,
-    zero,
-)
-from wallviz.engine.memory.peers import PeerInputs
+from wallviz.engine.memory import activations, kv_cache, lora, overheads, peak, quantization, serve, states
+from wallviz.engine.memory.ranks import distinct_linear, has_experts, stage
 from wallviz.engine.memory.run import DTYPES, PRECISIONS, Run
 from wallviz.engine.memory.terms import evaluate
 from wallviz.engine.roofline.decode import decode_attention_intensity, decode_step_s
@@ -38,6 +25,8 @@ from wallviz.engine.roofline.roof import roof
 from wallviz.engine.scaleout import collectives, volumes
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor, architecture
 from wallviz.i18n import N_
+from wallviz.validation import korthikanti, megatron, peers, per_parameter, zero
+from wallviz.validation.peers import Peer, PeerInputs
 
 Inputs = Mapping[str, Any]
 Form = Callable[[Inputs], float | None]
@@ -130,7 +119,7 @@ _LATENT_HEADS = {"heads": 128, "q_rank": 1536, "nope_dim": 128, "value_dim": 128
 
 
 def _parameters(i: Inputs) -> float:
-    return float(published.gpt_parameters(**i)) if "L" in i else _model(i).parameters
+    return float(megatron.parameters(**i)) if "L" in i else _model(i).parameters
 
 
 def _without_input_embedding(i: Inputs) -> float:
@@ -253,7 +242,7 @@ def _optimizer_bytes(i: Inputs) -> float:
 
 
 def _state_bytes(i: Inputs) -> float:
-    return float(zero.infinity_state_bytes(**i) if "L" in i else published.training_state_bytes(**i))
+    return float(zero.infinity_state_bytes(**i) if "L" in i else per_parameter.training_state_bytes(**i))
 
 
 # -- activations -------------------------------------------------------------------------------------------------------------------
@@ -497,6 +486,28 @@ def peer_inputs(case: Case) -> PeerInputs:
         shared_ffn=routed.shared_width if routed else 0,
         dense_layers=len(dense) if routed else 0,
     )
+
+
+def of_peers(case: Case) -> list[tuple[Peer, Mapping[str, float]]]:
+    """A measured B200 run as each other calculator that has an answer for it estimates it, part by part."""
+    answers = peers.estimates(peer_inputs(case))
+    return [(peer, answers[peer.id]) for peer in peers.PEERS if peer.id in answers]
+
+
+# -- what was decided with the residuals in sight ----------------------------------------------------------------------------------
+
+
+def error_without(found: Prediction, part: str) -> float | None:
+    """The error of a measured B200 run, had a part of its peak not been counted; None where there is none of it at the peak."""
+    held = float(parallel_step(found.case.inputs).parts[part])
+    return ((found.value or 0.0) - held) / found.case.expected - 1 if held else None
+
+
+def error_with_buffers(found: Prediction) -> float:
+    """The error of a mixture of experts, had Transformer Engine kept a gradient buffer for each shape of its dense layers."""
+    job = parallel_step(found.case.inputs)
+    buffers = 2.0 * distinct_linear(stage(job.arch, int(job.stage), int(job.run.pipeline_parallel))) / float(job.run.t)
+    return ((found.value or 0.0) + (buffers if has_experts(job.arch) else 0.0)) / found.case.expected - 1
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------------------

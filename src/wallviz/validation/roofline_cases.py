@@ -18,7 +18,6 @@ from wallviz.catalog import HardwareCase
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import kv_cache, quantization
 from wallviz.engine.memory.peak import train
-from wallviz.engine.roofline import case_study, rules
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.decode import decode_step_s
 from wallviz.engine.roofline.efficiency import Measurement
@@ -28,6 +27,7 @@ from wallviz.engine.transformer import Architecture, custom
 from wallviz.engine.work import ACTIVATIONS, Operation, matmul
 from wallviz.errors import InputError
 from wallviz.i18n import N_
+from wallviz.validation import case_study, scaling_book
 
 Form = Callable[[HardwareCase], float | None]
 
@@ -251,12 +251,12 @@ def _prefill_time(case: HardwareCase) -> float | None:
     if case.kind != "worked":
         return _step_time(case, "prefill")
     arch, chip = catalog.architecture(case.preset), catalog.chips()[case.chip]
-    return float(rules.prefill_s(arch.parameters, i["tokens"], i["gpus"] * roof(chip).peak_flop_per_s, i["mfu"]))
+    return float(scaling_book.prefill_s(arch.parameters, i["tokens"], i["gpus"] * roof(chip).peak_flop_per_s, i["mfu"]))
 
 
 def _training_time(case: HardwareCase) -> float:
     i, arch, chip = case.inputs, catalog.architecture(case.preset), catalog.chips()[case.chip]
-    return float(rules.training_s(arch.parameters, i["tokens"], i["gpus"] * roof(chip).peak_flop_per_s, i["mfu"]))
+    return float(scaling_book.training_s(arch.parameters, i["tokens"], i["gpus"] * roof(chip).peak_flop_per_s, i["mfu"]))
 
 
 def _serving_memory(case: HardwareCase) -> float:
@@ -283,7 +283,7 @@ def _cache(case: HardwareCase) -> float:
 
 def _vector_add(case: HardwareCase) -> float | None:
     chip = _chip(case)
-    op = rules.elementwise(float(case.inputs["elements"]))
+    op = scaling_book.elementwise(float(case.inputs["elements"]))
     return None if chip is None else float(roof(chip, "fp32").time_s(op.flop, op.bytes))
 
 
@@ -373,7 +373,7 @@ def _layer_operation(case: HardwareCase) -> float | None:
     elif name in ("Q_mul_K", "A_mul_V"):
         op, times = matmul(queries, d, keys) if name == "Q_mul_K" else matmul(queries, keys, d), B * heads
     elif name in values:
-        op, times = rules.elementwise(values[name], reads=1, writes=0, bytes_per_value=2.0, flop_per_value=0.0), 1.0
+        op, times = scaling_book.elementwise(values[name], reads=1, writes=0, bytes_per_value=2.0, flop_per_value=0.0), 1.0
     else:
         return None
     return float(top.time_s(times * op.flop, times * op.bytes))
@@ -396,7 +396,7 @@ FORMS: Mapping[str, Form] = {
     "critical_batch_matmul_exact": _critical_exact,
     "critical_batch_matmul_from_vmem": _critical_vmem,
     "critical_batch_over_pcie": lambda c: float(critical_batch(c.inputs["flop_per_s"], c.inputs["link_bytes_per_s"])),
-    "critical_dimension_two_chips": lambda c: float(rules.critical_inner_dimension(c.inputs["flop_per_s"], c.inputs["link_bytes_per_s"])),
+    "critical_dimension_two_chips": lambda c: float(scaling_book.critical_inner_dimension(c.inputs["flop_per_s"], c.inputs["link_bytes_per_s"])),
     "decode_time_bound": lambda c: decode_step_s(
         c.inputs["parameters"] * c.inputs["bytes_per_parameter"], 0.0, c.inputs["gpus"] * c.inputs["bytes_per_s"]
     ),
