@@ -17,7 +17,9 @@ from wallviz.machine.probe.run import MOST_GPUS, nothing
 from wallviz.rooms import machine
 from wallviz.rooms.machine import consent
 from wallviz.rooms.machine.telemetry import telemetry as told_by_the_driver
-from wallviz.ui.page import Page, csv_text, plain
+from wallviz.ui.escape import plain
+from wallviz.ui.handout import csv_text
+from wallviz.ui.page import Page
 from wallviz.ui.probe import browser_probe
 
 AGAIN_S = 0.5

@@ -11,6 +11,7 @@ import streamlit as st
 from wallviz.engine.transformer.config import TEXT_LIMIT
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
+from wallviz.ui.escape import plain
 from wallviz.ui.link import Link
 
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -47,8 +48,6 @@ def ask(link: Link, name: str, *, pack: Callable[[str], str], pack_numbers: Call
         return pack_numbers(**numbers, **{key: state[f"{name}_{key}"] for key in ("tied", "gated", "name")})
 
     if state.get(problem):
-        from wallviz.ui.page import plain
-
         st.warning(plain([state[problem]]), icon=":material/error:")
     paste, numbers = st.tabs([_("Its config.json"), _("By numbers")])
     with paste:
