@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -97,6 +98,13 @@ def test_modules_have_a_subject() -> None:
     """No module is called utils, helpers, core, manager or common."""
     offenders = [name(path) for path in python_files("src", "pages", "tests", "benchmarks") if EMPTY_NAMES & {path.stem, path.parent.name}]
     assert not offenders
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two public classes share a name but the `View` of each room."""
+    named = [(node.name, name(path)) for path in python_files("src") for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    shared = Counter(kind for kind, _file in named if not kind.startswith("_") and kind != "View")
+    assert not [(kind, file) for kind, file in named if shared[kind] > 1]
 
 
 def test_pages_stand_in_sections() -> None:

@@ -201,8 +201,8 @@ def test_every_comparison_answers(show: str, shortlist: str, scale: str) -> None
 def test_a_name_gives_way_to_a_line_of_equal_time(*, log: bool, bytes_per_s: float) -> None:
     """On either scale the name of a chip just below the line of 20 ms stands below its circle, and that of a chip alone above it."""
     spots = [
-        figures.Spot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
-        figures.Spot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
+        figures.ChipSpot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
+        figures.ChipSpot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
     ]
     drawn = figures.plane(spots, name="", across="", every="{time}", log=log, revision="").data[-1]
     assert dict(zip((point[0] for point in drawn["customdata"]), drawn["textposition"], strict=True)) == {"a": "bottom center", "b": "top center"}

@@ -19,7 +19,7 @@ from wallviz.job import Job
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.probe import cpu, nvml
 from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
+from wallviz.machine.probe.record import Cache, Device, KernelRun, Latency, Measured, Record, Stair, blank, read
 from wallviz.rooms import machine, roofline
 from wallviz.rooms.machine import consent, promised, told
 from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
@@ -42,8 +42,8 @@ CPU = Record(
     created="2026-01-02T03:04:05+00:00",
     kernels={"read": rates(60e9), "copy": rates(66e9), "add": rates(68e9)},
     threads=2,
-    runs=(Run("numpy", 2, 128 * MIB, {"add": rates(68e9)}),),
-    sweep=(Step(16384, 200e9), Step(MIB, 110e9), Step(32 * MIB, 80e9), Step(256 * MIB, 34e9)),
+    runs=(KernelRun("numpy", 2, 128 * MIB, {"add": rates(68e9)}),),
+    sweep=(Stair(16384, 200e9), Stair(MIB, 110e9), Stair(32 * MIB, 80e9), Stair(256 * MIB, 34e9)),
     sweep_threads=1,
     latency=(Latency(16384, 1.4e-9), Latency(256 * MIB, 165e-9), Latency(256 * MIB, 90e-9, "page")),
     array_bytes=128 * MIB,
@@ -58,7 +58,7 @@ GPU = Record(
     theoretical_source="driver",
     kernels={"copy": rates(400e9), "triad": rates(418e9)},
     transfers={"h2d_pinned": Measured(12e9, 12e9, 1e8, 10, valid=None), "d2d": rates(390e9)},
-    sweep=(Step(MIB, 1.2e12), Step(256 * MIB, 410e9)),
+    sweep=(Stair(MIB, 1.2e12), Stair(256 * MIB, 410e9)),
     array_bytes=256 * MIB,
 )
 BAD = [
@@ -102,7 +102,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> type[Played]:
     Played.started.clear()
     monkeypatch.setattr(bench, "Measurement", Played)
     monkeypatch.setattr(
-        cpu, "plan", lambda: cpu.Plan(2, 128 * MIB, 128 * MIB, halved=False, ceiling_bytes=480 * MIB, budget_s=8.0, engines=("numpy",))
+        cpu, "plan", lambda: cpu.CpuPlan(2, 128 * MIB, 128 * MIB, halved=False, ceiling_bytes=480 * MIB, budget_s=8.0, engines=("numpy",))
     )
     monkeypatch.setattr(consent, "find_spec", lambda _name: None)
     monkeypatch.delenv(consent.VARIABLE, raising=False)
@@ -254,7 +254,7 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
         device=Device("", kind="software", memory_bytes=1, caches=tuple(Cache(8, 10**16, 1) for _ in range(200))),
         kernels={f"k{i}": rates(1e17) for i in range(199)} | {"add": Measured(1.0, 1.0, 0.0, 1, valid=True)},
         theoretical_bytes_per_s=1.0,
-        sweep=(Step(10**16, 1e17), Step(1, 1.0)),
+        sweep=(Stair(10**16, 1e17), Stair(1, 1.0)),
         latency=(Latency(10**16, 1.0), Latency(1, 1e-12)),
         flags=tuple(flag.value for flag in Flag),
     )
@@ -385,7 +385,7 @@ def test_consent_says_how_long_and_how_much(played: type[Played]) -> None:
 def test_too_little_memory_is_a_sentence_and_no_button(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the smallest test does not fit, the button cannot be pressed."""
 
-    def refuse() -> cpu.Plan:
+    def refuse() -> cpu.CpuPlan:
         raise NotMeasured(Reason.MEMORY)
 
     monkeypatch.setattr(cpu, "plan", refuse)
@@ -476,7 +476,7 @@ def test_a_hostile_record_is_refused_with_a_sentence(text: str) -> None:
 def test_a_records_words_are_shown_as_they_are() -> None:
     """A name that would be an image, a link or a formula in Markdown is text on the page."""
     evil = "![x](http://example.org/x.png) [y](http://example.org) $a$ www.example.org"
-    record = replace(CPU, device=replace(CPU.device, name=evil), runs=(Run(evil, 2, None, {"`k`": rates(1e9)}),))
+    record = replace(CPU, device=replace(CPU.device, name=evil), runs=(KernelRun(evil, 2, None, {"`k`": rates(1e9)}),))
     app = open_page(drawers=("sure", "compare", "take"), mine=record, opened=(GPU,))
     assert not app.exception
     assert not [element.value for element in app.markdown if "![x](" in element.value or "](http://example" in element.value]

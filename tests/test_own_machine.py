@@ -19,7 +19,7 @@ from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.machine.own import OwnLevel, OwnMachine
-from wallviz.machine.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Step
+from wallviz.machine.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Stair
 from wallviz.rooms import chips, footprint, growth, hierarchy, roofline, start
 from wallviz.rooms import job as shared
 from wallviz.rooms.machine.own import chip_id, own, sheet
@@ -38,7 +38,7 @@ CPU = Record(
     created="2026-11-25T06:00:00+00:00",
     kernels={"add": rate(41e9), "read": rate(50e9)},
     arithmetic={"fp32": Arithmetic(800e9, 790e9, 9, valid=True)},
-    sweep=(Step(16 * KIB, 200e9), Step(512 * KIB, 110e9), Step(4 * MIB, 90e9), Step(16 * MIB, 95e9), Step(128 * MIB, 30e9)),
+    sweep=(Stair(16 * KIB, 200e9), Stair(512 * KIB, 110e9), Stair(4 * MIB, 90e9), Stair(16 * MIB, 95e9), Stair(128 * MIB, 30e9)),
     sweep_threads=1,
     latency=(Latency(16 * KIB, 1e-9), Latency(512 * KIB, 4e-9), Latency(128 * MIB, 90e-9), Latency(128 * MIB, 30e-9, "page")),
 )
@@ -69,7 +69,7 @@ def test_a_set_that_fills_a_cache_is_not_in_it() -> None:
     sets = {16 * KIB: (200e9, 1e-9), 768 * KIB: (110e9, 4e-9), MIB: (300e9, 0.1e-9), 25 * MIB: (95e9, 9e-9), 30 * MIB: (400e9, 0.2e-9)}
     record = replace(
         CPU,
-        sweep=tuple(Step(size, bytes_per_s) for size, (bytes_per_s, _wait) in sets.items()),
+        sweep=tuple(Stair(size, bytes_per_s) for size, (bytes_per_s, _wait) in sets.items()),
         latency=tuple(Latency(size, wait) for size, (_rate, wait) in sets.items()),
     )
     assert [(one.bytes_per_s, one.latency_s) for one in own(record).levels] == [(200e9, 1e-9), (110e9, 4e-9), (95e9, 9e-9), (50e9, None)]

@@ -9,7 +9,7 @@ from wallviz import catalog
 from wallviz.engine.scaleout import scaling_laws, volumes
 from wallviz.engine.scaleout.chip import EFFICIENCY
 from wallviz.validation import megatron, scaling_cases
-from wallviz.validation.scaling_cases import Comparison
+from wallviz.validation.scaling_cases import ScalingPrediction
 
 COMPARED = scaling_cases.compared()
 FORMULAS = [one for one in COMPARED if one.row.case not in scaling_cases.MODELLED]
@@ -27,7 +27,7 @@ DAYS = (
 )  # fmt: skip
 
 
-def _rounds(one: Comparison) -> bool:
+def _rounds(one: ScalingPrediction) -> bool:
     """Whether the prediction, rounded to the printed digits, is what was printed."""
     scale = one.row.printed / one.row.expected
     digits = len(f"{one.row.printed:.10g}".partition(".")[2])
@@ -35,7 +35,7 @@ def _rounds(one: Comparison) -> bool:
 
 
 @pytest.mark.parametrize("one", FORMULAS, ids=lambda one: one.row.id)
-def test_formulas_give_what_was_printed(one: Comparison) -> None:
+def test_formulas_give_what_was_printed(one: ScalingPrediction) -> None:
     """Every definition, formula and worked answer is within its own tolerance, or rounds to the printed digits."""
     allowed = READ_FROM_A_FIGURE.get(one.row.case, 0.0)
     assert one.row.holds(one.predicted) or _rounds(one) or abs(one.miss) < allowed

@@ -147,7 +147,7 @@ def test_chips_stop_paying_where_a_doubling_brings_less_than_half_as_much_again(
     """Doublings of 2, 1.9, 1.4: the second count is the last whose doubling pays."""
     steps = step(LLAMA, Run(sequence=1024, data_parallel=np.array([1, 2, 4, 8])), H100, FABRIC)
     speeds = np.array([1.0, 2.0, 3.8, 5.3])
-    curve = scaling.Curve(np.array([1, 2, 4, 8]), replace(steps, tokens=speeds * steps.step_s))
+    curve = scaling.ScalingCurve(np.array([1, 2, 4, 8]), replace(steps, tokens=speeds * steps.step_s))
     assert scaling.stops_paying(curve) == 4
     assert scaling.stops_paying(curve, gain=1.2) is None
 

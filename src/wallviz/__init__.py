@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.plan import Plan
     from wallviz.engine.remedies.setup import Draft
     from wallviz.engine.roofline.report import Report
-    from wallviz.engine.scaleout.job import Serving as ServingOnChips
-    from wallviz.engine.scaleout.job import Training as TrainingOnChips
+    from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
     from wallviz.engine.transformer import Architecture
     from wallviz.machine.probe.record import Record
 

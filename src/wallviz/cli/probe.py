@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wallviz import units
-from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, say, say_json, table
+from wallviz.cli.shell import FACTS, CommandGroup, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled, qualified
 
 if TYPE_CHECKING:
     from wallviz.machine.probe.record import Comparison, Failure, Measured, Record
 
-group = typer.Typer(cls=Group)
+group = typer.Typer(cls=CommandGroup)
 _OURS = {"timeout", "lost", "invalid", "busy"}
 """Reasons for exit code 1: the machine could be measured, and was not."""
 _MOST_BYTES = 2**20

@@ -12,7 +12,7 @@ from wallviz import catalog, units
 from wallviz.catalog import Case
 from wallviz.engine.memory import overheads
 from wallviz.figures import accuracy as figures
-from wallviz.figures.accuracy import Dot, Estimate, Row, signed
+from wallviz.figures.accuracy import CaseDot, CasesRow, ToolEstimate, signed
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, bracketed, followed, labelled, language, listing, qualified
 from wallviz.rooms import Answer
@@ -148,7 +148,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
     if name == "all":
         rows = [_row(_(WORDS["group"][one]), [p for p in members(one) if p.value is not None]) for one in GROUPS[1:7]]
     elif len(found) <= SINGLE_ROWS:
-        rows = [Row(title(p.case), _short(p.case), "", _tolerance(p.case), (_dot(p),)) for p in found]
+        rows = [CasesRow(title(p.case), _short(p.case), "", _tolerance(p.case), (_dot(p),)) for p in found]
     else:
         # one row for each quantity; for each subject where there are many quantities
         by_quantity = len({p.case.quantity for p in found}) <= MOST_ROWS
@@ -159,7 +159,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
     return figures.errors(rows, name=_("Error of the prediction"), revision=name)
 
 
-def _row(label: str, found: Sequence[Prediction]) -> Row:
+def _row(label: str, found: Sequence[Prediction]) -> CasesRow:
     exact = _exact(found)
     if exact == len(found):
         template = _("all {n} exact") if exact > 1 else _("one case, exact")
@@ -168,7 +168,7 @@ def _row(label: str, found: Sequence[Prediction]) -> Row:
     else:
         template = _("{n} cases, {exact} exact, within {error}") if exact else _("{n} cases, within {error}")
     remark = template.format(n=len(found), exact=exact, error=_largest(found))
-    return Row(label, label, remark, max(_tolerance(p.case) for p in found), tuple(_dot(p) for p in found))
+    return CasesRow(label, label, remark, max(_tolerance(p.case) for p in found), tuple(_dot(p) for p in found))
 
 
 def _scatter(name: str, found: Sequence[Prediction]) -> Drawing:
@@ -181,7 +181,7 @@ def _scatter(name: str, found: Sequence[Prediction]) -> Drawing:
     return figures.scatter([_dot(p) for p in found if p.case.unit == unit], kind=kind, name=predicted, across=expected, revision=f"{name}|scatter")
 
 
-def _dot(p: Prediction) -> Dot:
+def _dot(p: Prediction) -> CaseDot:
     case, value = p.case, p.value or 0.0
     lines = (
         _("predicted {value}, expected {expected}").format(value=_printed(case, value), expected=_printed(case, case.expected)),
@@ -189,7 +189,7 @@ def _dot(p: Prediction) -> Dot:
         f"{quantity(case.quantity)} · {_(KINDS[case.kind])}",
         _origin(case),
     )
-    return Dot(case.id, title(case), case.expected, value, p.error or 0.0, case.kind == "measured", lines)
+    return CaseDot(case.id, title(case), case.expected, value, p.error or 0.0, case.kind == "measured", lines)
 
 
 def _printed(case: Case, value: float) -> str:
@@ -307,9 +307,9 @@ def _disagree(run: str, _language: str) -> Answer:
         measured=units.binary(measured), low=signed(min(shares), 0), high=signed(max(shares), 0), ours=signed(ours / measured - 1, 1)
     )
     bars = [
-        Estimate(_("Measured"), measured, "measured", _origin(found.case)),
-        Estimate("wallviz", ours, "ours"),
-        *(Estimate(_(peer.name), parts["total"], "other", _(peer.producer)) for peer, parts in said),
+        ToolEstimate(_("Measured"), measured, "measured", _origin(found.case)),
+        ToolEstimate("wallviz", ours, "ours"),
+        *(ToolEstimate(_(peer.name), parts["total"], "other", _(peer.producer)) for peer, parts in said),
     ]
     rows = tuple({_("tool"): bar.label, _("bytes"): bar.bytes, _("error"): signed(bar.bytes / measured - 1, 1)} for bar in bars)
     sources = tuple(dict.fromkeys([*found.case.source.split(";"), *(source for peer, _parts in said for source in peer.source.split(";"))]))

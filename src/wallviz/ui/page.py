@@ -27,7 +27,7 @@ from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, language_query
 from wallviz.ui.handout import citation, csv_text, one_file, origin
-from wallviz.ui.link import Link, Renamed
+from wallviz.ui.link import PageLink, Renamed
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
@@ -61,7 +61,7 @@ class Page:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
         self._kind = view
-        self.link = Link(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
+        self.link = PageLink(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
         self._live = False
         if not self.embedded:
             st.title(question(self.job) if question else _(self.room.question), anchor=False)

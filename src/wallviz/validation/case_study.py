@@ -41,7 +41,7 @@ SEQUENCES = (128, 512, 4096)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StudyRow:
     """One line of the paper's tables, recomputed."""
 
     model: str
@@ -72,7 +72,7 @@ def _layers(config: Mapping[str, object]) -> Architecture:
 
 
 @lru_cache(maxsize=256)
-def rows(name: str, sequence: int) -> tuple[Row, ...]:
+def rows(name: str, sequence: int) -> tuple[StudyRow, ...]:
     """The five lines of `name` (a key of `MODELS`) at `sequence` tokens: the encoder reads them, GPT-2 writes them one by one.
 
     Every value takes one byte and eager kernels write the scores. At position i GPT-2 reads i cached keys and values:
@@ -96,8 +96,8 @@ def rows(name: str, sequence: int) -> tuple[Row, ...]:
         vectors=False,
     )
     by_id = {op.id: op for op in found}
-    lines = [Row(name, sequence, group, *_sum([by_id[id] for id in ids])) for group, ids in GROUPS.items()]
-    return (*lines, Row(name, sequence, TOTAL, sum(line.flop for line in lines), sum(line.bytes for line in lines)))
+    lines = [StudyRow(name, sequence, group, *_sum([by_id[id] for id in ids])) for group, ids in GROUPS.items()]
+    return (*lines, StudyRow(name, sequence, TOTAL, sum(line.flop for line in lines), sum(line.bytes for line in lines)))
 
 
 def _sum(found: list[Operation]) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from wallviz.engine.memory import kv_cache, quantization
 from wallviz.engine.memory.peak import train
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.decode import decode_step_s
-from wallviz.engine.roofline.efficiency import Measurement
+from wallviz.engine.roofline.efficiency import MeasuredRate
 from wallviz.engine.roofline.roof import Roof, own_chip, roof
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture, custom
@@ -85,7 +85,7 @@ _BOOK = {"int8": 1.0, "fp8": 1.0, "bf16": 2.0, "fp16": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class RooflinePrediction:
     """What the roofline says about one case."""
 
     case: HardwareCase
@@ -108,24 +108,24 @@ class Prediction:
 
 
 @cache
-def predictions() -> Mapping[str, Prediction]:
+def predictions() -> Mapping[str, RooflinePrediction]:
     """Every case by id, predicted."""
     return MappingProxyType({id: predict(case) for id, case in catalog.roofline_cases().items()})
 
 
-def predict(case: HardwareCase) -> Prediction:
+def predict(case: HardwareCase) -> RooflinePrediction:
     """The prediction for one case."""
     form = FORMS.get(case.case)
     if case.case in REASONS or form is None:
-        return Prediction(case, None, REASONS.get(case.case, INCOMPLETE))
+        return RooflinePrediction(case, None, REASONS.get(case.case, INCOMPLETE))
     try:
         value = form(case)
     except InputError as error:
-        return Prediction(case, None, str(error))
+        return RooflinePrediction(case, None, str(error))
     if value is None:
         reason = NO_DEVICE if case.kind == "measured" else MEASURED_BANDWIDTH if case.case == "ridge_point" else OTHER_MACHINE
-        return Prediction(case, None, reason)
-    return Prediction(case, value, "" if case.holds(value) or case.kind == "measured" else _known(case))
+        return RooflinePrediction(case, None, reason)
+    return RooflinePrediction(case, value, "" if case.holds(value) or case.kind == "measured" else _known(case))
 
 
 def _known(case: HardwareCase) -> str:
@@ -146,7 +146,7 @@ def _known(case: HardwareCase) -> str:
 # ---------------------------------------------------------------- the paper's case study
 
 
-def _study(case: HardwareCase) -> case_study.Row | None:
+def _study(case: HardwareCase) -> case_study.StudyRow | None:
     model = str(case.inputs["model"])
     name = {"BERT-Base encoder": "bert-base", "BERT-Base": "bert-base", "BERT-Large": "bert-large"}.get(model)
     if model.startswith("GPT-2"):
@@ -426,7 +426,7 @@ FORMS: Mapping[str, Form] = {
 
 
 @cache
-def measurements() -> tuple[Measurement, ...]:
+def measurements() -> tuple[MeasuredRate, ...]:
     """Every measured case that has a bound, ours or the one that comes with it."""
     found = []
     for id, one in predictions().items():
@@ -437,7 +437,7 @@ def measurements() -> tuple[Measurement, ...]:
         time = case.unit == "s"
         gemm = _gemm(case) if case.case in ("gemm_time", "gemm_throughput") else None
         found.append(
-            Measurement(
+            MeasuredRate(
                 case=id,
                 device=_device(case),
                 engine=ENGINES.get(case.source, case.source),

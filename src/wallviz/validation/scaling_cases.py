@@ -19,7 +19,7 @@ from wallviz.engine.scaleout import alpha_beta, collectives, critical, scaling_l
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import PER_NODE, Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.step import Step, step
+from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.i18n import N_
 from wallviz.validation import korthikanti, megatron, zero
@@ -60,23 +60,23 @@ def fabric(chip: str) -> Fabric:
     return Fabric(inside_bytes_per_s(catalog.chips()[chip]), ACROSS[chip])
 
 
-def _run(arch: Architecture, chip: str, batch: int, **fields: Any) -> Step:
+def _run(arch: Architecture, chip: str, batch: int, **fields: Any) -> TrainingStep:
     return step(arch, Run(**fields), catalog.chips()[chip], fabric(chip), overlap="partial", global_batch=batch)
 
 
-def _rate(found: Step) -> float:
+def _rate(found: TrainingStep) -> float:
     """FLOP/s per GPU, recomputed work included: what these papers count."""
     return float(found.flop / found.step_s)
 
 
-def _weak(i: Inputs) -> Step:
+def _weak(i: Inputs) -> TrainingStep:
     t, p = i["tensor_parallel"], i["pipeline_parallel"]
     arch = gpt(i["layers"], i["hidden_size"], i["heads"], i["vocabulary"], i["sequence_length"])
     split = {"tensor_parallel": t, "pipeline_parallel": p, "data_parallel": i["gpus"] // (t * p)}
     return _run(arch, A100, i["batch"], sequence=i["sequence_length"], recompute="full", **split)
 
 
-def _strong(i: Inputs) -> Step:
+def _strong(i: Inputs) -> TrainingStep:
     arch = gpt(96, 12288, 96) if i["parameters"] < 200e9 else gpt(105, 20480, 128)
     tensor = 8 if i["model_parallel"] > 1 else 1
     split = {"tensor_parallel": tensor, "pipeline_parallel": i["model_parallel"] // tensor, "data_parallel": i["gpus"] // i["model_parallel"]}
@@ -84,7 +84,7 @@ def _strong(i: Inputs) -> Step:
     return _run(arch, A100, i["batch"], sequence=2048, micro_batch=i["micro_batch"], zero=zero_stage, recompute="full", **split)
 
 
-def _llama(i: Inputs) -> Step | None:
+def _llama(i: Inputs) -> TrainingStep | None:
     """Llama 3 405B: the first and the last stage hold a layer less, so 128 layers are counted; one layer a chunk is assumed."""
     if i["model"] != "Llama-3-405B":
         return None
@@ -158,7 +158,7 @@ def _time_of_300e9_tokens(i: Inputs) -> float | None:
     return None if rate is None else float(megatron.training_s(i["parameters"], 300e9, i["gpus"], rate))
 
 
-def _share(found: Step | None) -> float | None:
+def _share(found: TrainingStep | None) -> float | None:
     return None if found is None else _rate(found) / found.peak_flop_per_s
 
 
@@ -219,7 +219,7 @@ MODELLED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ScalingPrediction:
     """One published number beside its prediction."""
 
     row: HardwareCase
@@ -232,19 +232,19 @@ class Comparison:
 
 
 @cache
-def compared() -> tuple[Comparison, ...]:
+def compared() -> tuple[ScalingPrediction, ...]:
     """Every case with a prediction, in the order of the file."""
     found = []
     for row in catalog.scaling_cases().values():
         predict = PREDICTED.get(row.case)
         predicted = predict(row.inputs) if predict else None
         if predicted is not None:
-            found.append(Comparison(row, predicted))
+            found.append(ScalingPrediction(row, predicted))
     return tuple(found)
 
 
 @cache
-def modelled() -> tuple[Comparison, ...]:
+def modelled() -> tuple[ScalingPrediction, ...]:
     """Those that the model of a step predicts."""
     return tuple(one for one in compared() if one.row.case in MODELLED)
 
@@ -257,9 +257,9 @@ _PREFERRED = (
 
 
 @cache
-def runs() -> tuple[Comparison, ...]:
+def runs() -> tuple[ScalingPrediction, ...]:
     """`modelled`, one number for each run: several rows of the file may say the same run in different units."""
-    kept: dict[object, Comparison] = {}
+    kept: dict[object, ScalingPrediction] = {}
     for one in sorted(modelled(), key=lambda found: _PREFERRED.index(found.row.case)):
         kept.setdefault((MODELLED[one.row.case], *sorted((k, str(v)) for k, v in one.row.inputs.items())), one)
     return tuple(kept.values())

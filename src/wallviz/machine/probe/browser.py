@@ -54,7 +54,7 @@ PARTS = ("memory", *KERNELS, "check", "sweep", "latency")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class BrowserPlan:
     """What the visitor agrees to: three arrays of at most `array_bytes`, about `budget_s` seconds, never more than `limit_s`.
 
     `sweep`: the staircase and the latency too. `allow_software` lets a program on the CPU stand in for a GPU, and the record says so.
@@ -73,10 +73,10 @@ class Plan:
         return 3 * self.array_bytes
 
 
-QUICK = Plan(budget_s=QUICK_BUDGET_S, limit_s=4 * QUICK_BUDGET_S)
+QUICK = BrowserPlan(budget_s=QUICK_BUDGET_S, limit_s=4 * QUICK_BUDGET_S)
 
 
-def request(plan: Plan) -> dict[str, Any]:
+def request(plan: BrowserPlan) -> dict[str, Any]:
     """All that the script needs, as JSON holds it: the WGSL text, the protocol's numbers, and the schema of the answer."""
     options = dataclasses.asdict(plan) | {
         "dispatch_s": DISPATCH_S,

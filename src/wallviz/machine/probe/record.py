@@ -83,7 +83,7 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class KernelRun:
     """The kernels with one engine (``numpy``, ``numba``, ``wgsl``, ``cuda``) on so many threads (None on a GPU)."""
 
     engine: str
@@ -93,7 +93,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stair:
     """One step of the staircase: the rate at a working set of `bytes` (all arrays together)."""
 
     bytes: Bytes
@@ -182,8 +182,8 @@ class Record:
     theoretical_source: str = ""
     kernels: Mapping[str, Measured] = field(default_factory=dict)
     threads: Count | None = None
-    runs: Sequence[Run] = ()
-    sweep: Sequence[Step] = ()
+    runs: Sequence[KernelRun] = ()
+    sweep: Sequence[Stair] = ()
     sweep_threads: Count | None = None
     latency: Sequence[Latency] = ()
     transfers: Mapping[str, Measured] = field(default_factory=dict)

@@ -236,22 +236,23 @@ def title(case: Job, name: str) -> str:
     )
 
 
-def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[figures.Row]:
+def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[figures.MemoryBar]:
     gpus = _("{n} GPUs").format(n=f"{now.gpus:,}") if now.gpus > 1 else ""
-    rows = [figures.Row(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
+    rows = [figures.MemoryBar(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
     if kept is not None:
-        rows.append(figures.Row(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
-    rows += [figures.Row(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
+        rows.append(figures.MemoryBar(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
+    rows += [figures.MemoryBar(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
     return rows
 
 
-def _phases(now: Estimate) -> list[figures.Row]:
+def _phases(now: Estimate) -> list[figures.MemoryBar]:
     if isinstance(now.result, Training):
         peak = now.result.peak_phase
         return [
-            figures.Row(_(PHASE_NAMES[phase]), _with_order(held), _("the peak") if phase == peak else "", 0.0) for phase, held in now.phases.items()
+            figures.MemoryBar(_(PHASE_NAMES[phase]), _with_order(held), _("the peak") if phase == peak else "", 0.0)
+            for phase, held in now.phases.items()
         ]
-    return [figures.Row(_("{n} tokens").format(n=f"{n:,}"), held) for n, held in now.at_contexts().items()]
+    return [figures.MemoryBar(_("{n} tokens").format(n=f"{n:,}"), held) for n, held in now.at_contexts().items()]
 
 
 def _with_order(held: Mapping[str, float]) -> dict[str, float]:
@@ -299,7 +300,7 @@ def pick(cell: str) -> dict[str, Any]:
 # -- tables ------------------------------------------------------------------------------------------------------------------------
 
 
-def _table(rows: tuple[figures.Row, ...]) -> tuple[dict[str, object], ...]:
+def _table(rows: tuple[figures.MemoryBar, ...]) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("configuration"): row.label,

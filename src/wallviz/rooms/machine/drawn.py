@@ -12,7 +12,7 @@ from wallviz.engine.memory import quantization
 from wallviz.errors import InputError
 from wallviz.figures import hierarchy as rows_figures
 from wallviz.figures import machine as figures
-from wallviz.figures.machine import Line, Spot, Wall
+from wallviz.figures.machine import MachineLine, SetSpot, Wall
 from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.job import Job
 from wallviz.machine.as_chip import reach_bytes
@@ -129,9 +129,9 @@ def staircase(given: Shown) -> Answer:
     record = given.record
     largest = max([LARGEST_BYTES, *(step.bytes for each, _label, _filled in given.records for step in each.sweep)])
     lines = [
-        Line(
+        MachineLine(
             label,
-            tuple(Spot(step.bytes, step.bytes_per_s, _at(step.bytes, units.si(step.bytes_per_s, "B/s"))) for step in steps),
+            tuple(SetSpot(step.bytes, step.bytes_per_s, _at(step.bytes, units.si(step.bytes_per_s, "B/s"))) for step in steps),
             own=True,
             said=units.si(steps[-1].bytes_per_s, "B/s"),
             filled=filled,
@@ -146,7 +146,7 @@ def staircase(given: Shown) -> Answer:
         rate = best.best_bytes_per_s or 0.0
         kernel = named(name)
         label = _("{kernel}, {n} threads").format(kernel=kernel, n=record.threads) if record.threads else kernel
-        points.append((label, Spot(min(largest, 3.0 * record.array_bytes), rate, _at(3.0 * record.array_bytes, units.si(rate, "B/s")))))
+        points.append((label, SetSpot(min(largest, 3.0 * record.array_bytes), rate, _at(3.0 * record.array_bytes, units.si(rate, "B/s")))))
     return Answer(
         name="machine",
         sentence=told.sentence(given.case, record) if record else _example(),
@@ -168,18 +168,18 @@ def _at(size: float, said: str) -> str:
     return _("{value} at {size}").format(value=said, size=units.binary(size))
 
 
-def _steps(other: Other, values: Sequence[tuple[MemoryLevel, float]], largest: float, unit: str) -> Line:
+def _steps(other: Other, values: Sequence[tuple[MemoryLevel, float]], largest: float, unit: str) -> MachineLine:
     """Published levels as flat steps, each as wide as its capacity; memory goes on to the edge."""
-    spots: list[Spot] = []
+    spots: list[SetSpot] = []
     start = SMALLEST_BYTES
     for level, value in values:
         end = largest if level is other.memory else min(largest, level.capacity_bytes or 0.0)
         if not spots and level is other.memory:  # no cache is published: a short line at the edge
             start = largest / 16
         how = qualified(level.level, units.si(value, unit), _(level.kind if unit == "B/s" else level.latency_kind))
-        spots += [Spot(start, value, how), Spot(end, value, how)]
+        spots += [SetSpot(start, value, how), SetSpot(end, value, how)]
         start = end
-    return Line(other.name, tuple(spots), said=units.si(spots[-1].value, unit))
+    return MachineLine(other.name, tuple(spots), said=units.si(spots[-1].value, unit))
 
 
 def _walls(record: Record | None) -> list[Wall]:
@@ -235,9 +235,9 @@ def latency(given: Shown) -> Answer:
     timed = [(each, label, filled) for each, label, filled in given.records if each.latency]
     largest = max([LARGEST_BYTES, *(wait.bytes for each, _label, _filled in timed for wait in each.latency)])
     lines = [
-        Line(
+        MachineLine(
             _("page by page") if order == "page" else label,
-            tuple(Spot(wait.bytes, wait.seconds, _at(wait.bytes, units.si(wait.seconds, "s"))) for wait in found),
+            tuple(SetSpot(wait.bytes, wait.seconds, _at(wait.bytes, units.si(wait.seconds, "s"))) for wait in found),
             own=True,
             said=units.si(found[-1].seconds, "s"),
             filled=filled and order == "random",
@@ -330,7 +330,7 @@ def kernels(given: Shown) -> Answer:
     return Answer(name="machine", sentence=sentence, drawing=drawing, caption=caption, rows=partial(_kernel_rows, given))
 
 
-def _kernel_bars(given: Shown) -> list[rows_figures.Bar]:
+def _kernel_bars(given: Shown) -> list[rows_figures.ValueBar]:
     bars = []
     for each, label, filled in given.records:
         peak = each.theoretical_bytes_per_s
@@ -343,7 +343,7 @@ def _kernel_bars(given: Shown) -> list[rows_figures.Bar]:
                 if rate and peak and group == "memory":
                     said = bracketed(said, f"{rate / peak * 100:.0f} %")
                 bars.append(
-                    rows_figures.Bar(
+                    rows_figures.ValueBar(
                         f"{label}/{group}/{name}",
                         named(name) if len(given.records) == 1 else qualified(named(name), label),
                         group,
@@ -357,9 +357,9 @@ def _kernel_bars(given: Shown) -> list[rows_figures.Bar]:
     return bars[:MOST_BARS]
 
 
-def _memory_bars(given: Shown) -> list[rows_figures.Bar]:
+def _memory_bars(given: Shown) -> list[rows_figures.ValueBar]:
     return [
-        rows_figures.Bar(
+        rows_figures.ValueBar(
             other.id,
             f"{other.name}: {other.memory.level}",
             "memory",
@@ -390,14 +390,14 @@ def share(given: Shown) -> Answer:
     else:
         sentence = _("Published machines reach {low} to {high} % of what their memory promises. And yours?")
     rows = [
-        rows_figures.Bar(
+        rows_figures.ValueBar(
             "mine", label, "chip", each.fraction * 100, f"{each.fraction * 100:.0f} %", strong=filled, how=_promised(each.theoretical_bytes_per_s)
         )
         for each, label, filled in given.records
         if each.fraction is not None
     ]
     rows += [
-        rows_figures.Bar(
+        rows_figures.ValueBar(
             other.id, other.name, "memory", value * 100, f"{value * 100:.0f} %", how=_promised(other.promised_bytes_per_s), source=other.memory.source
         )
         for other, value in published

@@ -72,7 +72,7 @@ def _plane(case: Job, view: View) -> Answer:
     spots = [_spot(point, named=any(point is p for p in named)) for point in points]
     computed = [e for e in found.ranked[:6] if e.saves_bytes > 0]
     spots += [
-        figures.Spot(
+        figures.TradeSpot(
             _(e.remedy.name),
             e.saves_bytes / e.before.bytes,
             max(0.0, e.time_factor - 1.0),
@@ -108,7 +108,7 @@ def _plane(case: Job, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows, sources=_sources(*used))
 
 
-def _spot(point: Published, *, named: bool) -> figures.Spot:
+def _spot(point: Published, *, named: bool) -> figures.TradeSpot:
     price = f"{units.significant(point.price * 100, 2)}{units.THIN}%"
     lines = (
         _(point.setting),
@@ -120,7 +120,9 @@ def _spot(point: Published, *, named: bool) -> figures.Spot:
         ),
         f"{_(GRADES[point.grade])} · {catalog.titles(point.source)}",
     )
-    return figures.Spot(_(REMEDIES[point.remedy].name), point.saved or 0.0, point.price, point.kind, failed=point.failed, named=named, hover=lines)
+    return figures.TradeSpot(
+        _(REMEDIES[point.remedy].name), point.saved or 0.0, point.price, point.kind, failed=point.failed, named=named, hover=lines
+    )
 
 
 # ---------------------------------------------------------------- quality against bits
@@ -169,12 +171,12 @@ def _quality(case: Job, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows, sources=_sources("llama_cpp", "gpu_benchmarks_llm", "awq_2023"))
 
 
-def _board(label: str, points: list[Quantized], role: str, dash: str) -> figures.Series:
+def _board(label: str, points: list[Quantized], role: str, dash: str) -> figures.LabelledLine:
     hover = [
         labelled(f"{q.model} {q.format} {q.method}", qualified(_("{n} bits").format(n=f"{q.bits:.2f}"), f"{units.TIMES}{q.ratio:.3f}"))
         for q in points
     ]
-    return figures.Series(label, [q.bits for q in points], [q.ratio for q in points], role, hover, dash=dash, symbol=style.ROLES[role].symbol)
+    return figures.LabelledLine(label, [q.bits for q in points], [q.ratio for q in points], role, hover, dash=dash, symbol=style.ROLES[role].symbol)
 
 
 # ---------------------------------------------------------------- the line that stays
@@ -195,7 +197,7 @@ def _line(case: Job, view: View) -> Answer:
     spots = [(_("As it is"), found.now), *((_(e.remedy.name), e.after) for e in found.ranked[:6] if e.after is not None)]
     points = [(name, o.intensity, o.intensity * o.moved_bytes / o.time_s) for name, o in spots]
     series.append(
-        figures.Series(
+        figures.LabelledLine(
             _("your case"), [p[1] for p in points], [p[2] for p in points], "compute",
             [f"{p[0]}: {units.significant(p[1])} FLOP/B, {units.si(p[2], 'FLOP/s')}" for p in points], symbol="circle", lines=False,
         )
@@ -212,10 +214,10 @@ def _line(case: Job, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows, sources=_sources(*chip.source.split(";")))
 
 
-def _roof(label: str, x: np.ndarray, peak: float, rate: float, role: str, dash: str) -> figures.Series:
+def _roof(label: str, x: np.ndarray, peak: float, rate: float, role: str, dash: str) -> figures.LabelledLine:
     y = np.minimum(peak, x * rate)
     hover = [f"{units.significant(float(a))} FLOP/B: {units.si(float(b), 'FLOP/s')}" for a, b in zip(x, y, strict=True)]
-    return figures.Series(label, x.tolist(), y.tolist(), role, hover, dash=dash)
+    return figures.LabelledLine(label, x.tolist(), y.tolist(), role, hover, dash=dash)
 
 
 # ---------------------------------------------------------------- models of ours
@@ -234,9 +236,9 @@ def _search(case: Job, view: View) -> Answer:
     )
     text = [f"{int(a):,} → {units.significant(float(b))}" for a, b in zip(n, halving, strict=True)]
     series = [
-        figures.Series(_("every trial to its end"), n.tolist(), n.tolist(), "reference", [f"{int(a):,}" for a in n], dash="dash"),
-        figures.Series(_("successive halving"), n.tolist(), halving.tolist(), "compute", text, dash="dash"),
-        figures.Series(_("your search"), [view.trials], [cost], "compute", [units.significant(cost)], symbol="circle-open", lines=False),
+        figures.LabelledLine(_("every trial to its end"), n.tolist(), n.tolist(), "reference", [f"{int(a):,}" for a in n], dash="dash"),
+        figures.LabelledLine(_("successive halving"), n.tolist(), halving.tolist(), "compute", text, dash="dash"),
+        figures.LabelledLine(_("your search"), [view.trials], [cost], "compute", [units.significant(cost)], symbol="circle-open", lines=False),
     ]
     drawing = figures.lines(
         series, name=_("Full runs' worth of work and of bytes moved (log scale; a model of ours)"), across=_("Trials at the start (log scale)"),
@@ -262,7 +264,7 @@ def _batch(case: Job, view: View) -> Answer:
         "A whole run moves least, {least}, at {best} tokens a step: smaller batches reread the states, larger ones need more tokens."
     ).format(least=units.si(float(moved.min()), "B"), best=units.count(best))
     text = [f"{units.count(float(b))}: {units.si(float(m), 'B')}" for b, m in zip(B, moved, strict=True)]
-    series = [figures.Series(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
+    series = [figures.LabelledLine(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
     ticks = {10.0**n: units.count(10.0**n) for n in range(3, 10) if B[0] <= 10.0**n <= B[-1]}
     drawing = figures.lines(
         series, name=_("Bytes moved in a whole run = steps × bytes per step (log scale; a model of ours)"),

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from wallviz import catalog, units
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline.efficiency import Measurement
+from wallviz.engine.roofline.efficiency import MeasuredRate
 from wallviz.engine.roofline.roof import roof
 from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import Dot, Series, Strip
+from wallviz.figures.roofline import DotSeries, SeriesDot, Strip
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
 from wallviz.job import Job
@@ -55,12 +55,12 @@ def kv_share(now: Workload) -> Answer:
     if "decode" not in now.steps:
         return Answer("roofline", _("Only serving reads a KV cache: choose that job, or another figure."), None, sure=_("cannot run"), trust="red")
     batches = sorted({1, 8, 64, now.case.batch})
-    series: list[Series] = []
+    series: list[DotSeries] = []
     rows: list[dict[str, object]] = []
     for batch in batches:
         share = np.asarray(across(now, CONTEXTS, batch).kv_share)
         dots = tuple(
-            Dot(
+            SeriesDot(
                 float(n),
                 float(y),
                 _("batch {batch}, {n} tokens").format(batch=f"{batch:,}", n=f"{int(n):,}"),
@@ -68,7 +68,7 @@ def kv_share(now: Workload) -> Answer:
             )
             for n, y in zip(CONTEXTS, share, strict=True)
         )
-        series.append(Series(_("batch {batch}").format(batch=f"{batch:,}"), "memory", dots, joined=True, dash=figures.DASHES[len(series) % 6]))
+        series.append(DotSeries(_("batch {batch}").format(batch=f"{batch:,}"), "memory", dots, joined=True, dash=figures.DASHES[len(series) % 6]))
         rows += [{_("batch"): batch, _("context"): int(dot.x), _("KV cache's share of the bytes"): dot.y} for dot in dots]
     own = float(now.steps["decode"].kv_share)
     return Answer(
@@ -97,10 +97,10 @@ def kv_share(now: Workload) -> Answer:
 # ---------------------------------------------------------------- measured against the roof
 
 
-def _dot(one: Measurement, x: float | str = 0.0) -> Dot:
+def _dot(one: MeasuredRate, x: float | str = 0.0) -> SeriesDot:
     case = predictions()[one.case].case
     source = catalog.titles(case.source)
-    return Dot(
+    return SeriesDot(
         x,
         one.fraction,
         f"{one.device}: {one.label}",
@@ -113,7 +113,7 @@ def _dot(one: Measurement, x: float | str = 0.0) -> Dot:
     )
 
 
-def _rows(found: list[Measurement]) -> tuple[dict[str, object], ...]:
+def _rows(found: list[MeasuredRate]) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("case"): one.case,
@@ -133,7 +133,7 @@ def _rows(found: list[Measurement]) -> tuple[dict[str, object], ...]:
     )
 
 
-def _measured_answer(sentence: str, drawing: Drawing, found: list[Measurement], caption: str) -> Answer:
+def _measured_answer(sentence: str, drawing: Drawing, found: list[MeasuredRate], caption: str) -> Answer:
     return Answer(
         name="roofline",
         sentence=sentence,
@@ -149,13 +149,13 @@ def _measured_answer(sentence: str, drawing: Drawing, found: list[Measurement], 
 def _matmuls() -> Answer:
     """Sweeps of one matrix product over the number of tokens: the corner is the least true part of the picture."""
     found = [m for m in measurements() if m.what == "gemm" and m.intensity and m.ridge]
-    sweeps: dict[str, list[Measurement]] = {}
+    sweeps: dict[str, list[MeasuredRate]] = {}
     for one in found:
         sweeps.setdefault(f"{one.device}|{one.label.rpartition('× ')[2] if 'vidur' in one.source else _sweep(one)}", []).append(one)
     longest = sorted((sweep for sweep in sweeps.values() if len(sweep) > 3), key=len, reverse=True)
     best = {sweep[0].device: sweep for sweep in reversed(longest)}
     series = [
-        Series(device, "bandwidth", tuple(_dot(one, one.intensity / one.ridge) for one in sorted(sweep, key=_place)), joined=True, dash=dash)  # type: ignore[operator]
+        DotSeries(device, "bandwidth", tuple(_dot(one, one.intensity / one.ridge) for one in sorted(sweep, key=_place)), joined=True, dash=dash)  # type: ignore[operator]
         for (device, sweep), dash in zip(sorted(best.items()), figures.DASHES, strict=False)
     ]
     zones = {zone: median([m.fraction for m in found if m.zone == zone]) for zone in ("bandwidth", "knee", "compute")}
@@ -176,26 +176,26 @@ def _matmuls() -> Answer:
     return _measured_answer(sentence, drawing, found, _("one sweep for each device; every case is in the table"))
 
 
-def _sweep(one: Measurement) -> str:
+def _sweep(one: MeasuredRate) -> str:
     """Sweeps over m keep k and n, sweeps over k and n keep m."""
     return one.label.rpartition("× ")[2] if not one.label.startswith("[8,192,") else "m = 8,192"
 
 
-def _place(one: Measurement) -> float:
+def _place(one: MeasuredRate) -> float:
     return (one.intensity or 0.0) / (one.ridge or 1.0)
 
 
 def _strips(evidence: str) -> Answer:
     if evidence == "decode":
         found = [m for m in measurements() if m.what == "decode"]
-        key: Callable[[Measurement], tuple[str, str]] = lambda m: (m.device, m.engine)  # noqa: E731 - one line that says what a row is
+        key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, m.engine)  # noqa: E731 - one line that says what a row is
     elif evidence == "formats":
         found = [m for m in measurements() if m.precision]
         key = lambda m: (f"{_(WORK_NAMES[m.what])}, {m.precision}", "")  # noqa: E731 - the same
     else:
         found = list(measurements())
         key = lambda m: (_(WORK_NAMES[m.what]), m.engine)  # noqa: E731 - the same
-    groups: dict[tuple[str, str], list[Measurement]] = {}
+    groups: dict[tuple[str, str], list[MeasuredRate]] = {}
     for one in found:
         groups.setdefault(key(one), []).append(one)
     rows = [
@@ -225,7 +225,7 @@ def _strips(evidence: str) -> Answer:
     return _measured_answer(sentence, drawing, found, _("bar: median; dotted line: the roof"))
 
 
-def _strip_role(one: Measurement) -> str:
+def _strip_role(one: MeasuredRate) -> str:
     return "compute" if one.zone == "compute" else "bandwidth"
 
 
@@ -271,7 +271,7 @@ def _ridge(own: str) -> Answer:
                 bandwidth=units.si(chip.memory_bytes_per_s or 0.0, "B/s"),
             )
             dots.append(
-                Dot(
+                SeriesDot(
                     chip.release_date.isoformat(),
                     ridge,
                     _short(chip),
@@ -280,11 +280,11 @@ def _ridge(own: str) -> Answer:
                 )
             )
             rows.append({_("chip"): chip.name, _("date"): chip.release_date.isoformat(), _("precision"): _(words), "FLOP/B": ridge})
-        series.append(Series(_(words), role, tuple(dots)))
+        series.append(DotSeries(_(words), role, tuple(dots)))
         if precision == "bf16":
             flagships = {_short(chip) for chip in _chips() if chip.flagship or chip.id in ("h200-sxm", "rubin-r200-sxm")}
             fleet = sorted((dot for dot in dots if dot.label in flagships), key=lambda dot: str(dot.x))
-            series.insert(0, Series("", role, tuple(fleet), joined=True))
+            series.insert(0, DotSeries("", role, tuple(fleet), joined=True))
     by_id = {chip.id: roof(chip).ridge for chip in _chips()}
     sentence = _("The ridge rises and falls: {a} FLOP per byte for V100, {b} for H100, {c} for H200, {d} for Rubin ({e} in FP4).").format(
         a=units.significant(by_id["tesla-v100-sxm2-16gb"]),
@@ -317,7 +317,7 @@ def _capacity(own: str, ratio: str) -> Answer:
             continue
         said = units.ratio("byte_s_per_flop", value) if holds else f"{units.significant(value * 1e3)}{units.THIN}B per 1,000 FLOP"
         dots.append(
-            Dot(
+            SeriesDot(
                 chip.release_date.isoformat(), value if holds else value * 1e3, _short(chip), (said, _("vendor's peak, dense"), chip.memory_gb_label),
                 named=_named(chip, own),
             )
@@ -343,7 +343,7 @@ def _capacity(own: str, ratio: str) -> Answer:
         name="roofline",
         sentence=template.format(a=units.significant(first * scale), b=units.significant(last * scale)),
         drawing=figures.lines(
-            [Series("", "memory" if holds else "bandwidth", tuple(dots))], name=name, across=_("Release"), kind=kind, revision=f"capacity-{ratio}"
+            [DotSeries("", "memory" if holds else "bandwidth", tuple(dots))], name=name, across=_("Release"), kind=kind, revision=f"capacity-{ratio}"
         ),
         sure=_("vendors' peaks"),
         trust="gray",
@@ -364,16 +364,18 @@ def _study() -> Answer:
     printed = [
         p for p in predictions().values() if p.case.case in ("model_arithmetic_intensity", "arithmetic_intensity") and _of_study(p.case.inputs)
     ]
-    series: list[Series] = []
+    series: list[DotSeries] = []
     rows: list[dict[str, object]] = []
     for name, role in _STUDY:
         words = _(case_study.MODELS[name])
         totals = [case_study.rows(name, length)[-1] for length in _LENGTHS]
         dots = tuple(
-            Dot(float(row.sequence), row.intensity, f"{words}, {row.sequence:,}", (f"{units.significant(row.intensity)} FLOP/B", _("computed"), ""))
+            SeriesDot(
+                float(row.sequence), row.intensity, f"{words}, {row.sequence:,}", (f"{units.significant(row.intensity)} FLOP/B", _("computed"), "")
+            )
             for row in totals
         )
-        series.append(Series(words, role, dots, joined=True))
+        series.append(DotSeries(words, role, dots, joined=True))
         rows += [
             {
                 _("model"): words,
@@ -393,9 +395,9 @@ def _study() -> Answer:
             miss = 100 * (one.error or 0.0)
             line = _("printed {value} FLOP/B, computed {off} % off").format(value=units.significant(one.case.expected), off=f"{miss:+.1f}")
             length = int(one.case.inputs["sequence_length"])
-            marks.append(Dot(float(length), one.case.expected, f"{words}, {length:,}", (line, one.case.where, _("printed")), measured=True))
+            marks.append(SeriesDot(float(length), one.case.expected, f"{words}, {length:,}", (line, one.case.where, _("printed")), measured=True))
         if marks:
-            series.append(Series("", role, tuple(marks)))
+            series.append(DotSeries("", role, tuple(marks)))
     encoder, decoder = case_study.rows("bert-base", 512)[-1].intensity, case_study.rows("gpt-2", 512)[-1].intensity
     named = [one for one in series if one.label]
     drawing = figures.lines(

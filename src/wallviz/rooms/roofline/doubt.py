@@ -13,7 +13,7 @@ from wallviz.engine.roofline import report
 from wallviz.engine.roofline.efficiency import by, leave_one_out
 from wallviz.engine.roofline.roof import ridges
 from wallviz.engine.roofline.serving import utilization
-from wallviz.engine.roofline.step import Step
+from wallviz.engine.roofline.step import StepBound
 from wallviz.engine.work import ENCODER_ALONE, bytes_per_weight
 from wallviz.errors import InputError
 from wallviz.figures.accuracy import signed
@@ -106,7 +106,7 @@ def _bytes_per_weight(now: Workload) -> float:
     return bytes_per_weight(now.arch, now.weights)
 
 
-def _of(phase: str, step: Step) -> str:
+def _of(phase: str, step: StepBound) -> str:
     return _("- **{phase}**: {flop} over {bytes} is {has} FLOP per byte; {time} at least, {overlap} if every transfer hid behind arithmetic.").format(
         phase=_(PHASE_NAMES[phase]),
         flop=units.si(float(step.flop), "FLOP"),

@@ -10,9 +10,9 @@ import numpy as np
 from wallviz import catalog, units
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline.roof import roof
-from wallviz.engine.roofline.step import Step
+from wallviz.engine.roofline.step import StepBound
 from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import Line, Spot
+from wallviz.figures.roofline import RoofLine, RoofSpot
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.rooms.roofline.choices import ROOFS
@@ -41,21 +41,23 @@ def drawn(now: Workload) -> tuple[Drawing, Rows]:
     return drawing, partial(_table, now, tuple(spots))
 
 
-def roofs(now: Workload) -> list[Line]:
+def roofs(now: Workload) -> list[RoofLine]:
     """The main roof, then other precisions, memory levels and chips."""
     main = now.main.roof
-    found = [Line(_name(now.name, main.precision), main.peak_flop_per_s, main.bytes_per_s)]
+    found = [RoofLine(_name(now.name, main.precision), main.peak_flop_per_s, main.bytes_per_s)]
     for precision in now.view.roofs:
         if precision in ROOFS and now.chip.peak(precision):
             top = roof(now.chip, precision, accumulate=now.view.accumulate)
-            found.append(Line(_name(now.name, precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
+            found.append(RoofLine(_name(now.name, precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
     if now.view.levels:
-        found += [Line(_(level), main.peak_flop_per_s, rate, main=False, level=True) for level, rate in levels(now.chip.id).items()]
+        found += [RoofLine(_(level), main.peak_flop_per_s, rate, main=False, level=True) for level, rate in levels(now.chip.id).items()]
     for id in now.view.others:
         if id in catalog.chips() and id != now.chip.id:
             other = elsewhere(now, catalog.chips()[id])
             top = next(iter(other.values())).roof
-            found.append(Line(_name(catalog.chips()[id].name.partition(" (")[0], top.precision), top.peak_flop_per_s, top.bytes_per_s, main=False))
+            found.append(
+                RoofLine(_name(catalog.chips()[id].name.partition(" (")[0], top.precision), top.peak_flop_per_s, top.bytes_per_s, main=False)
+            )
     return found
 
 
@@ -72,7 +74,7 @@ def _name(chip: str, precision: str) -> str:
     return _("{chip}, 16 bits").format(chip=chip) if precision in ("bf16", "fp16") else qualified(chip, precision.upper())
 
 
-def _spots(now: Workload) -> list[Spot]:
+def _spots(now: Workload) -> list[RoofSpot]:
     steps = [(phase, now.name, step, True) for phase, step in now.steps.items()]
     for id in now.view.others:
         if id in catalog.chips() and id != now.chip.id:
@@ -87,9 +89,9 @@ def _spots(now: Workload) -> list[Spot]:
     return found
 
 
-def _step_spot(phase: str, chip: str, step: Step, *, main: bool) -> Spot:
+def _step_spot(phase: str, chip: str, step: StepBound, *, main: bool) -> RoofSpot:
     rate = float(step.flop) / float(step.time_s)
-    return Spot(
+    return RoofSpot(
         id=f"{phase}/",
         label=_(PHASE_NAMES[phase]) if main else qualified(_(PHASE_NAMES[phase]), chip),
         intensity=float(step.arithmetic_intensity),
@@ -105,13 +107,13 @@ def _step_spot(phase: str, chip: str, step: Step, *, main: bool) -> Spot:
     )
 
 
-def _operation_spots(phase: str, step: Step) -> list[Spot]:
+def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
     found = []
     for timed in step.operations:
         op, share = timed.operation, float(timed.time_s) / float(step.time_s)
         rate = float(timed.flop_per_s)
         found.append(
-            Spot(
+            RoofSpot(
                 id=f"{phase}/{op.id}",
                 label=labelled(_(PHASE_NAMES[phase]), _(op.name)),
                 intensity=float(op.intensity) if np.isfinite(op.intensity) else 0.0,
@@ -168,10 +170,10 @@ def _measured(chip: str) -> tuple[tuple[str, str, float, float, float, str, str]
     return tuple(found)
 
 
-def measured(now: Workload) -> tuple[Spot, ...]:
+def measured(now: Workload) -> tuple[RoofSpot, ...]:
     """What others measured on this chip, on the same axes, each with its miss."""
     return tuple(
-        Spot(
+        RoofSpot(
             id=case,
             label=label,
             intensity=intensity,
@@ -208,7 +210,7 @@ def _time(now: Workload) -> Drawing:
         share = float(timed.time_s) / float(step.time_s)
         time = units.si(float(timed.time_s), "s")
         rows.append(
-            figures.Bar(
+            figures.RoleBar(
                 _(timed.operation.name),
                 1e3 * float(timed.time_s),
                 _role(str(timed.bound)),
@@ -263,7 +265,7 @@ def operations_table(now: Workload) -> tuple[dict[str, object], ...]:
     )
 
 
-def _table(now: Workload, spots: tuple[Spot, ...]) -> tuple[dict[str, object], ...]:
+def _table(now: Workload, spots: tuple[RoofSpot, ...]) -> tuple[dict[str, object], ...]:
     rows: list[dict[str, object]] = [
         {
             _("what"): spot.label,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import quantization
 from wallviz.engine.roofline.roof import own_chip
-from wallviz.engine.roofline.serving import Largest, fitting, largest_batch
-from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.roofline.serving import LargestBatch, fitting, largest_batch
+from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.job import Job
@@ -37,7 +37,7 @@ class Workload:
     arch: Architecture
     chip: Accelerator
     tensor_parallel: int
-    steps: Mapping[str, Step]
+    steps: Mapping[str, StepBound]
     """By phase: prefill and decode, or train."""
 
     @property
@@ -46,7 +46,7 @@ class Workload:
         return self.chip.name.partition(" (")[0]
 
     @property
-    def main(self) -> Step:
+    def main(self) -> StepBound:
         """The step that the takeaway is about."""
         return self.steps.get("decode") or self.steps.get("train") or self.steps["prefill"]
 
@@ -99,7 +99,7 @@ def workload(case: Job, view: View) -> Workload:
     return replace(empty, steps=_steps(empty, chip))
 
 
-def _steps(now: Workload, chip: Accelerator) -> dict[str, Step]:
+def _steps(now: Workload, chip: Accelerator) -> dict[str, StepBound]:
     case, options = now.case, now.options()
     if not case.serves:
         return {"train": step(now.arch, chip, phase="train", batch=case.batch, context=case.context, **options)}
@@ -109,19 +109,19 @@ def _steps(now: Workload, chip: Accelerator) -> dict[str, Step]:
     return found
 
 
-def elsewhere(now: Workload, chip: Accelerator) -> Mapping[str, Step]:
+def elsewhere(now: Workload, chip: Accelerator) -> Mapping[str, StepBound]:
     """The same work on another chip."""
     return _steps(now, chip)
 
 
-def path(now: Workload) -> Step | None:
+def path(now: Workload) -> StepBound | None:
     """The decoding step at every batch of `PATH`."""
     if "decode" not in now.steps:
         return None
     return step(now.arch, now.chip, phase="decode", batch=PATH, context=now.case.context, **now.options())
 
 
-def first_prompt(now: Workload) -> Step:
+def first_prompt(now: Workload) -> StepBound:
     """Reading one prompt alone: what its sequence waits for at least."""
     if now.case.batch == 1:
         return now.steps["prefill"]
@@ -152,12 +152,12 @@ def most_sequences(now: Workload) -> float:
         return inf
 
 
-def across(now: Workload, contexts: NDArray[np.float64], batch: int) -> Step:
+def across(now: Workload, contexts: NDArray[np.float64], batch: int) -> StepBound:
     """Decoding steps over `contexts`."""
     return step(now.arch, now.chip, phase="decode", batch=batch, context=contexts, **now.options())
 
 
-def largest(now: Workload) -> Largest | None:
+def largest(now: Workload) -> LargestBatch | None:
     """The largest batch within the target; None without decoding."""
     if "decode" not in now.steps:
         return None

@@ -15,7 +15,7 @@ from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line, Mark, Split
+from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
 from wallviz.i18n import N_, _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -235,15 +235,15 @@ def hover(chips: Sequence[int] | np.ndarray, share: Sequence[float] | np.ndarray
     ]
 
 
-def _marks(now: Study) -> list[Mark]:
+def _marks(now: Study) -> list[CrossLine]:
     """The ideal, the edge of a node, and where doubling stops paying."""
-    found = [Mark(1.0, _("ideal"), vertical=False)]
+    found = [CrossLine(1.0, _("ideal"), vertical=False)]
     first, last = int(now.weak.chips[0]), int(now.weak.chips[-1])
     if first <= now.view.per_node < last:
-        found.append(Mark(now.view.per_node, _("one node")))
+        found.append(CrossLine(now.view.per_node, _("one node")))
     stop = now.job.stops_paying
     if stop is not None and stop != now.view.per_node:
-        found.append(Mark(stop, _("doubling stops paying"), raised=True))
+        found.append(CrossLine(stop, _("doubling stops paying"), raised=True))
     return found
 
 

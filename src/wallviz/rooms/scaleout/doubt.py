@@ -230,7 +230,7 @@ def _inputs(inputs: Mapping[str, Any]) -> str:
     return listing(_(template).format(value=written(name)) for name, template in _SHOWN.items() if name in inputs)
 
 
-def _said_of(one: scaling_cases.Comparison, value: float) -> str:
+def _said_of(one: scaling_cases.ScalingPrediction, value: float) -> str:
     """A number of a row: rates of runs per GPU, shares of the peak in percent."""
     if one.row.case == "weak_scaling_rate":
         value /= one.row.inputs["gpus"]

@@ -16,10 +16,10 @@ from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.engine.scaleout.frontier import Dated
 from wallviz.engine.scaleout.phrases import rate
-from wallviz.engine.scaleout.step import Step, step
+from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.errors import InputError
 from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Bar, Line, Mark
+from wallviz.figures.scaleout import Axis, CrossLine, LayoutBar, Line
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -75,7 +75,7 @@ def wire(case: Job, view: View) -> Answer:
         one = _split_like(now, sets)
         if one is not None:
             found.append((_(name), one))
-    rows = [Bar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
+    rows = [LayoutBar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
     most = max(found, key=lambda pair: float(pair[1].step_s))
     sent = units.si(sum(map(float, now.job.step.bytes_on_wire.values())), "B")
     if len(found) == 1:
@@ -105,7 +105,7 @@ def wire(case: Job, view: View) -> Answer:
     )
 
 
-def _split_like(now: Study, sets: Mapping[str, object]) -> Step | None:
+def _split_like(now: Study, sets: Mapping[str, object]) -> TrainingStep | None:
     """The job split in one way alone; None where that does not divide."""
     job = now.job
     run: Run = replace(job.step.run, **(_ALONE | {"data_parallel": 1, "accumulation": 1, "micro_batch": now.case.batch} | dict(sets)))  # type: ignore[arg-type]
@@ -119,11 +119,11 @@ def _split_like(now: Study, sets: Mapping[str, object]) -> Step | None:
         return None
 
 
-def _waits(one: Step) -> str:
+def _waits(one: TrainingStep) -> str:
     return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=f"{float(one.efficiency):.0%}")
 
 
-def _wire_rows(found: tuple[tuple[str, Step], ...]) -> tuple[dict[str, object], ...]:
+def _wire_rows(found: tuple[tuple[str, TrainingStep], ...]) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("split"): name, _("what"): _(figures.KINDS[kind][0]), _("bytes"): float(sent), _("on the wire (s)"): float(one.wire_s[kind]),
@@ -172,7 +172,7 @@ def against(case: Job, view: View) -> Answer:
             lines,
             across=Axis(_("Chips that share one batch"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Time per step (log scale)"), duration),
-            marks=(Mark(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in chips else (),
+            marks=(CrossLine(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in chips else (),
             revision="scaleout-frontier",
         ),
         rows=lambda: tuple(
@@ -217,7 +217,7 @@ def sweeps(_case: Job, view: View) -> Answer:
             ],
             across=Axis(_("Size of the message (log scale)"), lambda v: units.si(v, "B", digits=1)),
             up=Axis(_("Bus bandwidth of an all-reduce (log scale)"), lambda v: units.si(v, "B/s", digits=1)),
-            marks=(Mark(wire_rate, _("the links of one chip, one direction: {rate}").format(rate=units.si(wire_rate, "B/s")), vertical=False),)
+            marks=(CrossLine(wire_rate, _("the links of one chip, one direction: {rate}").format(rate=units.si(wire_rate, "B/s")), vertical=False),)
             if wire_rate
             else (),
             revision="scaleout-sweeps",
@@ -372,7 +372,7 @@ def bill(case: Job, view: View) -> Answer:
             ],
             across=Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Days for {tokens} tokens (log scale; dotted: no chip waits)").format(tokens=words["tokens"]), lambda v: units.significant(v)),
-            marks=(Mark(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in curve.chips else (),
+            marks=(CrossLine(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in curve.chips else (),
             revision="scaleout-bill",
         ),
         rows=partial(_bill_rows, now),
@@ -438,7 +438,7 @@ def rules_of(case: Job, _view: View) -> Answer:
     ]
     held = (
         (
-            Mark(
+            CrossLine(
                 chip.memory_bytes,
                 _("one {chip} holds {bytes}").format(chip=chip.name.partition(" (")[0], bytes=units.si(chip.memory_bytes, "B")),
                 vertical=False,
@@ -514,7 +514,7 @@ def _why_rules() -> str:
 
 
 @cache
-def _held() -> tuple[frontier.Held, ...]:
+def _held() -> tuple[frontier.FewestChips, ...]:
     """The largest language model of each year on NVIDIA's flagship with the most memory."""
     models = [
         Dated(model.name, model.date, model.parameters, model.source)

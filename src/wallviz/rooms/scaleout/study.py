@@ -18,8 +18,8 @@ from wallviz.engine.scaleout import job, scaling
 from wallviz.engine.scaleout.budget import Budget, budget
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.job import Serving, Training
-from wallviz.engine.scaleout.scaling import Curve
+from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
+from wallviz.engine.scaleout.scaling import ScalingCurve
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.job import Job, changed, sequences_of, serving_options, serving_split, training_run
@@ -41,10 +41,10 @@ class Study:
 
     case: Job
     view: View
-    job: Training
-    weak: Curve
+    job: TrainingOnChips
+    weak: ScalingCurve
     """The same batch per copy, as far as the figure goes: four times the chips, and to where doubling no longer pays."""
-    small: Curve
+    small: ScalingCurve
     """One sequence on each copy at a time and a step, `SMALL` times shorter."""
     decoding: Decode | None
     """One sequence, split over up to as many chips as there are heads; None where the model has none."""
@@ -98,7 +98,7 @@ class Study:
         return fix_of(self.case, self.job.runs_out)
 
     @cached_property
-    def fitting(self) -> Training | None:
+    def fitting(self) -> TrainingOnChips | None:
         """The same job as that advice has it on as many chips; None where it fits as it is, or more chips are needed."""
         if self.fix is None or self.fix.gpus != self.gpus:
             return None
@@ -115,10 +115,10 @@ class Served:
 
     case: Job
     view: View
-    job: Serving
-    busy: Serving | None
+    job: ServingOnChips
+    busy: ServingOnChips | None
     """`job` with `BUSY` sequences at once; None where the case has as many, or hardly any number of chips holds so many."""
-    training: Curve | None
+    training: ScalingCurve | None
     """The same model in training, on the same chips; None where it cannot run."""
 
     @property
@@ -184,7 +184,7 @@ def fabric_of(chip: Accelerator, view: View) -> Fabric:
     return Fabric(inside, min(across, inside), view.per_node, view.link_percent / 100)  # by its slot a chip leaves its node no faster
 
 
-def _training(case: Job, view: View, arch: Architecture, chip: Accelerator, run: Run) -> Training:
+def _training(case: Job, view: View, arch: Architecture, chip: Accelerator, run: Run) -> TrainingOnChips:
     options: dict[str, Any] = {
         "overlap": view.overlap,
         "efficiency": view.gemm_percent / 100,
@@ -208,7 +208,7 @@ def study(case: Job, view: View) -> Study:
     return Study(case, view, found, weak, small, _decoding(found, case))
 
 
-def _decoding(found: Training, case: Job) -> Decode | None:
+def _decoding(found: TrainingOnChips, case: Job) -> Decode | None:
     """Serving one sequence on up to as many chips; None where the model writes nothing, or the chip's bandwidth is not known."""
     heads = min((getattr(block.mixer, "heads", 0) for block, _n in found.arch.groups), default=0)
     most = int(found.strong.chips[-1])
@@ -233,7 +233,7 @@ def served(case: Job, view: View) -> Served:
     return Served(case, view, found, held, _trained(case, view, int(np.atleast_1d(found.curve.chips)[-1])))
 
 
-def _trained(case: Job, view: View, most: int) -> Curve | None:
+def _trained(case: Job, view: View, most: int) -> ScalingCurve | None:
     """Training the same model, a copy on each chip, `TRAINED` sequences a step; None where that cannot run."""
     plain = View(across=view.across, inside_gb=view.inside_gb, across_gb=view.across_gb, per_node=view.per_node, link_percent=view.link_percent)
     try:
@@ -247,7 +247,7 @@ def _trained(case: Job, view: View, most: int) -> Curve | None:
     return found if kept.all() else replace(found, chips=found.chips[kept], steps=_some(found, kept))
 
 
-def _some(curve: Curve, kept: np.ndarray[Any, Any]) -> Any:
+def _some(curve: ScalingCurve, kept: np.ndarray[Any, Any]) -> Any:
     """The steps of a curve at some of its chips."""
     one, shape = curve.steps, curve.chips.shape
 
@@ -277,10 +277,10 @@ def best(case: Job, view: View) -> Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ServingWay:
     """One way to serve over the chips."""
 
-    job: Serving
+    job: ServingOnChips
 
     @property
     def holds(self) -> bool:
@@ -289,7 +289,7 @@ class Way:
 
 
 @lru_cache(maxsize=64)
-def ways(case: Job, view: View) -> tuple[Way, ...]:
+def ways(case: Job, view: View) -> tuple[ServingWay, ...]:
     """Every split of the chips in powers of two over tensor (within a node), pipeline and expert ranks and copies.
 
     Those that fit come first, of these the most tokens per second.
@@ -307,7 +307,7 @@ def ways(case: Job, view: View) -> tuple[Way, ...]:
                     one = job.serving(now.arch, now.chip, now.job.fabric, now.gpus, batch=case.batch, **stored, **options, beyond=False)
                 except InputError:
                     continue
-                found.append(Way(one))
+                found.append(ServingWay(one))
     return tuple(sorted(found, key=lambda way: (not way.holds, -float(way.job.step.tokens_per_s))))
 
 
