@@ -22,7 +22,7 @@ from wallviz.i18n import N_, _, labelled, language
 from wallviz.job import SETTINGS, Job, serving_split
 from wallviz.rooms import Action, Answer, growth, own_model
 from wallviz.rooms.advice import FIRST, changes, fixes
-from wallviz.rooms.footprint import doubt
+from wallviz.rooms.footprint import certainty, formula
 from wallviz.rooms.footprint.choices import View
 from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import job_names, label, said, unpack
@@ -79,8 +79,8 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         actions=tuple(_action(fix, now) for fix in found),
         advice=found[0].changes if found else (),
         facts={"bytes": now.total_bytes},
-        explain=partial(doubt.why, now),
-        doubt=partial(doubt.how_sure, now),
+        explain=partial(formula.why, now),
+        doubt=partial(certainty.how_sure, now),
         problems=(*problems, *_problems(now)),
         rows=rows,
         sources=tuple(dict.fromkeys([*SOURCES[case.job], *(s for s in now.chip.source.split(";") if s)])),
@@ -354,7 +354,7 @@ def terms(case: Job, view: View) -> tuple[dict[str, object], ...]:
 def miss(case: Job, view: View) -> str:
     """How far the prediction is from what the reader's run reported; empty where nothing was typed or nothing can run."""
     try:
-        return doubt.miss(estimate(case), view)
+        return certainty.miss(estimate(case), view)
     except InputError:
         return ""
 

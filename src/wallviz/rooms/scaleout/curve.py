@@ -21,7 +21,7 @@ from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import doubt
+from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.study import Served, Study, study
 from wallviz.units import duration
@@ -56,8 +56,8 @@ def answer(case: Job, view: View) -> Answer:
         actions=_actions(now),
         advice=now.fix.changes if now.fix else (),
         facts={"bytes": now.job.peak_bytes, "tokens_per_s": float(now.job.step.tokens_per_s)},
-        explain=partial(doubt.why, now),
-        doubt=doubt.how_sure,
+        explain=partial(formula.why, now),
+        doubt=certainty.how_sure,
         rows=partial(_rows, now),
         sources=tuple(dict.fromkeys([*SOURCES, *(s for s in now.chip.source.split(";") if s)])),
     )

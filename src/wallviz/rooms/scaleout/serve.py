@@ -18,7 +18,7 @@ from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import doubt
+from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.curve import (
     VERDICTS,
@@ -34,8 +34,8 @@ from wallviz.rooms.scaleout.curve import (
     table,
     to_fit,
 )
-from wallviz.rooms.scaleout.others import one_sends_nothing
 from wallviz.rooms.scaleout.study import BUSY, Served, ServingWay, served, ways
+from wallviz.rooms.scaleout.wire import one_sends_nothing
 from wallviz.units import duration
 
 SOURCES = ("gpt_fast", "nccl_tests", "ml_engineering")
@@ -276,7 +276,7 @@ def why(now: Served) -> str:
             )
         )
     sent = float(one.sent_bytes)
-    lines += ["", *doubt.links_of(job.fabric, t)]
+    lines += ["", *formula.links_of(job.fabric, t)]
     if sent:
         lines.append(
             "- "
@@ -299,7 +299,7 @@ def why(now: Served) -> str:
 
 def how_sure() -> str:
     """What was compared, and what is left out, as Markdown."""
-    return "\n".join([doubt.decoding(), "", doubt.labelled_list(NOT_MODELLED_SERVING)])
+    return "\n".join([certainty.decoding(), "", certainty.labelled_list(NOT_MODELLED_SERVING)])
 
 
 # -- the other figures ----------------------------------------------------------------------------------------------------------------

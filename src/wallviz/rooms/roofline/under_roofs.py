@@ -1,34 +1,31 @@
-"""The case as it is drawn: its steps or its operations under the roofs, measured points on the same axes, and time by operation."""
+"""Steps or operations under the roofs, with what was measured on the same chip."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline.roof import roof
 from wallviz.engine.roofline.step import StepBound
 from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import RoofLine, RoofSpot
 from wallviz.figures.style import Drawing
-from wallviz.i18n import N_, _, labelled, qualified
+from wallviz.i18n import _, labelled, qualified
 from wallviz.rooms.roofline.choices import ROOFS
+from wallviz.rooms.roofline.measured_points import measured
+from wallviz.rooms.roofline.operations import BOUNDS, PHASE_NAMES, by_operation, operations_table, role
 from wallviz.rooms.roofline.workload import PATH, Workload, elsewhere, path
-from wallviz.validation.roofline_cases import measurements, predictions
 
 Rows = Callable[[], tuple[dict[str, object], ...]]
-
-PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
-BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}
 
 
 def drawn(now: Workload) -> tuple[Drawing, Rows]:
     """The figure of the view, and what makes the rows of its table."""
     if now.view.show == "time":
-        return _time(now), partial(operations_table, now)
+        return by_operation(now), partial(operations_table, now)
     spots = [*_spots(now), *(measured(now) if now.view.points else ())]
     drawing = figures.roofline(
         roofs(now),
@@ -96,7 +93,7 @@ def _step_spot(phase: str, chip: str, step: StepBound, *, main: bool) -> RoofSpo
         label=_(PHASE_NAMES[phase]) if main else qualified(_(PHASE_NAMES[phase]), chip),
         intensity=float(step.arithmetic_intensity),
         flop_per_s=rate,
-        role=_role(str(step.bound)),
+        role=role(str(step.bound)),
         lines=(
             _("{has} FLOP/B, {rate}").format(has=units.significant(float(step.arithmetic_intensity)), rate=units.si(rate, "FLOP/s")),
             _("at most {rate} tokens/s, bound by {bound}").format(rate=units.significant(float(step.tokens_per_s)), bound=_(BOUNDS[str(step.bound)])),
@@ -118,7 +115,7 @@ def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
                 label=labelled(_(PHASE_NAMES[phase]), _(op.name)),
                 intensity=float(op.intensity) if np.isfinite(op.intensity) else 0.0,
                 flop_per_s=rate,
-                role=_role(str(timed.bound)),
+                role=role(str(timed.bound)),
                 lines=(
                     _("{has} FLOP/B, {rate}").format(has=units.significant(float(op.intensity)), rate=units.si(rate, "FLOP/s")),
                     _("{share} % of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
@@ -131,10 +128,6 @@ def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
     return found
 
 
-def _role(bound: str) -> str:
-    return "compute" if bound == "compute" else "bandwidth"
-
-
 def _paths(now: Workload) -> list[list[tuple[float, float, str]]]:
     """Where decoding climbs as the batch doubles."""
     found = path(now)
@@ -145,124 +138,6 @@ def _paths(now: Workload) -> list[list[tuple[float, float, str]]]:
     named = {8, 64, 512, 4096} - {now.case.batch}
     words = {batch: _("batch {batch}").format(batch=f"{batch:,}") for batch in named}
     return [[(float(x), float(y), words.get(int(batch), "")) for batch, x, y in places if batch <= 4096]]
-
-
-# ---------------------------------------------------------------- measured on this chip
-
-
-@cache
-def _measured(chip: str) -> tuple[tuple[str, str, float, float, float, str, str], ...]:
-    """(case, label, intensity, FLOP/s, fraction, source, what) of matrix products and decoding that others measured on `chip`."""
-    found = []
-    for one in measurements():
-        case = predictions()[one.case].case
-        if case.chip != chip:
-            continue
-        if one.what == "gemm" and one.intensity and one.ridge and one.peak_flop_per_s:
-            bound = min(one.peak_flop_per_s, one.peak_flop_per_s / one.ridge * one.intensity)
-            found.append((one.case, one.label, one.intensity, bound * one.fraction, one.fraction, one.source, "gemm"))
-        elif one.what == "decode" and case.preset and "weights_bytes" in case.inputs:
-            arch = catalog.architecture(case.preset)
-            cached = float(case.inputs.get("generated_tokens", 0)) / 2.0
-            moved = float(case.inputs["weights_bytes"]) + (float(kv_cache_bytes(arch, context=cached)) if cached else 0.0)
-            flop = 2.0 * arch.active_parameters
-            found.append((one.case, one.label, flop / moved, flop * one.measured, one.fraction, one.source, "decode"))
-    return tuple(found)
-
-
-def measured(now: Workload) -> tuple[RoofSpot, ...]:
-    """What others measured on this chip, on the same axes, each with its miss."""
-    return tuple(
-        RoofSpot(
-            id=case,
-            label=label,
-            intensity=intensity,
-            flop_per_s=rate,
-            role="compute" if what == "gemm" and intensity > now.main.ridge else "bandwidth",
-            lines=(
-                _("{has} FLOP/B, {rate}").format(has=units.significant(intensity), rate=units.si(rate, "FLOP/s")),
-                _("measured: {share} % of its roof, {miss} % below it").format(share=f"{100 * fraction:.0f}", miss=f"{100 * (1 - fraction):.0f}"),
-                _origin(source),
-            ),
-            measured=True,
-        )
-        for case, label, intensity, rate, fraction, source, what in _measured(now.chip.id)
-    )
-
-
-def _origin(source: str) -> str:
-    return "; ".join(catalog.sources()[one].title for one in source.split(";") if one in catalog.sources())
-
-
-def fractions(chip: str) -> list[float]:
-    """How much of its roof each measurement on `chip` reached."""
-    return [fraction for _case, _label, _x, _y, fraction, _source, _what in _measured(chip)]
-
-
-# ---------------------------------------------------------------- bars and tables
-
-
-def _time(now: Workload) -> Drawing:
-    phase = now.view.phase if now.view.phase in now.steps else next(iter(now.steps))
-    step = now.steps[phase]
-    rows = []
-    for timed in step.operations:
-        share = float(timed.time_s) / float(step.time_s)
-        time = units.si(float(timed.time_s), "s")
-        rows.append(
-            figures.RoleBar(
-                _(timed.operation.name),
-                1e3 * float(timed.time_s),
-                _role(str(timed.bound)),
-                f"{time} · {100 * share:.1f}{units.THIN}%",
-                (
-                    time,
-                    _("{flop} over {bytes}").format(
-                        flop=units.si(float(timed.operation.flop), "FLOP"), bytes=units.si(float(timed.operation.bytes), "B")
-                    ),
-                    _("bound by {bound}").format(bound=_(BOUNDS[str(timed.bound)])),
-                ),
-            )
-        )
-    name = _("{phase}: milliseconds of each operation, at least").format(phase=_(PHASE_NAMES[phase]))
-    return figures.bars(rows, name=name, revision=f"time-{phase}")
-
-
-def operations_said(now: Workload) -> tuple[dict[str, object], ...]:
-    """Every operation of every phase, to read: three digits and a prefix."""
-    return tuple(
-        {
-            _("phase"): _(PHASE_NAMES[phase]),
-            _("operation"): _(timed.operation.name),
-            _("work"): units.si(float(timed.operation.flop), "FLOP"),
-            _("bytes moved"): units.si(float(timed.operation.bytes), "B"),
-            "FLOP/B": units.significant(float(timed.operation.intensity)),
-            _("time"): units.si(float(timed.time_s), "s"),
-            _("share"): f"{100 * float(timed.time_s) / float(step.time_s):.1f}{units.THIN}%",
-            _("bound by"): _(BOUNDS[str(timed.bound)]),
-        }
-        for phase, step in now.steps.items()
-        for timed in step.operations
-    )
-
-
-def operations_table(now: Workload) -> tuple[dict[str, object], ...]:
-    """Every operation of every phase."""
-    return tuple(
-        {
-            _("phase"): _(PHASE_NAMES[phase]),
-            _("operation"): _(timed.operation.name),
-            "FLOP": float(timed.operation.flop),
-            _("bytes"): float(timed.operation.bytes),
-            "FLOP/B": float(timed.operation.intensity),
-            _("seconds"): float(timed.time_s),
-            _("share of the time"): float(timed.time_s) / float(step.time_s),
-            _("bound by"): _(BOUNDS[str(timed.bound)]),
-            _("precision"): timed.operation.precision,
-        }
-        for phase, step in now.steps.items()
-        for timed in step.operations
-    )
 
 
 def _table(now: Workload, spots: tuple[RoofSpot, ...]) -> tuple[dict[str, object], ...]:
