@@ -21,9 +21,9 @@ from wallviz.machine.probe import cpu, nvml
 from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
 from wallviz.machine.probe.record import Cache, Device, KernelRun, Latency, Measured, Record, Stair, blank, read
 from wallviz.rooms import machine, roofline
-from wallviz.rooms.machine import consent, promised, told
+from wallviz.rooms.machine import consent, formula, promised, speed, tables
 from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
-from wallviz.rooms.machine.others import others
+from wallviz.rooms.machine.published import published_machines
 from wallviz.ui import machine as bench
 from wallviz.ui.frame import ROOMS
 
@@ -173,9 +173,9 @@ def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
     """Decoding reads weights: a machine that reads faster than it copies may write more tokens."""
     fast = replace(CPU, kernels=CPU.kernels | {"read": rates(80.3e9)})
     assert "5.0 tokens/s" in sentence(fast)
-    assert "80.3 GB/s" in told.why(Job(), fast).replace("\u2009", " ")
+    assert "80.3 GB/s" in formula.why(Job(), fast).replace("\u2009", " ")
     step = roofline.workload(Job(), roofline.View()).main
-    assert told.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
+    assert speed.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
 
 
 @pytest.mark.parametrize("record", [None, CPU, GPU], ids=["none", "cpu", "gpu"])
@@ -193,10 +193,10 @@ def test_every_figure_has_its_answer(show: str, record: Record | None) -> None:
 
 def test_the_formula_shows_the_readers_numbers() -> None:
     """Why: bandwidth over weights, and clock times width where that is what the memory promises."""
-    why = told.why(Job(), GPU).replace("\u2009", " ")
+    why = formula.why(Job(), GPU).replace("\u2009", " ")
     assert "418 GB/s / 16.1 GB = 26.0 tokens/s" in why
     assert "2 × 7,001 MHz × 256 bits / 8 = 448 GB/s" in why
-    assert "MHz" not in told.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
+    assert "MHz" not in formula.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
 
 
 def test_levels_stand_beside_the_staircase() -> None:
@@ -220,8 +220,8 @@ def test_a_cache_counts_every_instance_that_the_threads_reach() -> None:
 
 def test_shares_are_measured_over_promised() -> None:
     """A published share is a measured bandwidth over that of the data sheet; a derived one has none."""
-    assert others()["a100-80gb"].share == pytest.approx(1759e9 / 2039e9, rel=0.01)
-    assert others()["h100-sxm5-80gb"].share is None
+    assert published_machines()["a100-80gb"].share == pytest.approx(1759e9 / 2039e9, rel=0.01)
+    assert published_machines()["h100-sxm5-80gb"].share is None
     assert "reaches 93 % of what its memory promises" in sentence(GPU, "share")
 
 
@@ -263,8 +263,8 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
         found = machine.answer(Job(), machine.View(show=show, beside=("h100-sxm5-80gb",)), read(record.as_json()), bare, opened=True)
         assert found.figure is not None
         assert found.problems
-        assert told.samples(record)
-        assert told.facts(record)
+        assert tables.samples(record)
+        assert tables.facts(record)
 
 
 def test_numpys_limits_are_stated_at_the_chart() -> None:
@@ -285,10 +285,10 @@ def test_a_record_without_figures_is_a_reason() -> None:
     assert "time limit" in found.problems[0]
 
 
-@pytest.mark.parametrize("beside", [("nope",), ("<script>",), tuple(f"m{i}" for i in range(50)), tuple(others())])
+@pytest.mark.parametrize("beside", [("nope",), ("<script>",), tuple(f"m{i}" for i in range(50)), tuple(published_machines())])
 def test_machines_that_do_not_exist_are_a_sentence(beside: tuple[str, ...]) -> None:
     """Names that nobody published, and more than one figure can hold, are answered with a sentence."""
-    assert len(others()) > MOST_BESIDE
+    assert len(published_machines()) > MOST_BESIDE
     found = machine.answer(Job(), machine.View(beside=beside), CPU)
     assert found.drawing is None
     assert found.sentence

@@ -10,11 +10,12 @@ from wallviz.engine.hardware import MemoryLevel
 
 _CACHES = ("registers", "shared memory", "LDS")
 """On-chip memory that a program fills itself: no working set lands there by being small."""
+
 _MEMORY = ("device memory", "host memory")
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class PublishedMachine:
     """A machine as published: its `caches` from small to large, and its `memory`."""
 
     id: str
@@ -45,7 +46,7 @@ class Other:
 
 
 @cache
-def others() -> dict[str, Other]:
+def published_machines() -> dict[str, PublishedMachine]:
     """Every published machine with a measured or stated memory bandwidth, by id; of origins that disagree, the first."""
     chips = catalog.chips()
     devices: dict[str, list[MemoryLevel]] = {}
@@ -60,15 +61,15 @@ def others() -> dict[str, Other]:
         caches = tuple(sorted((level for level in once.values() if level.capacity_bytes), key=lambda level: level.capacity_bytes or 0.0))
         id = memory.id.partition("/")[0]
         promised = chips[memory.chip].memory_bytes_per_s if memory.chip in chips else None
-        found[id] = Other(id, device.partition(",")[0], caches, memory, promised)
+        found[id] = PublishedMachine(id, device.partition(",")[0], caches, memory, promised)
     return found
 
 
-def published_shares() -> tuple[tuple[Other, float], ...]:
+def published_shares() -> tuple[tuple[PublishedMachine, float], ...]:
     """Machines whose measured and promised bandwidths are both published, with their share, the highest first."""
-    return tuple(sorted(((other, other.share) for other in others().values() if other.share), key=lambda one: -one[1]))
+    return tuple(sorted(((other, other.share) for other in published_machines().values() if other.share), key=lambda one: -one[1]))
 
 
 def beside_names() -> dict[str, str]:
     """The published machines by id."""
-    return {id: other.name for id, other in others().items()}
+    return {id: other.name for id, other in published_machines().items()}
