@@ -27,7 +27,7 @@ from wallviz.machine.probe import cuda, cuda_device, nvml
 from wallviz.machine.probe.cpu import sizes
 from wallviz.machine.probe.cuda_device import CudaGpu, Launch
 from wallviz.machine.probe.kernels import SCALAR
-from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.reasons import NotMeasured, Reason
 
 MIB = 2**20
 WORDS = {"copy": 2, "scale": 2, "add": 3, "triad": 3}

@@ -16,8 +16,8 @@ from wallviz.errors import InputError
 from wallviz.machine.probe import wgsl
 from wallviz.machine.probe.browser import QUICK, REASONS, BrowserPlan, from_browser, request
 from wallviz.machine.probe.kernels import KERNELS
-from wallviz.machine.probe.reasons import Flag, Reason, explained
-from wallviz.machine.probe.record import SCHEMA, Record, read
+from wallviz.machine.reasons import Flag, Reason, explained
+from wallviz.machine.record import SCHEMA, Record, read
 
 ELSEWHERE = "insecure.example"
 CHROMIUM_FLAGS = (

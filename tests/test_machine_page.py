@@ -16,12 +16,13 @@ from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.errors import InputError
 from wallviz.job import Job
+from wallviz.machine import promised
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.probe import cpu, nvml
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, Device, KernelRun, Latency, Measured, Record, Stair, blank, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Cache, Device, KernelRun, Latency, Measured, Record, Stair, blank, read
 from wallviz.rooms import machine, roofline
-from wallviz.rooms.machine import consent, formula, promised, speed, tables
+from wallviz.rooms.machine import consent, formula, speed, tables
 from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
 from wallviz.rooms.machine.published import published_machines
 from wallviz.ui import machine as bench
@@ -604,14 +605,14 @@ def test_a_hostile_link_gets_a_sentence(query: dict[str, str]) -> None:
 )
 def test_a_promise_is_modules_a_card_or_a_rate(text: str, rate: float) -> None:
     """Channels times transfers times eight bytes, the data sheet of a card, or a rate: what no driver states, the reader may say."""
-    assert promised.bytes_per_s(text) == pytest.approx(rate)
+    assert promised.bytes_per_s(text, catalog.chips()) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("text", ["fast", "0 x DDR5-5600", "2 x DDR5", "-3 GB/s", "0 GB/s", "1e9 GB/s", "nan GB/s", "<b>", "9" * 500, "own.abc"])
 def test_another_promise_is_one_sentence_and_nothing_is_lost(text: str) -> None:
     """What promises nothing is said over the figure, which stays."""
     with pytest.raises(InputError, match="promises no bandwidth"):
-        promised.bytes_per_s(text)
+        promised.bytes_per_s(text, catalog.chips())
     found = machine.answer(Job(), machine.View(promised=text), CPU)
     assert "promises no bandwidth" in found.problems[0]
     assert found.drawing is not None

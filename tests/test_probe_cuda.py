@@ -28,8 +28,8 @@ from wallviz.machine.probe import cuda_device, cuda_source, limits, nvml
 from wallviz.machine.probe.cuda_device import CudaGpu, compiled, target
 from wallviz.machine.probe.isolated import Measurement
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Measured, Record, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Measured, Record, read
 
 SIZE = MIB
 ELEMENTS = SIZE // cuda_source.VECTOR_BYTES

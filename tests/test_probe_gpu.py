@@ -19,8 +19,8 @@ from wallviz.machine.probe import run, wgsl
 from wallviz.machine.probe import wgpu as path
 from wallviz.machine.probe.isolated import Measurement, alone
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Record, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Record, read
 
 KIB, MIB = 2**10, 2**20
 SIZE = 256 * KIB

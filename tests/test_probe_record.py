@@ -12,9 +12,9 @@ import pytest
 
 from wallviz.errors import InputError
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason, explained
-from wallviz.machine.probe.record import Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, blank, compare, plain_text, read
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason, explained
+from wallviz.machine.record import Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, blank, compare, plain_text, read
 
 COPY = Measured(40e9, 38e9, 1e9, 30, valid=True, bus_bytes_per_s=60e9)
 FULL = Record(

@@ -13,7 +13,7 @@ from wallviz import units
 from wallviz.figures import telemetry as figures
 from wallviz.machine.probe import nvml
 from wallviz.machine.probe.nvml import Missing, Sampler
-from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.reasons import NotMeasured, Reason
 from wallviz.rooms import machine  # noqa: F401 - the package before its parts
 from wallviz.rooms.machine import telemetry as told
 

@@ -11,9 +11,9 @@ import streamlit as st
 from wallviz.errors import InputError
 from wallviz.i18n import _, use
 from wallviz.machine.probe.isolated import Measurement
-from wallviz.machine.probe.reasons import NotMeasured
-from wallviz.machine.probe.record import LONGEST, Record, read
 from wallviz.machine.probe.run import MOST_GPUS, nothing
+from wallviz.machine.reasons import NotMeasured
+from wallviz.machine.record import LONGEST, Record, read
 from wallviz.rooms import machine
 from wallviz.rooms.machine import consent
 from wallviz.rooms.machine.telemetry import telemetry as told_by_the_driver

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from wallviz.i18n import _, labelled
 from wallviz.machine.probe.browser import PARTS, REASONS, BrowserPlan, from_browser, request
-from wallviz.machine.probe.reasons import explained
-from wallviz.machine.probe.record import Record
+from wallviz.machine.reasons import explained
+from wallviz.machine.record import Record
 from wallviz.ui.component import component
 from wallviz.units import binary
 

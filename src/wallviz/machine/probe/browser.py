@@ -15,8 +15,6 @@ from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.machine.probe import wgsl
 from wallviz.machine.probe.kernels import KERNELS
-from wallviz.machine.probe.reasons import Reason
-from wallviz.machine.probe.record import SCHEMA, Record, read
 from wallviz.machine.probe.wgpu import (
     ARRAY_BYTES,
     BUDGET_S,
@@ -31,6 +29,8 @@ from wallviz.machine.probe.wgpu import (
     TIMERS_AGREE,
     WARM_UP_S,
 )
+from wallviz.machine.reasons import Reason
+from wallviz.machine.record import SCHEMA, Record, read
 
 SAMPLE_S = 0.04
 """Twice that of a local path: a browser's clock steps by 0.1 ms."""

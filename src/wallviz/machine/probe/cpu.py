@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from wallviz.machine.probe import limits
 from wallviz.machine.probe.caches import caches, last_level_bytes
 from wallviz.machine.probe.kernels import KERNELS, SCALAR, SEEDS, TOLERANCE, Kernel, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Arithmetic, Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Arithmetic, Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 
 Array: TypeAlias = NDArray[np.float64]
 Single: TypeAlias = NDArray[np.float32]

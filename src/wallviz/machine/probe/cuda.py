@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from wallviz.machine.probe import cuda_source, limits, nvml
 from wallviz.machine.probe.cpu import sizes
 from wallviz.machine.probe.cuda_device import Chip, CudaGpu, Launch, Refused, described, explained, opened, started
-from wallviz.machine.probe.kernels import HEADLINE, KERNELS, SEEDS, TOLERANCE, Kernel, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, failure
+from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel, hashed
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import HEADLINE, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, failure
 
 Progress: TypeAlias = Callable[[float, str], None]
 

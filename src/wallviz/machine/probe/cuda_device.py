@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from wallviz.machine.probe import cuda_source
 from wallviz.machine.probe.kernels import SEEDS
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, Device, plain_text
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Cache, Device, plain_text
 
 Launch: TypeAlias = Callable[[], object]
 """Puts one pass into the stream and returns at once."""

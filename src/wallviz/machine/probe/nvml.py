@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from wallviz.i18n import N_
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import State, plain_text
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import State, plain_text
 
 Call: TypeAlias = tuple[Any, ...]
 """The name of a function of pynvml, and what it is given."""

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from wallviz.machine.probe import limits, wgsl
 from wallviz.machine.probe.cpu import sizes
 from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 
 Progress: TypeAlias = Callable[[float, str], None]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wallviz.errors import InputError
 from wallviz.i18n import _
 from wallviz.job import Job
-from wallviz.machine.probe.record import Record
+from wallviz.machine.record import Record
 from wallviz.rooms import Answer
 from wallviz.rooms.bound import moved_bytes
 from wallviz.rooms.machine import figure, speed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wallviz.i18n import _, bracketed, labelled
-from wallviz.machine.probe.reasons import Flag, Reason, explained
-from wallviz.machine.probe.record import Record
+from wallviz.machine.reasons import Flag, Reason, explained
+from wallviz.machine.record import Record
 
 
 def how_sure(record: Record | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wallviz import catalog
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.rooms.machine.promised import bytes_per_s
+from wallviz.machine.promised import bytes_per_s
 from wallviz.rooms.machine.published import published_machines
 from wallviz.settings import choice, names, setting
 
@@ -23,7 +24,7 @@ MOST_BESIDE = 8
 
 def _promise(text: str) -> str:
     """A promise as an address gives it: checked, and kept as it was typed."""
-    bytes_per_s(text)
+    bytes_per_s(text, catalog.chips())
     return text.strip()
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from wallviz import units
+from wallviz import catalog, units
 from wallviz.engine.memory import quantization
 from wallviz.errors import InputError
 from wallviz.i18n import _, labelled, qualified
 from wallviz.job import Job
-from wallviz.machine.probe.reasons import Flag
-from wallviz.machine.probe.record import Record
+from wallviz.machine.promised import with_promise
+from wallviz.machine.reasons import Flag
+from wallviz.machine.record import Record
 from wallviz.rooms import Answer
 from wallviz.rooms.job import architecture, said
 from wallviz.rooms.machine import certainty, formula
 from wallviz.rooms.machine.choices import View
 from wallviz.rooms.machine.kernels import kernels
 from wallviz.rooms.machine.latency import latency
-from wallviz.rooms.machine.promised import with_promise
 from wallviz.rooms.machine.share import share
 from wallviz.rooms.machine.shown import Shown, shown
 from wallviz.rooms.machine.staircase import staircase
@@ -28,7 +28,7 @@ def answer(case: Job, view: View, record: Record | None, against: Record | None,
     """The answer for a record, or for published machines where there is none; one that was `opened` is said to be."""
     refused: list[str] = []
     try:
-        record = with_promise(record, view.promised)
+        record = with_promise(record, view.promised, catalog.chips())
     except InputError as error:  # typed on the page: said, and nothing else is lost
         refused.append(str(error))
     given = shown(case, view, record, against)

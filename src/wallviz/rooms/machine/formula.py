@@ -6,7 +6,8 @@ from wallviz import units
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.machine.probe.nvml import Basis
-from wallviz.machine.probe.record import Record
+from wallviz.machine.promised import READER
+from wallviz.machine.record import Record
 from wallviz.rooms.bound import moved_bytes
 from wallviz.rooms.job import model_name, said
 from wallviz.rooms.machine import promised
@@ -41,7 +42,7 @@ def why(case: Job, record: Record | None, promise: str = "") -> str:
         )
     )
     if record.theoretical_bytes_per_s:
-        source = promised.said(promise, record.theoretical_bytes_per_s) if record.theoretical_source == promised.READER else _promised(record)
+        source = promised.said(promise, record.theoretical_bytes_per_s) if record.theoretical_source == READER else _promised(record)
         lines += [f"- {source}"] if source else []
         lines.append(
             "- "

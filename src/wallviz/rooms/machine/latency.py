@@ -9,7 +9,7 @@ from wallviz import units
 from wallviz.figures import machine as figures
 from wallviz.figures.machine import MachineLine, SetSpot
 from wallviz.i18n import _, qualified
-from wallviz.machine.probe.reasons import Flag
+from wallviz.machine.reasons import Flag
 from wallviz.rooms import Answer
 from wallviz.rooms.machine.published import published_machines
 from wallviz.rooms.machine.shown import Shown, row_of

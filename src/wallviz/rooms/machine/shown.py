@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wallviz.i18n import _
 from wallviz.job import Job
-from wallviz.machine.probe.record import Record
+from wallviz.machine.record import Record
 from wallviz.rooms.machine.choices import View, beside
 from wallviz.rooms.machine.published import PublishedMachine, published_machines
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from wallviz import units
 from wallviz.i18n import _
 from wallviz.job import Job, alone
-from wallviz.machine.probe.record import Record
+from wallviz.machine.record import Record
 from wallviz.rooms.bound import moved_bytes
 from wallviz.rooms.job import model_name, said
 

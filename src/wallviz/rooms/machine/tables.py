@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wallviz import units
 from wallviz.i18n import _
-from wallviz.machine.probe.record import Comparison, Record, compare
+from wallviz.machine.record import Comparison, Record, compare
 from wallviz.rooms.machine.words import named
 
 

@@ -9,8 +9,8 @@ from wallviz.engine.hardware import MemoryLevel
 from wallviz.figures.machine import MachineLine, SetSpot, Wall
 from wallviz.i18n import _, qualified
 from wallviz.machine.as_chip import reach_bytes
-from wallviz.machine.probe.reasons import Flag
-from wallviz.machine.probe.record import Record
+from wallviz.machine.reasons import Flag
+from wallviz.machine.record import Record
 from wallviz.rooms.machine.published import PublishedMachine
 
 SMALLEST_BYTES, LARGEST_BYTES = 2.0**14, 2.0**30

@@ -21,9 +21,10 @@ from typing import Annotated, Any, NoReturn, Union, get_args, get_origin, get_ty
 from wallviz.__about__ import __version__
 from wallviz.errors import InputError
 from wallviz.i18n import N_
-from wallviz.machine.probe.kernels import HEADLINE
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
 
+HEADLINE = ("triad", "add", "copy")
+"""The kernel that stands for a machine: the first of these that was measured."""
 SCHEMA = 1
 """Raised when a field changes its meaning or goes; a new field keeps it."""
 PATHS = ("cpu", "wgpu", "cuda", "browser")
