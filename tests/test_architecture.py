@@ -107,6 +107,20 @@ def test_a_class_name_means_one_thing() -> None:
     assert not [(kind, file) for kind, file in named if shared[kind] > 1]
 
 
+def test_no_name_hides_a_module() -> None:
+    """No function, class or import of a package has the name of one of its modules, which could then not be reached."""
+    hidden = []
+    for path in PACKAGE.rglob("__init__.py"):
+        modules = {child.stem for child in path.parent.iterdir() if child.suffix == ".py" or child.is_dir()}
+        package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+        for node in tree(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                hidden += [f"{name(path)}: {node.name}"] if node.name in modules else []
+            elif isinstance(node, ast.ImportFrom) and node.module != package:
+                hidden += [f"{name(path)}: {said}" for alias in node.names if (said := alias.asname or alias.name) in modules]
+    assert not hidden
+
+
 def test_pages_stand_in_sections() -> None:
     """Every page stands in a section folder, because Streamlit runs a file directly in pages/ without app.py on a cold deep link."""
     assert not [name(path) for path in (ROOT / "pages").glob("*.py")]

@@ -11,7 +11,7 @@ from wallviz.figures import style
 from wallviz.job import JOBS, Job
 from wallviz.rooms import footprint
 from wallviz.rooms.footprint import View
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 
 VIEWS = [(job, View(show=show, across=across)) for job in JOBS for show in ("bar", "timeline", "map") for across in ("work", "layout")]
 

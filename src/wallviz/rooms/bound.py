@@ -19,7 +19,7 @@ from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.transformer import Architecture
 from wallviz.job import DENSE, Job, serving_split, training_run
 from wallviz.rooms import job as shared
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 
 #: How work is counted: the least that must be done (docs/decisions/0016-roofline.md).
 LEAST: dict[str, Any] = {"kernels": "fused", "half_square": True}

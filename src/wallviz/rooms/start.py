@@ -15,7 +15,7 @@ from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.job import Job
 from wallviz.rooms import Answer, Card
 from wallviz.rooms.bound import bound, tokens_per_s
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.growth import interval, rate
 from wallviz.rooms.job import architecture, chip, chip_name, said
 

@@ -20,7 +20,7 @@ from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
 from wallviz.rooms.bound import bound, options, tokens_per_s
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.settings import choice, names, number, text
 
 DEFAULT = ("h100-sxm5", "h200-sxm", "b200-sxm", "instinct-mi300x", "h20", "ascend-910c", "geforce-rtx-4090")

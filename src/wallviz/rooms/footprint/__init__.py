@@ -24,7 +24,7 @@ from wallviz.rooms import Action, Answer, growth, own_model
 from wallviz.rooms.advice import FIRST, changes, fixes
 from wallviz.rooms.footprint import certainty, formula
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.need import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import job_names, label, said, unpack
 
 __all__ = ["View", "answer", "assumptions", "compared", "estimate", "miss", "pick", "terms"]

@@ -9,8 +9,8 @@ from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.i18n import N_, _, labelled
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate
 from wallviz.rooms.footprint.formula import pair
+from wallviz.rooms.footprint.need import Estimate
 
 MIB = 2**20
 

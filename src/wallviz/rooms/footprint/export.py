@@ -20,7 +20,7 @@ from wallviz.job import Job, serving_split, world
 from wallviz.rooms.advice import changes, fixes
 from wallviz.rooms.footprint import certainty
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.need import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import unpack
 
 

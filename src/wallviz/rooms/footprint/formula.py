@@ -5,7 +5,7 @@ from __future__ import annotations
 from wallviz.engine.memory.peak import Training
 from wallviz.figures.footprint import both, part_name
 from wallviz.i18n import _, followed, labelled
-from wallviz.rooms.footprint.estimate import Estimate
+from wallviz.rooms.footprint.need import Estimate
 
 
 def why(now: Estimate) -> str:

@@ -17,10 +17,10 @@ from wallviz.rooms.bound import tokens_per_s
 from wallviz.rooms.roofline import certainty, export, formula, further, kv_share
 from wallviz.rooms.roofline.certainty import measured_here
 from wallviz.rooms.roofline.choices import View, chips, counted, roofs
-from wallviz.rooms.roofline.operations import PHASE_NAMES, operations_said, operations_table
+from wallviz.rooms.roofline.job_on_chip import Workload, first_prompt, held_bytes, holders, most_sequences, workload
 from wallviz.rooms.roofline.own_numbers import miss, targets
+from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES, operations_said, operations_table
 from wallviz.rooms.roofline.under_roofs import drawn
-from wallviz.rooms.roofline.workload import Workload, first_prompt, held_bytes, holders, most_sequences, workload
 
 __all__ = ["View", "answer", "chips", "counted", "document", "measured_here", "miss", "operations", "pressed", "roofs", "targets", "workload"]
 

@@ -13,9 +13,9 @@ from wallviz.engine.work import ENCODER_ALONE
 from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
-from wallviz.rooms.roofline.operations import BOUNDS
+from wallviz.rooms.roofline.job_on_chip import Workload, largest, workload
 from wallviz.rooms.roofline.own_numbers import plain
-from wallviz.rooms.roofline.workload import Workload, largest, workload
+from wallviz.rooms.roofline.time_by_operation import BOUNDS
 
 
 def document(case: Job, view: View) -> str:

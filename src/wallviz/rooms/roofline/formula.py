@@ -7,9 +7,9 @@ from wallviz.engine.roofline.roof import ridges
 from wallviz.engine.roofline.step import StepBound
 from wallviz.engine.work import bytes_per_weight
 from wallviz.i18n import _, labelled, listing
-from wallviz.rooms.roofline.operations import PHASE_NAMES
+from wallviz.rooms.roofline.job_on_chip import Workload
+from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES
 from wallviz.rooms.roofline.under_roofs import levels
-from wallviz.rooms.roofline.workload import Workload
 
 
 def percent(share: float, decimals: int = 0) -> str:

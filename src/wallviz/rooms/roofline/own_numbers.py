@@ -12,7 +12,7 @@ from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.formula import percent
-from wallviz.rooms.roofline.workload import Workload, largest, workload
+from wallviz.rooms.roofline.job_on_chip import Workload, largest, workload
 
 LIMITS = {"tpot": N_("time"), "memory": N_("memory"), "search": N_("the search, which ends at 65,536")}
 

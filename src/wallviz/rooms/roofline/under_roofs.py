@@ -15,9 +15,9 @@ from wallviz.figures.roofline import RoofLine, RoofSpot
 from wallviz.figures.style import Drawing
 from wallviz.i18n import _, labelled, qualified
 from wallviz.rooms.roofline.choices import ROOFS
+from wallviz.rooms.roofline.job_on_chip import PATH, Workload, elsewhere, path
 from wallviz.rooms.roofline.measured_points import measured
-from wallviz.rooms.roofline.operations import BOUNDS, PHASE_NAMES, by_operation, operations_table, role
-from wallviz.rooms.roofline.workload import PATH, Workload, elsewhere, path
+from wallviz.rooms.roofline.time_by_operation import BOUNDS, PHASE_NAMES, by_operation, operations_table, role
 
 Rows = Callable[[], tuple[dict[str, object], ...]]
 

@@ -14,7 +14,7 @@ from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import bill, certainty, curve, export, fewest, frontier, published, rules, serve, sweeps, wire
 from wallviz.rooms.scaleout.choices import View, chip_options, groups, sequence_options
-from wallviz.rooms.scaleout.study import best, layouts, served, study, ways
+from wallviz.rooms.scaleout.over_chips import best, layouts, served, study, ways
 from wallviz.units import duration
 
 __all__ = ["View", "answer", "best_layouts", "chip_options", "document", "evidence_table", "groups", "sequence_options"]

@@ -16,7 +16,7 @@ from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import View, tokens
 from wallviz.rooms.scaleout.curve import chips_said, doubtful
 from wallviz.rooms.scaleout.figure import answered
-from wallviz.rooms.scaleout.study import Study, study
+from wallviz.rooms.scaleout.over_chips import Study, study
 from wallviz.units import DAY_S, duration
 
 

@@ -23,7 +23,7 @@ from wallviz.rooms.advice import changes
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.choices import View, across_links
-from wallviz.rooms.scaleout.study import Served, Study, study
+from wallviz.rooms.scaleout.over_chips import Served, Study, study
 from wallviz.units import duration
 from wallviz.validation import scaling_cases
 

@@ -12,7 +12,7 @@ from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import View
-from wallviz.rooms.scaleout.study import best, served, study, ways
+from wallviz.rooms.scaleout.over_chips import best, served, study, ways
 from wallviz.validation import scaling_cases
 
 

@@ -7,7 +7,7 @@ from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.figures.scaleout import KINDS
 from wallviz.i18n import _, listing
-from wallviz.rooms.scaleout.study import Study
+from wallviz.rooms.scaleout.over_chips import Study
 from wallviz.units import duration
 
 

@@ -15,7 +15,7 @@ from wallviz.rooms.scaleout import formula
 from wallviz.rooms.scaleout.choices import View
 from wallviz.rooms.scaleout.curve import doubtful
 from wallviz.rooms.scaleout.figure import answered
-from wallviz.rooms.scaleout.study import study
+from wallviz.rooms.scaleout.over_chips import study
 from wallviz.units import duration
 
 

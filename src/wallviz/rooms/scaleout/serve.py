@@ -34,7 +34,7 @@ from wallviz.rooms.scaleout.curve import (
     table,
     to_fit,
 )
-from wallviz.rooms.scaleout.study import BUSY, Served, ServingWay, served, ways
+from wallviz.rooms.scaleout.over_chips import BUSY, Served, ServingWay, served, ways
 from wallviz.rooms.scaleout.wire import one_sends_nothing
 from wallviz.units import duration
 

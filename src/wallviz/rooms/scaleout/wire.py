@@ -20,7 +20,7 @@ from wallviz.rooms.scaleout import formula
 from wallviz.rooms.scaleout.choices import View
 from wallviz.rooms.scaleout.curve import chips_said, doubtful
 from wallviz.rooms.scaleout.figure import answered
-from wallviz.rooms.scaleout.study import Study, study
+from wallviz.rooms.scaleout.over_chips import Study, study
 from wallviz.units import duration
 
 #: Ways to split one model over eight chips, from one chip's view.

@@ -6,7 +6,7 @@ from wallviz import units
 from wallviz.figures import roofline as figures
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
-from wallviz.rooms.roofline.workload import Workload
+from wallviz.rooms.roofline.job_on_chip import Workload
 
 PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
 BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}

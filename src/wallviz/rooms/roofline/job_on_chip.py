@@ -21,7 +21,7 @@ from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import job as shared
 from wallviz.rooms.bound import options
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.roofline.choices import View
 
 PATH: NDArray[np.float64] = 2.0 ** np.arange(0, 17, dtype=np.float64)
