@@ -25,9 +25,9 @@ import numpy as np
 
 from wallviz.machine.probe import cuda, cuda_device, nvml
 from wallviz.machine.probe.cpu import sizes
-from wallviz.machine.probe.cuda_device import Gpu, Launch
+from wallviz.machine.probe.cuda_device import CudaGpu, Launch
 from wallviz.machine.probe.kernels import SCALAR
-from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.reasons import NotMeasured, Reason
 
 MIB = 2**20
 WORDS = {"copy": 2, "scale": 2, "add": 3, "triad": 3}
@@ -56,7 +56,7 @@ extern "C" __global__ void chase(void** at, size_t steps, void** last) {
 class Plain:
     """The plain text on the device that the probe has opened, with the probe's own arrays."""
 
-    def __init__(self, gpu: Gpu, held: ExitStack) -> None:
+    def __init__(self, gpu: CudaGpu, held: ExitStack) -> None:
         self._gpu = gpu
         module = gpu.take("cuModuleUnload", "cuModuleLoadData", cuda_device.compiled(gpu.architecture, text=PLAIN), stack=held)
         self._functions = {name: gpu.driver("cuModuleGetFunction", module, name.encode()) for name in (*WORDS, "chase")}
@@ -85,7 +85,7 @@ Timed = Callable[[], float]
 """One sample: the time of one pass, in seconds."""
 
 
-def ours_and_plain(gpu: Gpu, plain: Plain) -> dict[str, dict[str, Timed]]:
+def ours_and_plain(gpu: CudaGpu, plain: Plain) -> dict[str, dict[str, Timed]]:
     """What is timed, by kernel and by who made it."""
     grid = cuda.fastest_grid(gpu, cuda.planned(gpu, cuda.kernel_launch(gpu, "copy", gpu.resident("kernel_copy"))).repeats)
     ways: dict[str, dict[str, Timed]] = {}
@@ -131,7 +131,7 @@ def best_of(ways: Mapping[str, Timed], rounds: int) -> dict[str, float]:
     return {who: min(times[1:]) for who, times in found.items()}
 
 
-def kernels(gpu: Gpu, plain: Plain, rounds: int, index: int) -> None:
+def kernels(gpu: CudaGpu, plain: Plain, rounds: int, index: int) -> None:
     """Rates of every kernel, and ours over the best of the others."""
     ways = ours_and_plain(gpu, plain)
     for name, timed in with_torch(gpu.array_bytes, index).items():
@@ -145,7 +145,7 @@ def kernels(gpu: Gpu, plain: Plain, rounds: int, index: int) -> None:
         print(f"{name:6} {said}   ours / best {ratio:.3f}{_verdict(ratio >= ENOUGH) if name in ('copy', 'triad') else ''}")
 
 
-def latency(gpu: Gpu, plain: Plain) -> None:
+def latency(gpu: CudaGpu, plain: Plain) -> None:
     """One dependent load by working set: ours, and the plain chase on the same ring."""
     print("\nlatency of a dependent load, ns")
     random = np.random.default_rng(1)

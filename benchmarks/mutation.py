@@ -42,6 +42,7 @@ ENGINES = {
     "scale-out": ("engine/scaleout/*.py",),
     "advice": ("engine/remedies/*.py", "engine/advice/*.py"),
     "work": ("engine/work.py",),
+    "validation": ("validation/*.py",),
 }
 #: Tests that never come near an engine, need a browser, or start processes of their own.
 LEFT_OUT = ("test_probe*", "test_browser*", "test_load*", "test_packaging*", "test_telemetry*")
@@ -53,9 +54,9 @@ HEAVY = (
 )  # fmt: skip
 #: What may be changed without a mistake: file, the text in which any change is excused, and why nothing could notice.
 EQUIVALENT = (
-    ("roofline/case_study.py", '"n_positions": 4096', "the table of positions is dropped with everything around the layers"),
-    ("roofline/case_study.py", '"vocab_size": 50257', "so is that of the vocabulary"),
-    ("roofline/case_study.py", '"vocab_size": 30522, "max_position_embeddings": 4096, "type_vocab_size": 2', "so are BERT's"),
+    ("validation/case_study.py", '"n_positions": 4096', "the table of positions is dropped with everything around the layers"),
+    ("validation/case_study.py", '"vocab_size": 50257', "so is that of the vocabulary"),
+    ("validation/case_study.py", '"vocab_size": 30522, "max_position_embeddings": 4096, "type_vocab_size": 2', "so are BERT's"),
     ("scaleout/record.py", "curve.tokens_per_s, curve.efficiency, strict=True", "they are of one length: strict never speaks"),
     ("scaleout/scaling.py", "self.tokens_per_s.tolist(), strict=True", "so are these"),
     ("roofline/batch.py", "np.where(room > 0, room, 1.0)", "the 1.0 only keeps a division from failing whose result is not taken"),

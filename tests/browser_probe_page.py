@@ -6,14 +6,14 @@ import streamlit as st
 
 from wallviz import i18n
 from wallviz.errors import InputError
-from wallviz.machine.probe.browser import Plan
+from wallviz.machine.probe.browser import BrowserPlan
 from wallviz.ui.probe import browser_probe
 
 
 def show() -> None:
     asked = st.query_params
     i18n.use(asked.get("lang", "en"))
-    plan = Plan(
+    plan = BrowserPlan(
         array_bytes=int(asked.get("array", 4 * 2**20)),
         smallest_array_bytes=int(asked.get("smallest", 2**20)),
         budget_s=float(asked.get("budget", 0.2)),

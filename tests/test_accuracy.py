@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from wallviz import accuracy, catalog
-from wallviz.accuracy import Prediction
+from wallviz import catalog
+from wallviz.validation import cases
+from wallviz.validation.cases import Prediction
 
-FOUND = accuracy.predictions()
+FOUND = cases.predictions()
 CRITERIA = {id: found for id, found in FOUND.items() if found.case.kind in ("published", "measured", "computed", "derived")}
 UNREAD = {id: found for id, found in FOUND.items() if found.case.kind == "published-unverified"}
 DENSE = {id: found for id, found in FOUND.items() if id.startswith("S-b200-70b")}
@@ -60,15 +61,15 @@ def test_a_model_that_is_not_shipped_is_named_as_such() -> None:
     from dataclasses import replace
 
     stranger = replace(catalog.cases()["P-gpt2"], inputs={"arch": "no-such-model"})
-    assert accuracy.predict(stranger) == Prediction(stranger, None, accuracy.NOT_SHIPPED)
+    assert cases.predict(stranger) == Prediction(stranger, None, cases.NOT_SHIPPED)
 
 
 @pytest.mark.parametrize("id", [*DENSE, *MIXTURES])
 def test_other_calculators_are_asked_about_the_same_run(id: str) -> None:
     """What the peers are told about a measured run is that run: its parameters, its ranks, its tokens."""
     case = catalog.cases()[id]
-    job = accuracy.parallel_step(case.inputs)
-    asked = accuracy.peer_inputs(case)
+    job = cases.parallel_step(case.inputs)
+    asked = cases.peer_inputs(case)
     assert asked.parameters == job.arch.parameters
     assert asked.gpus == case.inputs.get("world", case.inputs["tp"] * case.inputs["pp"] * case.inputs.get("cp", 1) * case.inputs["dp"])
     assert asked.sequence * case.inputs.get("cp", 1) == case.inputs.get("s", case.inputs.get("seq"))

@@ -12,12 +12,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.conftest import PATIENCE_S
-from wallviz import accuracy as domain
 from wallviz import catalog
 from wallviz.figures.accuracy import signed
 from wallviz.i18n import use
 from wallviz.rooms import accuracy
 from wallviz.ui.frame import ROOMS
+from wallviz.validation import cases as domain
 
 ROOT = Path(__file__).parent.parent
 
@@ -120,7 +120,7 @@ def test_the_table_of_the_drawer_follows_the_group() -> None:
 @pytest.mark.parametrize("run", accuracy.RUNS)
 def test_every_tool_is_named_with_what_it_leaves_out(run: str) -> None:
     """Beside a measured run stand all calculators, those without an answer too, each with what it leaves out."""
-    from wallviz.engine.memory.peers import PEERS
+    from wallviz.validation.peers import PEERS
 
     found = accuracy.disagree(run)
     assert found.figure is not None

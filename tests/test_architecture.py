@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_domain_and_figures_open_no_file() -> None:
     """The domain, the figures and the answers get values and never read or write a file."""
     offenders = [
         f"{name(path)}:{node.lineno}"
-        for module in ["engine", "case", "figures", "curves", "rooms"]
+        for module in ["engine", "job", "figures", "curves", "validation", "rooms"]
         for path in [*PACKAGE.glob(f"{module}.py"), *PACKAGE.glob(f"{module}/**/*.py")]
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in FILE_CALLS
@@ -97,6 +98,27 @@ def test_modules_have_a_subject() -> None:
     """No module is called utils, helpers, core, manager or common."""
     offenders = [name(path) for path in python_files("src", "pages", "tests", "benchmarks") if EMPTY_NAMES & {path.stem, path.parent.name}]
     assert not offenders
+
+
+def test_a_class_name_means_one_thing() -> None:
+    """No two public classes share a name but the `View` of each room."""
+    named = [(node.name, name(path)) for path in python_files("src") for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
+    shared = Counter(kind for kind, _file in named if not kind.startswith("_") and kind != "View")
+    assert not [(kind, file) for kind, file in named if shared[kind] > 1]
+
+
+def test_no_name_hides_a_module() -> None:
+    """No function, class or import of a package has the name of one of its modules, which could then not be reached."""
+    hidden = []
+    for path in PACKAGE.rglob("__init__.py"):
+        modules = {child.stem for child in path.parent.iterdir() if child.suffix == ".py" or child.is_dir()}
+        package = ".".join(path.parent.relative_to(PACKAGE.parent).parts)
+        for node in tree(path).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                hidden += [f"{name(path)}: {node.name}"] if node.name in modules else []
+            elif isinstance(node, ast.ImportFrom) and node.module != package:
+                hidden += [f"{name(path)}: {said}" for alias in node.names if (said := alias.asname or alias.name) in modules]
+    assert not hidden
 
 
 def test_pages_stand_in_sections() -> None:

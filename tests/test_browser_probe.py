@@ -14,10 +14,10 @@ from benchmarks.sessions import Server, serving
 from tests.conftest import Visit
 from wallviz.errors import InputError
 from wallviz.machine.probe import wgsl
-from wallviz.machine.probe.browser import QUICK, REASONS, Plan, from_browser, request
+from wallviz.machine.probe.browser import QUICK, REASONS, BrowserPlan, from_browser, request
 from wallviz.machine.probe.kernels import KERNELS
-from wallviz.machine.probe.reasons import Flag, Reason, explained
-from wallviz.machine.probe.record import SCHEMA, Record, read
+from wallviz.machine.reasons import Flag, Reason, explained
+from wallviz.machine.record import SCHEMA, Record, read
 
 ELSEWHERE = "insecure.example"
 CHROMIUM_FLAGS = (
@@ -285,7 +285,7 @@ def test_again_after_a_failure(probe: Any) -> None:
 
 def test_the_request_is_plain_json() -> None:
     """What the script is told survives JSON unchanged."""
-    for plan in (Plan(), QUICK):
+    for plan in (BrowserPlan(), QUICK):
         assert json.loads(json.dumps(request(plan))) == request(plan)
 
 

@@ -17,7 +17,7 @@ from wallviz.figures import chips as figures
 from wallviz.job import Job
 from wallviz.rooms import chips, roofline
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 
 LLAMA = "llama-3.1-8b"
 
@@ -210,8 +210,8 @@ def test_every_comparison_answers(show: str, shortlist: str, scale: str) -> None
 def test_a_name_gives_way_to_a_line_of_equal_time(*, log: bool, bytes_per_s: float) -> None:
     """On either scale the name of a chip just below the line of 20 ms stands below its circle, and that of a chip alone above it."""
     spots = [
-        figures.Spot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
-        figures.Spot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
+        figures.ChipSpot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
+        figures.ChipSpot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
     ]
     drawn = figures.plane(spots, name="", across="", every="{time}", log=log, revision="").data[-1]
     assert dict(zip((point[0] for point in drawn["customdata"]), drawn["textposition"], strict=True)) == {"a": "bottom center", "b": "top center"}

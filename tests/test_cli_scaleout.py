@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 import wallviz
 from wallviz import cli
 from wallviz.engine.scaleout import record
-from wallviz.engine.scaleout.job import Serving, Training
+from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
 from wallviz.errors import InputError
 
 KEYS = {"step_s", "compute_s", "communication_s", "bubble_s", "efficiency", "bytes_on_wire", "tokens_per_s"}
@@ -183,9 +183,9 @@ def test_bad_input_is_one_sentence(arguments: list[str], said: str) -> None:
 def test_a_notebook_gets_the_objects() -> None:
     """The API gives the objects behind the document, and the same errors."""
     found = wallviz.scaleout("llama-3.1-8b", "H100", gpus=64, sequence=8192, zero=1)
-    assert isinstance(found, Training)
+    assert isinstance(found, TrainingOnChips)
     assert float(found.step.step_s) == answer("--gpus", "64", "--sequence", "8192", "--zero", "1")["step_s"]
-    assert isinstance(wallviz.scaleout("llama-3.1-8b", "H100", job="infer"), Serving)
+    assert isinstance(wallviz.scaleout("llama-3.1-8b", "H100", job="infer"), ServingOnChips)
     with pytest.raises(InputError, match="link_across"):
         wallviz.scaleout("llama-3.1-8b", "H100", link_across="fast")  # type: ignore[arg-type]
 

@@ -110,7 +110,7 @@ def test_chinese_spacing_and_punctuation() -> None:
 
 
 @pytest.mark.parametrize("term", glossary.terms().values(), ids=lambda term: term.id)
-def test_a_term_is_complete(term: glossary.Term) -> None:
+def test_a_term_is_complete(term: glossary.GlossaryTerm) -> None:
     """A term has both names, one line in each language, and pages that exist."""
     assert all((term.en, term.zh, term.used))
     assert (term.line_en[-1], term.line_zh[-1]) == (".", "。")

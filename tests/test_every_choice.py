@@ -14,7 +14,7 @@ from wallviz.job import Job
 from wallviz.rooms import Answer, accuracy, chips, footprint, growth, hierarchy, machine, remedies, roofline, scaleout, start
 from wallviz.rooms import job as shared
 from wallviz.rooms.hierarchy.choices import machines as hierarchy_machines
-from wallviz.rooms.remedies import others as remedies_figures
+from wallviz.rooms.remedies import further as remedies_figures
 from wallviz.settings import Setting
 from wallviz.ui import frame
 

@@ -108,12 +108,12 @@ def test_a_log_axis_has_one_gridline_per_factor_of_ten() -> None:
     assert 3 <= sum(bool(text) for text in axis["ticktext"]) <= 9
 
 
-def hostile_series() -> figures.Series:
+def hostile_series() -> figures.DrawnCurve:
     """A series whose names came from an attacker."""
     points = tuple(
         growth.Point(f"p{i}", f"<img src=x onerror=alert({i})> & <b>", dt.date(2015 + i, 1, 1), 10.0**i, source="<script>") for i in range(4)
     )
-    return figures.Series("compute", "<i>label</i>", "times", points, trend=growth.fit(points), rate="<u>", named=tuple(p.id for p in points))
+    return figures.DrawnCurve("compute", "<i>label</i>", "times", points, trend=growth.fit(points), rate="<u>", named=tuple(p.id for p in points))
 
 
 def test_data_is_escaped() -> None:

@@ -11,7 +11,7 @@ from wallviz.figures import style
 from wallviz.job import JOBS, Job
 from wallviz.rooms import footprint
 from wallviz.rooms.footprint import View
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 
 VIEWS = [(job, View(show=show, across=across)) for job in JOBS for show in ("bar", "timeline", "map") for across in ("work", "layout")]
 
@@ -66,7 +66,7 @@ def test_the_capacity_of_the_chip_is_drawn_and_named() -> None:
 def test_a_total_does_not_cross_the_capacity_line() -> None:
     """Where a bar ends just short of the line, its total stands beyond the line; elsewhere at the bar's end."""
     for total, beyond in ((71e9, True), (30e9, False), (95e9, False)):
-        layout = figures.stack([figures.Row("now", {"weights": total})], name="GiB", capacity=("chip", 80e9), revision="r").layout
+        layout = figures.stack([figures.MemoryBar("now", {"weights": total})], name="GiB", capacity=("chip", 80e9), revision="r").layout
         (end,) = [a for a in layout["annotations"] if a["text"] == f"<b>{figures.units.binary(total)}</b>"]
         assert end["x"] * 2**30 == pytest.approx(80e9 if beyond else total)
 
@@ -74,7 +74,7 @@ def test_a_total_does_not_cross_the_capacity_line() -> None:
 def test_ticks_stand_at_multiples_of_a_power_of_two() -> None:
     """A GiB axis has at most nine ticks, a power of two apart, from 0."""
     for total in (3e6, 17e9, 190e9, 12e12):
-        drawing = figures.stack([figures.Row("now", {"weights": total})], name="GiB", capacity=None, revision="r")
+        drawing = figures.stack([figures.MemoryBar("now", {"weights": total})], name="GiB", capacity=None, revision="r")
         ticks = drawing.layout["xaxis"]["tickvals"]
         steps = {b - a for a, b in itertools.pairwise(ticks)}
         assert ticks[0] == 0
@@ -86,7 +86,7 @@ def test_ticks_stand_at_multiples_of_a_power_of_two() -> None:
 
 def test_names_are_escaped() -> None:
     """Markup in the name of a model or a chip reaches the figure as text."""
-    rows = [figures.Row("<img src=x>", {"weights": 1e9}, "<b>"), figures.Row("<u>", {"weights": 2e9})]
+    rows = [figures.MemoryBar("<img src=x>", {"weights": 1e9}, "<b>"), figures.MemoryBar("<u>", {"weights": 2e9})]
     spec = figures.stack(rows, name="GiB", capacity=("<script>", 3e9), revision="r").spec
     grid = figures.Grid(("<i>", "b"), ("<s>",), ((1e9, None),), (("x", "y"),), (0, 0))
     spec += figures.heat(grid, name="GiB", across="n", capacity=("<script>", 3e9), revision="r").spec

@@ -23,7 +23,7 @@ from wallviz.job import JOBS, MAX_BATCH, MAX_CONTEXT, SETTINGS, Job, pack, servi
 from wallviz.rooms import footprint, own_model
 from wallviz.rooms.advice import changes, fixes
 from wallviz.rooms.footprint import View, export
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.job import groups, unpack
 from wallviz.settings import MAX_LENGTH
 from wallviz.ui.frame import ROOMS

@@ -16,14 +16,15 @@ from tests.conftest import PATIENCE_S
 from wallviz import catalog
 from wallviz.errors import InputError
 from wallviz.job import Job
+from wallviz.machine import promised
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.probe import cpu, nvml
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, Device, Latency, Measured, Record, Run, Step, blank, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Cache, Device, KernelRun, Latency, Measured, Record, Stair, blank, read
 from wallviz.rooms import machine, roofline
-from wallviz.rooms.machine import consent, promised, told
+from wallviz.rooms.machine import consent, formula, speed, tables
 from wallviz.rooms.machine.choices import FIGURES, MOST_BESIDE
-from wallviz.rooms.machine.others import others
+from wallviz.rooms.machine.published import published_machines
 from wallviz.ui import machine as bench
 from wallviz.ui.frame import ROOMS
 
@@ -42,8 +43,8 @@ CPU = Record(
     created="2026-01-02T03:04:05+00:00",
     kernels={"read": rates(60e9), "copy": rates(66e9), "add": rates(68e9)},
     threads=2,
-    runs=(Run("numpy", 2, 128 * MIB, {"add": rates(68e9)}),),
-    sweep=(Step(16384, 200e9), Step(MIB, 110e9), Step(32 * MIB, 80e9), Step(256 * MIB, 34e9)),
+    runs=(KernelRun("numpy", 2, 128 * MIB, {"add": rates(68e9)}),),
+    sweep=(Stair(16384, 200e9), Stair(MIB, 110e9), Stair(32 * MIB, 80e9), Stair(256 * MIB, 34e9)),
     sweep_threads=1,
     latency=(Latency(16384, 1.4e-9), Latency(256 * MIB, 165e-9), Latency(256 * MIB, 90e-9, "page")),
     array_bytes=128 * MIB,
@@ -58,7 +59,7 @@ GPU = Record(
     theoretical_source="driver",
     kernels={"copy": rates(400e9), "triad": rates(418e9)},
     transfers={"h2d_pinned": Measured(12e9, 12e9, 1e8, 10, valid=None), "d2d": rates(390e9)},
-    sweep=(Step(MIB, 1.2e12), Step(256 * MIB, 410e9)),
+    sweep=(Stair(MIB, 1.2e12), Stair(256 * MIB, 410e9)),
     array_bytes=256 * MIB,
 )
 BAD = [
@@ -102,7 +103,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> type[Played]:
     Played.started.clear()
     monkeypatch.setattr(bench, "Measurement", Played)
     monkeypatch.setattr(
-        cpu, "plan", lambda: cpu.Plan(2, 128 * MIB, 128 * MIB, halved=False, ceiling_bytes=480 * MIB, budget_s=8.0, engines=("numpy",))
+        cpu, "plan", lambda: cpu.CpuPlan(2, 128 * MIB, 128 * MIB, halved=False, ceiling_bytes=480 * MIB, budget_s=8.0, engines=("numpy",))
     )
     monkeypatch.setattr(consent, "find_spec", lambda _name: None)
     monkeypatch.delenv(consent.VARIABLE, raising=False)
@@ -173,9 +174,9 @@ def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
     """Decoding reads weights: a machine that reads faster than it copies may write more tokens."""
     fast = replace(CPU, kernels=CPU.kernels | {"read": rates(80.3e9)})
     assert "5.0 tokens/s" in sentence(fast)
-    assert "80.3 GB/s" in told.why(Job(), fast).replace("\u2009", " ")
+    assert "80.3 GB/s" in formula.why(Job(), fast).replace("\u2009", " ")
     step = roofline.workload(Job(), roofline.View()).main
-    assert told.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
+    assert speed.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
 
 
 @pytest.mark.parametrize("record", [None, CPU, GPU], ids=["none", "cpu", "gpu"])
@@ -193,10 +194,10 @@ def test_every_figure_has_its_answer(show: str, record: Record | None) -> None:
 
 def test_the_formula_shows_the_readers_numbers() -> None:
     """Why: bandwidth over weights, and clock times width where that is what the memory promises."""
-    why = told.why(Job(), GPU).replace("\u2009", " ")
+    why = formula.why(Job(), GPU).replace("\u2009", " ")
     assert "418 GB/s / 16.1 GB = 26.0 tokens/s" in why
     assert "2 × 7,001 MHz × 256 bits / 8 = 448 GB/s" in why
-    assert "MHz" not in told.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
+    assert "MHz" not in formula.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
 
 
 def test_levels_stand_beside_the_staircase() -> None:
@@ -220,8 +221,8 @@ def test_a_cache_counts_every_instance_that_the_threads_reach() -> None:
 
 def test_shares_are_measured_over_promised() -> None:
     """A published share is a measured bandwidth over that of the data sheet; a derived one has none."""
-    assert others()["a100-80gb"].share == pytest.approx(1759e9 / 2039e9, rel=0.01)
-    assert others()["h100-sxm5-80gb"].share is None
+    assert published_machines()["a100-80gb"].share == pytest.approx(1759e9 / 2039e9, rel=0.01)
+    assert published_machines()["h100-sxm5-80gb"].share is None
     assert "reaches 93 % of what its memory promises" in sentence(GPU, "share")
 
 
@@ -254,7 +255,7 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
         device=Device("", kind="software", memory_bytes=1, caches=tuple(Cache(8, 10**16, 1) for _ in range(200))),
         kernels={f"k{i}": rates(1e17) for i in range(199)} | {"add": Measured(1.0, 1.0, 0.0, 1, valid=True)},
         theoretical_bytes_per_s=1.0,
-        sweep=(Step(10**16, 1e17), Step(1, 1.0)),
+        sweep=(Stair(10**16, 1e17), Stair(1, 1.0)),
         latency=(Latency(10**16, 1.0), Latency(1, 1e-12)),
         flags=tuple(flag.value for flag in Flag),
     )
@@ -263,8 +264,8 @@ def test_a_record_of_extremes_is_drawn(show: str) -> None:
         found = machine.answer(Job(), machine.View(show=show, beside=("h100-sxm5-80gb",)), read(record.as_json()), bare, opened=True)
         assert found.figure is not None
         assert found.problems
-        assert told.samples(record)
-        assert told.facts(record)
+        assert tables.samples(record)
+        assert tables.facts(record)
 
 
 def test_numpys_limits_are_stated_at_the_chart() -> None:
@@ -285,10 +286,10 @@ def test_a_record_without_figures_is_a_reason() -> None:
     assert "time limit" in found.problems[0]
 
 
-@pytest.mark.parametrize("beside", [("nope",), ("<script>",), tuple(f"m{i}" for i in range(50)), tuple(others())])
+@pytest.mark.parametrize("beside", [("nope",), ("<script>",), tuple(f"m{i}" for i in range(50)), tuple(published_machines())])
 def test_machines_that_do_not_exist_are_a_sentence(beside: tuple[str, ...]) -> None:
     """Names that nobody published, and more than one figure can hold, are answered with a sentence."""
-    assert len(others()) > MOST_BESIDE
+    assert len(published_machines()) > MOST_BESIDE
     found = machine.answer(Job(), machine.View(beside=beside), CPU)
     assert found.drawing is None
     assert found.sentence
@@ -385,7 +386,7 @@ def test_consent_says_how_long_and_how_much(played: type[Played]) -> None:
 def test_too_little_memory_is_a_sentence_and_no_button(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the smallest test does not fit, the button cannot be pressed."""
 
-    def refuse() -> cpu.Plan:
+    def refuse() -> cpu.CpuPlan:
         raise NotMeasured(Reason.MEMORY)
 
     monkeypatch.setattr(cpu, "plan", refuse)
@@ -476,7 +477,7 @@ def test_a_hostile_record_is_refused_with_a_sentence(text: str) -> None:
 def test_a_records_words_are_shown_as_they_are() -> None:
     """A name that would be an image, a link or a formula in Markdown is text on the page."""
     evil = "![x](http://example.org/x.png) [y](http://example.org) $a$ www.example.org"
-    record = replace(CPU, device=replace(CPU.device, name=evil), runs=(Run(evil, 2, None, {"`k`": rates(1e9)}),))
+    record = replace(CPU, device=replace(CPU.device, name=evil), runs=(KernelRun(evil, 2, None, {"`k`": rates(1e9)}),))
     app = open_page(drawers=("sure", "compare", "take"), mine=record, opened=(GPU,))
     assert not app.exception
     assert not [element.value for element in app.markdown if "![x](" in element.value or "](http://example" in element.value]
@@ -604,14 +605,14 @@ def test_a_hostile_link_gets_a_sentence(query: dict[str, str]) -> None:
 )
 def test_a_promise_is_modules_a_card_or_a_rate(text: str, rate: float) -> None:
     """Channels times transfers times eight bytes, the data sheet of a card, or a rate: what no driver states, the reader may say."""
-    assert promised.bytes_per_s(text) == pytest.approx(rate)
+    assert promised.bytes_per_s(text, catalog.chips()) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("text", ["fast", "0 x DDR5-5600", "2 x DDR5", "-3 GB/s", "0 GB/s", "1e9 GB/s", "nan GB/s", "<b>", "9" * 500, "own.abc"])
 def test_another_promise_is_one_sentence_and_nothing_is_lost(text: str) -> None:
     """What promises nothing is said over the figure, which stays."""
     with pytest.raises(InputError, match="promises no bandwidth"):
-        promised.bytes_per_s(text)
+        promised.bytes_per_s(text, catalog.chips())
     found = machine.answer(Job(), machine.View(promised=text), CPU)
     assert "promises no bandwidth" in found.problems[0]
     assert found.drawing is not None

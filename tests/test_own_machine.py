@@ -18,11 +18,13 @@ from wallviz import catalog, cli, i18n
 from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
+from wallviz.machine.as_chip import own_machine as made
+from wallviz.machine.driver_names import sheet
 from wallviz.machine.own import OwnLevel, OwnMachine
-from wallviz.machine.probe.record import Arithmetic, Cache, Device, Latency, Measured, Record, Step
+from wallviz.machine.record import Arithmetic, Cache, Device, Latency, Measured, Record, Stair
 from wallviz.rooms import chips, footprint, growth, hierarchy, roofline, start
 from wallviz.rooms import job as shared
-from wallviz.rooms.machine.own import chip_id, own, sheet
+from wallviz.rooms.machine.own import chip_id
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
 
@@ -38,7 +40,7 @@ CPU = Record(
     created="2026-11-25T06:00:00+00:00",
     kernels={"add": rate(41e9), "read": rate(50e9)},
     arithmetic={"fp32": Arithmetic(800e9, 790e9, 9, valid=True)},
-    sweep=(Step(16 * KIB, 200e9), Step(512 * KIB, 110e9), Step(4 * MIB, 90e9), Step(16 * MIB, 95e9), Step(128 * MIB, 30e9)),
+    sweep=(Stair(16 * KIB, 200e9), Stair(512 * KIB, 110e9), Stair(4 * MIB, 90e9), Stair(16 * MIB, 95e9), Stair(128 * MIB, 30e9)),
     sweep_threads=1,
     latency=(Latency(16 * KIB, 1e-9), Latency(512 * KIB, 4e-9), Latency(128 * MIB, 90e-9), Latency(128 * MIB, 30e-9, "page")),
 )
@@ -53,7 +55,7 @@ H100 = Record(
 
 def test_a_record_becomes_a_chip_with_its_levels() -> None:
     """Bandwidth is the best rate at which weights are read, every cache has the rate of the sets that fit it, latency is that of random loads."""
-    machine = own(CPU)
+    machine = made(CPU, catalog.chips())
     assert (machine.bytes_per_s, machine.memory_bytes, machine.fp32_flop_per_s) == (50e9, 64 * GIB, 800e9)
     assert [(one.name, one.bytes_per_s, one.latency_s) for one in machine.levels] == [
         ("L1", 200e9, 1e-9),
@@ -69,15 +71,16 @@ def test_a_set_that_fills_a_cache_is_not_in_it() -> None:
     sets = {16 * KIB: (200e9, 1e-9), 768 * KIB: (110e9, 4e-9), MIB: (300e9, 0.1e-9), 25 * MIB: (95e9, 9e-9), 30 * MIB: (400e9, 0.2e-9)}
     record = replace(
         CPU,
-        sweep=tuple(Step(size, bytes_per_s) for size, (bytes_per_s, _wait) in sets.items()),
+        sweep=tuple(Stair(size, bytes_per_s) for size, (bytes_per_s, _wait) in sets.items()),
         latency=tuple(Latency(size, wait) for size, (_rate, wait) in sets.items()),
     )
-    assert [(one.bytes_per_s, one.latency_s) for one in own(record).levels] == [(200e9, 1e-9), (110e9, 4e-9), (95e9, 9e-9), (50e9, None)]
+    levels = made(record, catalog.chips()).levels
+    assert [(one.bytes_per_s, one.latency_s) for one in levels] == [(200e9, 1e-9), (110e9, 4e-9), (95e9, 9e-9), (50e9, None)]
 
 
 def test_numpy_alone_hides_the_small_levels() -> None:
     """With numpy alone a call costs more than a small cache: it has no rate rather than a wrong one."""
-    assert [one.bytes_per_s for one in own(replace(CPU, flags=("numpy_only",))).levels] == [None, None, 95e9, 50e9]
+    assert [one.bytes_per_s for one in made(replace(CPU, flags=("numpy_only",)), catalog.chips()).levels] == [None, None, 95e9, 50e9]
 
 
 def test_a_gpu_of_the_catalogue_has_its_arithmetic() -> None:
@@ -107,7 +110,7 @@ def test_a_gpu_of_the_catalogue_has_its_arithmetic() -> None:
 )
 def test_what_a_driver_calls_a_gpu(name: str, id: str | None) -> None:
     """A driver's name finds the chip of the catalogue, and a laptop's or a slice's finds none: they have fewer units."""
-    found = sheet(name)
+    found = sheet(name, catalog.chips())
     assert (found.id if found else None) == id
 
 
@@ -116,7 +119,7 @@ def test_the_link_holds_the_machine() -> None:
     text = chip_id(CPU)
     assert len(text) < 600
     assert own_machine.read(text).id == text
-    assert own_machine.read(text) == own(CPU)
+    assert own_machine.read(text) == made(CPU, catalog.chips())
     assert catalog.chip(text).memory_bytes_per_s == 50e9
     assert shared.SETTINGS["chip"].parse(text) == text
     assert wallviz.roofline("llama-3.1-8b", text).step.bound == "bandwidth"

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from wallviz import accuracy, catalog
-from wallviz.accuracy import Prediction
-from wallviz.engine.memory import peers
-from wallviz.engine.memory.peers import PEERS, PeerInputs
+from wallviz import catalog
 from wallviz.errors import InputError
+from wallviz.validation import cases, peers
+from wallviz.validation.cases import Prediction
+from wallviz.validation.peers import PEERS, PeerInputs
 
-PRINTED = {id: found for id, found in accuracy.predictions().items() if found.case.kind == "peer-output"}
+PRINTED = {id: found for id, found in cases.predictions().items() if found.case.kind == "peer-output"}
 LLAMA_3_70B_SLICE = PeerInputs(
     parameters=12_369_207_296,
     layers=12,

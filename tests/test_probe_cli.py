@@ -12,9 +12,9 @@ import pytest
 from tests.test_probe_record import FULL
 from wallviz.cli import app
 from wallviz.machine.probe import run
-from wallviz.machine.probe.reasons import Reason
-from wallviz.machine.probe.record import Record, blank
-from wallviz.machine.probe.record import read as read_record
+from wallviz.machine.reasons import Reason
+from wallviz.machine.record import Record, blank
+from wallviz.machine.record import read as read_record
 from wallviz.units import THIN
 
 GPU = replace(FULL, path="cuda", device=replace(FULL.device, name="RTX", kind="gpu"), errors=())

@@ -15,8 +15,8 @@ from wallviz.machine.probe import caches, cpu, limits
 from wallviz.machine.probe.cpu import Workers, aligned, fill, latencies, ring, stage, staircase, stands, wrong
 from wallviz.machine.probe.kernels import KERNELS, SCALAR, hashed
 from wallviz.machine.probe.limits import Usage
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Cache, read
 
 MIB = 2**20
 NUMPY = cpu._numpy_passes()

@@ -25,11 +25,11 @@ from tests.fake_cuda import MIB, PAIRS, CUresult, Driver, FakeDevice, compiled_h
 from tests.fake_nvml import FakeGpu
 from wallviz.machine.probe import cuda as path
 from wallviz.machine.probe import cuda_device, cuda_source, limits, nvml
-from wallviz.machine.probe.cuda_device import Gpu, compiled, target
+from wallviz.machine.probe.cuda_device import CudaGpu, compiled, target
 from wallviz.machine.probe.isolated import Measurement
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Measured, Record, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Measured, Record, read
 
 SIZE = MIB
 ELEMENTS = SIZE // cuda_source.VECTOR_BYTES
@@ -62,7 +62,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def gpu(install: Any, library: ctypes.CDLL) -> Iterator[Gpu]:
+def gpu(install: Any, library: ctypes.CDLL) -> Iterator[CudaGpu]:
     """An open device of the stand-in, with small arrays, that computes."""
     driver = install(Driver(FakeDevice(), library=library))
     with cuda_device.opened() as gpu:
@@ -71,7 +71,7 @@ def gpu(install: Any, library: ctypes.CDLL) -> Iterator[Gpu]:
     assert driver.balanced
 
 
-def values(gpu: Gpu, name: str) -> np.ndarray[Any, Any]:
+def values(gpu: CudaGpu, name: str) -> np.ndarray[Any, Any]:
     return gpu.read(gpu.arrays[name], np.zeros(SIZE // 4, np.float32))
 
 
@@ -207,21 +207,21 @@ def test_a_gpu_older_than_the_compiler(known: list[int]) -> None:
 # ------------------------------------------------------------------------------------------------------------- arithmetic
 
 
-def test_arrays_hold_the_hashed_values(gpu: Gpu) -> None:
+def test_arrays_hold_the_hashed_values(gpu: CudaGpu) -> None:
     """The device fills b and c with the very values that every other path uses."""
     for name, seed in SEEDS.items():
         assert np.array_equal(values(gpu, name), hashed(0, SIZE // 4, seed))
 
 
 @pytest.mark.parametrize("name", [name for name, kernel in KERNELS.items() if not kernel.reduces])
-def test_kernels_write_the_closed_form(gpu: Gpu, name: str) -> None:
+def test_kernels_write_the_closed_form(gpu: CudaGpu, name: str) -> None:
     """What a kernel leaves in the array is what the table says, computed apart from it."""
     gpu.once(path.kernel_launch(gpu, name, 7))
     expected = KERNELS[name].expected(hashed(0, SIZE // 4, SEEDS["b"]), hashed(0, SIZE // 4, SEEDS["c"]), SCALAR)
     assert np.max(np.abs(values(gpu, "a") - expected)) <= TOLERANCE["f32"]
 
 
-def test_read_adds_up_everything(gpu: Gpu) -> None:
+def test_read_adds_up_everything(gpu: CudaGpu) -> None:
     """The sums that read keeps, when it is told to keep them, add up to that of the whole array."""
     gpu.clear("a")
     gpu.once(gpu.launcher("kernel_read", 4, n=ELEMENTS, above=-1.0))
@@ -230,7 +230,7 @@ def test_read_adds_up_everything(gpu: Gpu) -> None:
     assert total / (SIZE // 4) == pytest.approx(MEAN_READ, abs=4 * 0.869 / (SIZE // 4) ** 0.5)
 
 
-def test_what_is_timed_writes_nothing_else(gpu: Gpu) -> None:
+def test_what_is_timed_writes_nothing_else(gpu: CudaGpu) -> None:
     """Read, the walk and the chase leave the arrays alone when they are timed."""
     gpu.clear("a")
     gpu.once(path.kernel_launch(gpu, "read", 4))
@@ -240,7 +240,7 @@ def test_what_is_timed_writes_nothing_else(gpu: Gpu) -> None:
 
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("blocks", [1, 7, 100_000])
-def test_results_stand_and_damage_is_caught(gpu: Gpu, name: str, blocks: int) -> None:
+def test_results_stand_and_damage_is_caught(gpu: CudaGpu, name: str, blocks: int) -> None:
     """Each kernel passes its check, on few blocks and on many, and the arrays are whole again after the negative control."""
     assert path.stands(gpu, KERNELS[name], blocks)
     assert np.array_equal(values(gpu, "b"), hashed(0, SIZE // 4, SEEDS["b"]))
@@ -269,7 +269,7 @@ def test_what_is_wrong_has_no_figure(install: Any, library: Any, tmp_path: Path,
     assert {name for name, stands in standing.items() if not stands} == failing
 
 
-def test_a_ring_visits_every_line_once(gpu: Gpu) -> None:
+def test_a_ring_visits_every_line_once(gpu: CudaGpu) -> None:
     """A chain comes back to where it began after as many loads as it has lines, and not before, in an order without a stride."""
     links, visited = path.ring(int(gpu.arrays["c"]), 64 * 1024, np.random.default_rng(2))
     assert len(set(visited.tolist())) == visited.size == 64 * 1024 // cuda_source.LINE_BYTES
@@ -281,7 +281,7 @@ def test_a_ring_visits_every_line_once(gpu: Gpu) -> None:
     assert len(set(np.diff(visited.astype(np.int64)).tolist())) > visited.size // 4
 
 
-def test_the_chase_follows_the_ring(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chase_follows_the_ring(gpu: CudaGpu, monkeypatch: pytest.MonkeyPatch) -> None:
     """The chase ends where so many steps lead; one that is let go early is not believed."""
     monkeypatch.setattr(path, "SHORTEST_LOAD_S", -1.0)
     assert path.latency(gpu, 64 * 1024, np.random.default_rng(3)) is not None
@@ -315,7 +315,7 @@ def test_the_walk_visits_its_whole_set(install: Any, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("walkers", [1, 3, 63, 127])
 @pytest.mark.parametrize("size", [2**14, SIZE])
-def test_the_walk_reads_every_word_once(gpu: Gpu, walkers: int, size: int) -> None:
+def test_the_walk_reads_every_word_once(gpu: CudaGpu, walkers: int, size: int) -> None:
     """Places 0 to n of a working set of n blocks are read once each, whatever the number of walkers, and the last round goes on from the start."""
     way = path.walking(size, walkers)
     blocks = size // cuda_source.BLOCK_BYTES
@@ -421,13 +421,13 @@ def test_boards_that_share_memory(install: Any, library: ctypes.CDLL, monkeypatc
 def test_it_takes_no_more_memory_than_it_says(install: Any, library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is taken of the device holds what the record names as its limit, and a few counters."""
     taken: list[int] = []
-    take = Gpu.take
+    take = CudaGpu.take
 
-    def counting(self: Gpu, give_back: str, function: str, *given: Any, **more: Any) -> Any:
+    def counting(self: CudaGpu, give_back: str, function: str, *given: Any, **more: Any) -> Any:
         taken.extend(given[:1] if function == "cuMemAlloc" else [])
         return take(self, give_back, function, *given, **more)
 
-    monkeypatch.setattr(Gpu, "take", counting)
+    monkeypatch.setattr(CudaGpu, "take", counting)
     record = measured(install(Driver(FakeDevice(), library=library)))
     assert record.memory_limit_bytes == 3 * SIZE
     assert 3 * SIZE <= sum(taken) <= 3 * SIZE + 1024
@@ -472,7 +472,7 @@ def test_a_timer_that_disagrees_is_not_used(install: Any, library: ctypes.CDLL) 
     assert record.kernels["copy"].best_bytes_per_s > 1.0
 
 
-def test_the_largest_chain_comes_first(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_largest_chain_comes_first(gpu: CudaGpu, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the time is short, the latency of the memory itself is there, and the record says that others are not."""
     monkeypatch.setattr(path, "latency", lambda gpu, size, random: size * 1e-12)
     found, cut = path.latencies(gpu, [2**14, 2**16, 2**18], 0.0)

@@ -19,8 +19,8 @@ from wallviz.machine.probe import run, wgsl
 from wallviz.machine.probe import wgpu as path
 from wallviz.machine.probe.isolated import Measurement, alone
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, SEEDS, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Record, read
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Record, read
 
 KIB, MIB = 2**10, 2**20
 SIZE = 256 * KIB
@@ -44,7 +44,7 @@ def adapter() -> Any:
 
 
 @pytest.fixture
-def gpu(adapter: Any) -> Iterator[path.Gpu]:
+def gpu(adapter: Any) -> Iterator[path.WgpuGpu]:
     """An open device with small arrays."""
     with path.opened(adapter) as gpu:
         gpu.allot(SIZE, SIZE)
@@ -53,16 +53,16 @@ def gpu(adapter: Any) -> Iterator[path.Gpu]:
 
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything runs, and lasts by the clock as long as what was asked for: a microsecond for each vector or turn of a loop."""
-    run = path.Gpu.run
+    run = path.WgpuGpu.run
 
-    def timed(self: path.Gpu, entry: str, *, groups: int, repeats: int = 1, **how: Any) -> tuple[float, None]:
+    def timed(self: path.WgpuGpu, entry: str, *, groups: int, repeats: int = 1, **how: Any) -> tuple[float, None]:
         run(self, entry, groups=groups, repeats=repeats, **how)
         return 1e-6 * (1 + repeats * (how.get("loops") or how.get("last", 0) - how.get("first", 0))), None
 
-    monkeypatch.setattr(path.Gpu, "run", timed)
+    monkeypatch.setattr(path.WgpuGpu, "run", timed)
 
 
-def values(gpu: path.Gpu, name: str) -> np.ndarray[Any, Any]:
+def values(gpu: path.WgpuGpu, name: str) -> np.ndarray[Any, Any]:
     return np.frombuffer(bytes(gpu._queue.read_buffer(gpu.arrays[name])), np.float32)
 
 
@@ -93,21 +93,21 @@ def test_parameters_have_the_layout_of_the_text() -> None:
 # --------------------------------------------------------------------------------------------------------------- kernels
 
 
-def test_arrays_hold_the_hashed_values(gpu: path.Gpu) -> None:
+def test_arrays_hold_the_hashed_values(gpu: path.WgpuGpu) -> None:
     """The device fills b and c with the very values that every other path uses."""
     for name, seed in SEEDS.items():
         assert np.array_equal(values(gpu, name), hashed(0, SIZE // 4, seed))
 
 
 @pytest.mark.parametrize("name", [name for name, kernel in KERNELS.items() if not kernel.reduces])
-def test_kernels_write_the_closed_form(gpu: path.Gpu, name: str) -> None:
+def test_kernels_write_the_closed_form(gpu: path.WgpuGpu, name: str) -> None:
     """What a kernel leaves in the array is what the table says, computed on the host."""
     gpu.run(f"kernel_{name}", groups=8, last=ELEMENTS)
     expected = KERNELS[name].expected(hashed(0, SIZE // 4, SEEDS["b"]), hashed(0, SIZE // 4, SEEDS["c"]), SCALAR)
     assert np.max(np.abs(values(gpu, "a") - expected)) <= TOLERANCE["f32"]
 
 
-def test_read_adds_up_everything(gpu: path.Gpu) -> None:
+def test_read_adds_up_everything(gpu: path.WgpuGpu) -> None:
     """The sums that read keeps, when it is told to keep them, add up to that of the whole array."""
     gpu.clear("a")
     gpu.run("kernel_read", groups=4, last=ELEMENTS, above=-1.0)
@@ -116,7 +116,7 @@ def test_read_adds_up_everything(gpu: path.Gpu) -> None:
     assert sums.sum(dtype=np.float64) / (SIZE // 4) == pytest.approx(MEAN_READ, abs=4 * 0.869 / (SIZE // 4) ** 0.5)
 
 
-def test_a_timed_read_writes_nothing(gpu: path.Gpu) -> None:
+def test_a_timed_read_writes_nothing(gpu: path.WgpuGpu) -> None:
     """Without that order, read leaves the other array alone."""
     gpu.clear("a")
     gpu.run("kernel_read", groups=4, last=ELEMENTS)
@@ -126,9 +126,9 @@ def test_a_timed_read_writes_nothing(gpu: path.Gpu) -> None:
 
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("slices", [1, 3])
-def test_results_stand_and_damage_is_caught(gpu: path.Gpu, name: str, slices: int) -> None:
+def test_results_stand_and_damage_is_caught(gpu: path.WgpuGpu, name: str, slices: int) -> None:
     """Each kernel passes its check, in one piece and in slices, and the arrays are whole again after the negative control."""
-    assert path.stands(gpu, KERNELS[name], path.Pass(f"kernel_{name}", ELEMENTS, slices, 8))
+    assert path.stands(gpu, KERNELS[name], path.WgpuPass(f"kernel_{name}", ELEMENTS, slices, 8))
     assert np.array_equal(values(gpu, "b"), hashed(0, SIZE // 4, SEEDS["b"]))
 
 
@@ -150,13 +150,13 @@ def test_what_is_wrong_has_no_figure(adapter: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(wgsl, "source", lambda: text.replace(right, wrong))
     with path.opened(adapter) as gpu:
         gpu.allot(SIZE, SIZE)
-        standing = {name: path.stands(gpu, kernel, path.Pass(f"kernel_{name}", ELEMENTS, 1, 8)) for name, kernel in KERNELS.items()}
+        standing = {name: path.stands(gpu, kernel, path.WgpuPass(f"kernel_{name}", ELEMENTS, 1, 8)) for name, kernel in KERNELS.items()}
     assert {name for name, stands in standing.items() if not stands} == failing
 
 
 @pytest.mark.parametrize("walkers", [1, 3, 21, 63])
 @pytest.mark.parametrize("size", [16 * KIB, SIZE])
-def test_the_walk_reads_every_word_once(gpu: path.Gpu, walkers: int, size: int) -> None:
+def test_the_walk_reads_every_word_once(gpu: path.WgpuGpu, walkers: int, size: int) -> None:
     """Places 0 to n of a working set of n blocks are read once each, whatever the number of workgroups, and the last round goes on from the start."""
     way = path.walking(size, walkers)
     blocks = size // wgsl.BLOCK_BYTES
@@ -205,7 +205,7 @@ def test_a_walk_that_leaves_something_out_has_no_staircase(adapter: Any, monkeyp
     assert (raised.value.reason, raised.value.detail) == (Reason.INVALID, f"walk over {SIZE} bytes")
 
 
-def test_workgroups_count_those_at_once(gpu: path.Gpu) -> None:
+def test_workgroups_count_those_at_once(gpu: path.WgpuGpu) -> None:
     """The crowd counts those of it that run at once: one at least, and when it is over none; a timed walk has an odd number of them."""
     found = path.resident(gpu)
     assert 1 <= found <= ELEMENTS // wgsl.WORKGROUP // 2
@@ -256,7 +256,7 @@ def test_a_staircase_that_is_invalid_leaves_the_rest(monkeypatch: pytest.MonkeyP
     assert all(found.valid for found in record.kernels.values())
 
 
-def test_a_chain_is_followed_link_by_link(gpu: path.Gpu) -> None:
+def test_a_chain_is_followed_link_by_link(gpu: path.WgpuGpu) -> None:
     """After n loads the chase stands where n steps along the ring lead."""
     links, visited = path.ring(16 * KIB, "random", np.random.default_rng(1))
     gpu.write("c", links)
@@ -330,8 +330,8 @@ def test_the_record_is_read_back(record: Record) -> None:
 def test_it_takes_no_more_memory_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """All buffers together hold what the record names as its limit, and a few counters."""
     taken: list[int] = []
-    make = path.Gpu.buffer
-    monkeypatch.setattr(path.Gpu, "buffer", lambda self, size, usage: taken.append(size) or make(self, size, usage))
+    make = path.WgpuGpu.buffer
+    monkeypatch.setattr(path.WgpuGpu, "buffer", lambda self, size, usage: taken.append(size) or make(self, size, usage))
     record = path.measure(index=software(), allow_software=True, array_bytes=SIZE, budget_s=0.1)
     assert record.memory_limit_bytes == 3 * SIZE
     assert 3 * SIZE <= sum(taken) <= 3 * SIZE + 4 * KIB
@@ -422,7 +422,7 @@ def test_no_dispatch_holds_the_device(bytes_per_s: float) -> None:
 def test_timestamps_must_agree_with_the_wall(gpu_s: float | None, trusted: bool) -> None:
     """Timestamps of a device that do not count nanoseconds, or are missing, are not used."""
     device = SimpleNamespace(run=lambda entry, **how: (0.02, gpu_s), agreed=None)
-    assert path.Gpu.trust(device, "kernel_copy") is trusted  # type: ignore[arg-type]
+    assert path.WgpuGpu.trust(device, "kernel_copy") is trusted  # type: ignore[arg-type]
     assert device.agreed is trusted
 
 
@@ -537,15 +537,15 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes every device refuse buffers above so many bytes."""
     import wgpu
 
-    make = path.Gpu.buffer
+    make = path.WgpuGpu.buffer
 
     def give(room: int) -> None:
-        def buffer(self: path.Gpu, size: int, usage: str) -> Any:
+        def buffer(self: path.WgpuGpu, size: int, usage: str) -> Any:
             if size > room:
                 raise wgpu.GPUOutOfMemoryError("no room")
             return make(self, size, usage)
 
-        monkeypatch.setattr(path.Gpu, "buffer", buffer)
+        monkeypatch.setattr(path.WgpuGpu, "buffer", buffer)
 
     return give
 

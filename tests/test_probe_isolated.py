@@ -18,8 +18,8 @@ from tests.conftest import PATIENCE_S
 from wallviz.machine.probe import isolated
 from wallviz.machine.probe.isolated import Measurement, alone, environment
 from wallviz.machine.probe.kernels import KERNELS
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Record, read
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Record, read
 
 MIB = 2**20
 TINY = ("--array-bytes", str(MIB), "--engine", "numpy")

@@ -20,8 +20,8 @@ from tests.fake_nvml import FakeGpu, on_a_vgpu
 from wallviz import catalog
 from wallviz.machine.probe import nvml
 from wallviz.machine.probe.nvml import Basis, Missing, Sampler, Throttle
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Device, Record, read
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Device, Record, read
 
 GIB = 2**30
 

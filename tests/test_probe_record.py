@@ -12,9 +12,9 @@ import pytest
 
 from wallviz.errors import InputError
 from wallviz.machine.probe.kernels import KERNELS, MEAN_READ, SCALAR, TOLERANCE, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason, explained
-from wallviz.machine.probe.record import Cache, Device, Failure, Latency, Measured, Record, Run, State, Step, blank, compare, plain_text, read
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason, explained
+from wallviz.machine.record import Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, blank, compare, plain_text, read
 
 COPY = Measured(40e9, 38e9, 1e9, 30, valid=True, bus_bytes_per_s=60e9)
 FULL = Record(
@@ -24,8 +24,8 @@ FULL = Record(
     theoretical_source="data sheet",
     kernels={"copy": COPY, "add": Measured.invalid()},
     threads=2,
-    runs=(Run("numpy", 2, 2**27, {"copy": COPY}),),
-    sweep=(Step(16384, 2e11), Step(2**27, 4e10)),
+    runs=(KernelRun("numpy", 2, 2**27, {"copy": COPY}),),
+    sweep=(Stair(16384, 2e11), Stair(2**27, 4e10)),
     latency=(Latency(16384, 1.2e-9), Latency(16384, 1.1e-9, "page")),
     transfers={"h2d_pinned": Measured(25e9, 24e9, 1e8, 9, valid=None)},
     before=State(memory_clock_hz=2.6e9, throttle_reasons=("power",)),
@@ -211,7 +211,7 @@ def test_the_headline_is_the_first_measured_of_triad_add_copy() -> None:
 
 def test_comparison_is_by_kernel_and_size() -> None:
     """Two records are compared where both have a figure; a missing one has no ratio."""
-    faster = dataclasses.replace(FULL, kernels={"copy": dataclasses.replace(COPY, best_bytes_per_s=80e9), "triad": COPY}, sweep=(Step(2**27, 8e10),))
+    faster = dataclasses.replace(FULL, kernels={"copy": dataclasses.replace(COPY, best_bytes_per_s=80e9), "triad": COPY}, sweep=(Stair(2**27, 8e10),))
     found = compare(FULL, faster)
     assert {each.what: each.ratio for each in found.kernels} == {"copy": 2.0, "add": None, "triad": None}
     assert {size: each.ratio for size, each in found.sweep.items()} == {2**27: 2.0}

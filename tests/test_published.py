@@ -7,14 +7,13 @@ import re
 import numpy as np
 import pytest
 
-from wallviz import accuracy
-from wallviz.accuracy import Prediction
-from wallviz.engine.memory import korthikanti, zero
 from wallviz.errors import InputError
+from wallviz.validation import cases, korthikanti, zero
+from wallviz.validation.cases import Prediction
 
 #: Megatron-LM's table of models, ZeRO, Korthikanti and others, adapters and optimizers, communication.
 PAPERS = re.compile(r"P-megatron|[ZRLC]-")
-PRINTED = {id: found for id, found in accuracy.predictions().items() if PAPERS.match(id) and found.case.kind != "reference"}
+PRINTED = {id: found for id, found in cases.predictions().items() if PAPERS.match(id) and found.case.kind != "reference"}
 
 
 @pytest.mark.parametrize("found", PRINTED.values(), ids=PRINTED)

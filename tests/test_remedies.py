@@ -12,7 +12,6 @@ import wallviz
 from wallviz import catalog
 from wallviz.engine.advice import price
 from wallviz.engine.advice.price import VISIBLE
-from wallviz.engine.memory import korthikanti, zero
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
 from wallviz.engine.remedies import experts, flash, low_precision, offload, published, search, speculative, whole_run
@@ -25,6 +24,7 @@ from wallviz.engine.scaleout.volumes import zero_elements_per_parameter
 from wallviz.engine.transformer import custom
 from wallviz.engine.work import operations
 from wallviz.errors import InputError
+from wallviz.validation import korthikanti, zero
 
 H100 = catalog.chips()["h100-sxm5"]
 LLAMA = wallviz.model("llama-3.1-8b")

@@ -14,7 +14,7 @@ from wallviz.cli import app
 from wallviz.engine.remedies.remedy import REMEDIES
 from wallviz.job import JOBS, Job
 from wallviz.rooms import remedies
-from wallviz.rooms.remedies import others
+from wallviz.rooms.remedies import further
 from wallviz.settings import of
 
 FIGURES = of(remedies.View)["figure"].words
@@ -52,7 +52,7 @@ def test_an_answer_is_short_and_its_figure_valid(case: Job, view: remedies.View)
 @pytest.mark.parametrize("case", CASES[:3])
 def test_every_other_figure(case: Job, figure: str) -> None:
     """Each further figure has a takeaway with a number, is accepted by plotly, and stands on rows."""
-    answer = others.answer(case, remedies.View(figure=figure))
+    answer = further.answer(case, remedies.View(figure=figure))
     assert answer.figure is not None
     assert any(c.isdigit() for c in answer.sentence)
     assert len(answer.sentence.split()) <= 25
@@ -80,7 +80,7 @@ def test_the_order_of_choice_is_kept_or_sorted() -> None:
 
 def test_the_plane_shows_failures_in_a_shape_of_their_own() -> None:
     """Failures are open, crossed markers; successes are filled."""
-    drawing = others.answer(CASES[0], remedies.View(figure="plane")).drawing
+    drawing = further.answer(CASES[0], remedies.View(figure="plane")).drawing
     assert drawing is not None
     symbols = {trace["marker"]["symbol"] for trace in drawing.data}
     assert {"square", "square-x-open", "triangle-up", "circle"} <= symbols
@@ -159,7 +159,7 @@ def test_bad_calls_are_one_line(arguments: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("figure", [name for name in FIGURES if name != "waterfall"])
 def test_another_figure_stands_where_the_first_one_stood(figure: str) -> None:
     """A chosen figure replaces the steps, with its own takeaway and a way back: nobody has to scroll for it."""
-    answer = others.answer(CASES[0], remedies.View(figure=figure))
+    answer = further.answer(CASES[0], remedies.View(figure=figure))
     assert answer.sentence != remedies.answer(CASES[0], remedies.View()).sentence
     assert answer.actions[-1].sets == {"figure": "waterfall"}
     opened = open_page("remedies", figure=figure)

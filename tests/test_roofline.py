@@ -15,12 +15,12 @@ from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.report import record, report
 from wallviz.engine.roofline.roof import own_chip, roof
-from wallviz.engine.roofline.rules import prefill_s, training_s
 from wallviz.engine.roofline.serving import largest_batch, utilization
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import custom
 from wallviz.engine.work import attended, distinct_experts, matmul, operations
 from wallviz.errors import InputError
+from wallviz.validation.scaling_book import prefill_s, training_s
 
 H100 = catalog.chips()["h100-sxm5"]
 LLAMA = catalog.architecture("llama-3.1-8b")

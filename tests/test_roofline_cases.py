@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from wallviz import catalog
-from wallviz.engine.roofline import case_study
-from wallviz.engine.roofline.efficiency import Measurement, leave_one_out, predicted
+from wallviz.engine.roofline.efficiency import MeasuredRate, leave_one_out, predicted
 from wallviz.engine.roofline.roof import roof
-from wallviz.rooms.roofline.evidence import KNOWN_MISSES, WORK, measurements, predictions
+from wallviz.validation import case_study
+from wallviz.validation.roofline_cases import KNOWN_MISSES, WORK, measurements, predictions
 
 PUBLISHED = [p for p in predictions().values() if p.case.kind != "measured" and p.value is not None]
 MATMULS = ("MHA projections", "MHA act-to-act", "FFN projections")
@@ -65,7 +65,7 @@ def test_gpt2_writes_its_first_token_after_one():
 
 def measured(device, fraction, **more):
     """A measured share of its bound on a device."""
-    return Measurement(**{"case": device, "engine": "cuBLAS", "what": "gemm", "precision": "fp16", "memory": "HBM"} | more | {
+    return MeasuredRate(**{"case": device, "engine": "cuBLAS", "what": "gemm", "precision": "fp16", "memory": "HBM"} | more | {
         "device": device, "measured": fraction, "bound": 1.0,
     })  # fmt: skip
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
-from wallviz.engine.scaleout import megatron, rules, volumes
+from wallviz.engine.scaleout import scaling_laws, volumes
 from wallviz.engine.scaleout.chip import EFFICIENCY
-from wallviz.rooms.scaleout import evidence
-from wallviz.rooms.scaleout.evidence import Comparison
+from wallviz.validation import megatron, scaling_cases
+from wallviz.validation.scaling_cases import ScalingPrediction
 
-COMPARED = evidence.compared()
-FORMULAS = [one for one in COMPARED if one.row.case not in evidence.MODELLED]
+COMPARED = scaling_cases.compared()
+FORMULAS = [one for one in COMPARED if one.row.case not in scaling_cases.MODELLED]
 #: Read from a drawing by others, who give one more digit than it shows.
 READ_FROM_A_FIGURE = {"activation_share": 0.015}
 #: Equation 2 of arXiv 2104.04473 against table 1: layers, hidden size, printed billions.
@@ -27,7 +27,7 @@ DAYS = (
 )  # fmt: skip
 
 
-def _rounds(one: Comparison) -> bool:
+def _rounds(one: ScalingPrediction) -> bool:
     """Whether the prediction, rounded to the printed digits, is what was printed."""
     scale = one.row.printed / one.row.expected
     digits = len(f"{one.row.printed:.10g}".partition(".")[2])
@@ -35,7 +35,7 @@ def _rounds(one: Comparison) -> bool:
 
 
 @pytest.mark.parametrize("one", FORMULAS, ids=lambda one: one.row.id)
-def test_formulas_give_what_was_printed(one: Comparison) -> None:
+def test_formulas_give_what_was_printed(one: ScalingPrediction) -> None:
     """Every definition, formula and worked answer is within its own tolerance, or rounds to the printed digits."""
     allowed = READ_FROM_A_FIGURE.get(one.row.case, 0.0)
     assert one.row.holds(one.predicted) or _rounds(one) or abs(one.miss) < allowed
@@ -77,7 +77,7 @@ def test_large_runs_are_predicted_within_a_sixth() -> None:
     """Runs with tensor and pipeline parallelism of 7 billion parameters and more, one efficiency for all of them and nothing fitted."""
     large = [
         one
-        for one in evidence.modelled()
+        for one in scaling_cases.modelled()
         if one.row.case in ("weak_scaling_rate_per_gpu", "strong_scaling_rate_per_gpu")
         and one.row.inputs.get("scheme", "PTD") == "PTD"
         and one.row.inputs["parameters"] > 7e9
@@ -90,7 +90,7 @@ def test_the_order_of_published_efficiencies_is_kept() -> None:
     """Megatron's strong scaling falls as GPUs are added, and Llama 3 loses efficiency from 8,192 to 16,384 GPUs, in the model as in the papers."""
     strong = sorted(
         (one.row.inputs["gpus"], one.predicted)
-        for one in evidence.modelled()
+        for one in scaling_cases.modelled()
         if one.row.case == "strong_scaling_rate_per_gpu" and one.row.inputs["scheme"] == "PTD" and one.row.inputs["parameters"] < 200e9
     )
     assert np.all(np.diff([predicted for _n, predicted in strong]) < 0)
@@ -113,7 +113,7 @@ def test_decoding_over_gpus_is_predicted_within_a_fifth() -> None:
 
 def test_alpha_and_beta_of_the_sweeps() -> None:
     """8 A100 start in about 56 µs and reach about 211 GB/s, the worst point about 36 % off; SHARP reports more than 450 GB/s of wire."""
-    sweeps = evidence.sweeps()
+    sweeps = scaling_cases.sweeps()
     a100 = sweeps["8 × A100"]
     assert a100.alpha_s == pytest.approx(56e-6, rel=0.1)
     assert a100.beta_bytes_per_s == pytest.approx(211e9, rel=0.03)
@@ -124,7 +124,7 @@ def test_alpha_and_beta_of_the_sweeps() -> None:
 
 def test_kaplan_and_chinchilla_where_they_printed_it() -> None:
     """6ND of GPT-3, 20 tokens per parameter of Chinchilla, and the exponent of the critical batch."""
-    assert rules.training_flop(175e9, 300e9) == 3.15e23
-    N, D = rules.chinchilla(5.76e23)
+    assert scaling_laws.training_flop(175e9, 300e9) == 3.15e23
+    N, D = scaling_laws.chinchilla(5.76e23)
     assert pytest.approx(20) == D / N
-    assert rules.KAPLAN_ALPHA_B == 0.21
+    assert scaling_laws.KAPLAN_ALPHA_B == 0.21

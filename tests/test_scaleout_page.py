@@ -20,7 +20,7 @@ from wallviz.rooms.job import SETTINGS
 from wallviz.rooms.scaleout import View, chip_options, sequence_options
 from wallviz.rooms.scaleout.choices import across_links
 from wallviz.rooms.scaleout.curve import badge
-from wallviz.rooms.scaleout.study import study
+from wallviz.rooms.scaleout.over_chips import study
 from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
 

@@ -16,7 +16,7 @@ from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.ranks import held
 from wallviz.engine.memory.run import Run
-from wallviz.engine.scaleout import critical, frontier, rules, scaling, volumes
+from wallviz.engine.scaleout import critical, frontier, scaling, scaling_laws, volumes
 from wallviz.engine.scaleout.alpha_beta import fit
 from wallviz.engine.scaleout.budget import budget
 from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
@@ -147,7 +147,7 @@ def test_chips_stop_paying_where_a_doubling_brings_less_than_half_as_much_again(
     """Doublings of 2, 1.9, 1.4: the second count is the last whose doubling pays."""
     steps = step(LLAMA, Run(sequence=1024, data_parallel=np.array([1, 2, 4, 8])), H100, FABRIC)
     speeds = np.array([1.0, 2.0, 3.8, 5.3])
-    curve = scaling.Curve(np.array([1, 2, 4, 8]), replace(steps, tokens=speeds * steps.step_s))
+    curve = scaling.ScalingCurve(np.array([1, 2, 4, 8]), replace(steps, tokens=speeds * steps.step_s))
     assert scaling.stops_paying(curve) == 4
     assert scaling.stops_paying(curve, gain=1.2) is None
 
@@ -409,7 +409,7 @@ def test_a_bill_is_time_energy_and_money() -> None:
 
 def test_the_bill_of_chinchilla() -> None:
     """70B parameters on 1.4T tokens (Hoffmann et al. 2022): 5.88e23 FLOP; 140 GB to read a token, 1.12 TB of states, 5.6 TB of token ids."""
-    found = rules.cost(70e9, 1.4e12, batch_tokens=4e6)
+    found = scaling_laws.cost(70e9, 1.4e12, batch_tokens=4e6)
     assert (found.parameters, found.tokens) == (70e9, 1.4e12)
     assert found.training_flop == pytest.approx(5.88e23)
     assert found.steps == pytest.approx(350_000)
@@ -430,15 +430,15 @@ def test_where_nothing_is_known_no_chip_is_the_fewest() -> None:
 
 def test_over_trained_small_models_cost_more_to_train_and_less_to_serve() -> None:
     """The break-even is where training and serving together cost the same."""
-    N, D = rules.chinchilla_parametric(1e23)
-    L = rules.loss(N, D)
+    N, D = scaling_laws.chinchilla_parametric(1e23)
+    L = scaling_laws.loss(N, D)
     small = N / 2
-    longer = rules.tokens_for_loss(small, L)
-    served = rules.pays_after_tokens(small, N, L)
+    longer = scaling_laws.tokens_for_loss(small, L)
+    served = scaling_laws.pays_after_tokens(small, N, L)
     assert longer > D
-    assert rules.training_flop(small, longer) > rules.training_flop(N, D)
-    assert rules.lifetime_flop(small, longer, served) == pytest.approx(rules.lifetime_flop(N, D, served))
-    assert rules.tokens_for_loss(1e6, L) == np.inf
+    assert scaling_laws.training_flop(small, longer) > scaling_laws.training_flop(N, D)
+    assert scaling_laws.lifetime_flop(small, longer, served) == pytest.approx(scaling_laws.lifetime_flop(N, D, served))
+    assert scaling_laws.tokens_for_loss(1e6, L) == np.inf
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from wallviz import units
 from wallviz.figures import telemetry as figures
 from wallviz.machine.probe import nvml
 from wallviz.machine.probe.nvml import Missing, Sampler
-from wallviz.machine.probe.reasons import NotMeasured, Reason
+from wallviz.machine.reasons import NotMeasured, Reason
 from wallviz.rooms import machine  # noqa: F401 - the package before its parts
 from wallviz.rooms.machine import telemetry as told
 
@@ -237,7 +237,7 @@ def test_without_a_gpu_there_is_a_reason(watch: Callable[..., Watched], more: di
 
 def test_a_name_is_no_markup() -> None:
     """What a label holds is drawn as text."""
-    panel = figures.Panel("<b>x</b>", "compute", (figures.Series("<i>GPU</i>", (figures.Point(0.0, 1.0, "<s>"),)),) * 2, 1.0, "1")
+    panel = figures.Panel("<b>x</b>", "compute", (figures.GpuReadings("<i>GPU</i>", (figures.GpuReading(0.0, 1.0, "<s>"),)),) * 2, 1.0, "1")
     spec = figures.history([panel], span_s=60, ticks=[(0.0, "now")], revision="x").spec
     assert "<i>" not in spec
     assert "<s>" not in spec

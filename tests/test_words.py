@@ -16,7 +16,7 @@ from wallviz import i18n
 from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Answer, chips, footprint, growth, hierarchy, roofline, scaleout, start
 from wallviz.rooms import remedies as remedies_room
-from wallviz.rooms.remedies import others as remedies
+from wallviz.rooms.remedies import further as remedies
 
 WORDS = Path(__file__).parent / "words.txt"
 LANGUAGES = ("en", "zh")

@@ -5,7 +5,7 @@ import streamlit as st
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, remedies
-from wallviz.rooms.remedies import others
+from wallviz.rooms.remedies import further
 from wallviz.ui import cards
 
 page = ui.Page("remedies", remedies.View, job=True)
@@ -14,7 +14,7 @@ page = ui.Page("remedies", remedies.View, job=True)
 def first_view() -> Answer:
     """The answer, its waterfall, the remedies as pills, and the cards of those that matter most."""
     view = page.view
-    answer = others.answer(page.job, view)
+    answer = further.answer(page.job, view)
     page.show(answer)
     if view.figure != "waterfall":
         page.actions(answer.actions)

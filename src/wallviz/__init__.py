@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.plan import Plan
     from wallviz.engine.remedies.setup import Draft
     from wallviz.engine.roofline.report import Report
-    from wallviz.engine.scaleout.job import Serving as ServingOnChips
-    from wallviz.engine.scaleout.job import Training as TrainingOnChips
+    from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
     from wallviz.engine.transformer import Architecture
-    from wallviz.machine.probe.record import Record
+    from wallviz.machine.record import Record
 
     Source: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Architecture
 
@@ -209,12 +208,12 @@ def chip(name: str | Record) -> Accelerator:
     (3350000000000.0, 37)
     """
     from wallviz import catalog
-    from wallviz.machine.probe.record import Record
+    from wallviz.machine.record import Record
 
     if isinstance(name, Record):
-        from wallviz.rooms.machine.own import own
+        from wallviz.machine.as_chip import own_machine
 
-        return own(name).chip
+        return own_machine(name, catalog.chips()).chip
     return catalog.chip(name)
 
 

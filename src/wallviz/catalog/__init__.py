@@ -16,9 +16,9 @@ from typing import Any, Protocol, TypeVar, get_args
 from msgspec import convert
 
 from wallviz import checks
+from wallviz.catalog import read
 from wallviz.catalog.cells import columns
 from wallviz.catalog.files import CONFIGS, DATA, Index, load_index, read_config
-from wallviz.catalog.read import rows
 from wallviz.catalog.rows import (
     ROWS,
     Case,
@@ -181,7 +181,7 @@ def tables() -> Mapping[str, Table]:
 def claims() -> Mapping[str, Claim]:
     """Every published growth claim by id, with the points it was drawn through where they ship."""
     found = {}
-    for id, row in rows("claims").items():
+    for id, row in read.rows("claims").items():
         claim = convert(row, Claim, from_attributes=True)
         where = (row.points_table, row.points_dataset, row.points_series, row.points_column)
         found[id] = replace(claim, points=points(*where)) if row.points_table else claim
@@ -213,7 +213,7 @@ def points(table: str, dataset: str = "", series: str = "", column: str = "value
     """
     if table not in DATED:
         raise InputError(N_("no table is called {name}: use one of {known}"), name=table, known=", ".join(DATED))
-    found = rows(table).values()
+    found = read.rows(table).values()
     for name, value, known in (
         ("dataset", dataset, {edition(row) for row in found}),
         ("series", series, {getattr(row, "series", "") for row in found} - {""}),
@@ -256,10 +256,10 @@ def _point(row: Any, column: str) -> Point:
 def models(dataset: str | None = None) -> Mapping[str, PublishedModel]:
     """Models by id, of one dataset (`MODEL_DATASETS`) or of all."""
     if dataset is None:
-        return rows("models")
+        return read.rows("models")
     if dataset not in MODEL_DATASETS:
         raise InputError(N_("no dataset is called {name}: use one of {known}"), name=dataset, known=", ".join(MODEL_DATASETS))
-    return MappingProxyType({id: row for id, row in rows("models").items() if row.dataset == dataset})
+    return MappingProxyType({id: row for id, row in read.rows("models").items() if row.dataset == dataset})
 
 
 def model_points(
@@ -276,12 +276,12 @@ def model_points(
 
 def memory_breakdown() -> Mapping[str, MemoryBreakdown]:
     """The authors' table of training memory, by id, oldest first."""
-    return rows("memory_breakdown")
+    return read.rows("memory_breakdown")
 
 
 def presets() -> Mapping[str, Preset]:
     """The models that every page offers, by id, smallest first."""
-    return rows("presets")
+    return read.rows("presets")
 
 
 @cache
@@ -304,7 +304,7 @@ def architecture(preset: str) -> Architecture:
 
 def chips() -> Mapping[str, Accelerator]:
     """Accelerators and processors by id, oldest first."""
-    return rows("chips")
+    return read.rows("chips")
 
 
 def titles(source: str) -> str:
@@ -372,7 +372,7 @@ def listed_chips(dataset: str | None = None, *, unmasked: bool = False) -> Mappi
     """Chips as other collections list them, by id; values known to be wrong are left out unless `unmasked`."""
     numbers = [column.name for column in columns(ROWS["ml_hardware"]).values() if column.base is float]
     found = {}
-    for id, row in rows("ml_hardware").items():
+    for id, row in read.rows("ml_hardware").items():
         if dataset in (None, row.dataset):
             hidden = frozenset() if unmasked else row.masked
             found[id] = ListedChip(
@@ -400,37 +400,37 @@ def listed_points(dataset: str, column: str, *, unmasked: bool = False) -> tuple
 
 def levels() -> Mapping[str, MemoryLevel]:
     """Levels of memory by id, devices together; origins that disagree are several rows."""
-    return rows("levels")
+    return read.rows("levels")
 
 
 def links() -> Mapping[str, Link]:
     """Links by id, families together, oldest generation first."""
-    return rows("links")
+    return read.rows("links")
 
 
 def memory_technologies() -> Mapping[str, MemoryTechnology]:
     """Memory technologies by id, families together, oldest first."""
-    return rows("memory_technologies")
+    return read.rows("memory_technologies")
 
 
 def cases() -> Mapping[str, Case]:
     """Every case of the footprint by id, in the order of the file."""
-    return rows("cases")
+    return read.rows("cases")
 
 
 def roofline_cases() -> Mapping[str, HardwareCase]:
     """Intensities, matrix products, layers and decoding, by id, in the order of the file."""
-    return rows("roofline_cases")
+    return read.rows("roofline_cases")
 
 
 def scaling_cases() -> Mapping[str, HardwareCase]:
     """Collectives, efficiencies and memory over many devices, by id, in the order of the file."""
-    return rows("scaling_cases")
+    return read.rows("scaling_cases")
 
 
 def evidence() -> Mapping[str, Evidence]:
     """Published trade-offs by id, remedies together."""
-    return rows("remedies")
+    return read.rows("remedies")
 
 
 # --------------------------------------------------------------------------------------------------------------- finding

@@ -14,7 +14,7 @@ from wallviz.cli import options
 from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, as_options, takes
-from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, ask_for_one, say, say_json, table
+from wallviz.cli.shell import FACTS, CommandGroup, Debug, Json, Lang, ask_for_one, say, say_json, table
 from wallviz.i18n import N_, _, qualified
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ WORDS = {
     "other": N_("communicators and workspaces"),
 }
 
-group = typer.Typer(cls=Group)
+group = typer.Typer(cls=CommandGroup)
 
 
 @group.callback(invoke_without_command=True)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wallviz import units
-from wallviz.cli.shell import FACTS, Debug, Group, Json, Lang, say, say_json, table
+from wallviz.cli.shell import FACTS, CommandGroup, Debug, Json, Lang, say, say_json, table
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled, qualified
 
 if TYPE_CHECKING:
-    from wallviz.machine.probe.record import Comparison, Failure, Measured, Record
+    from wallviz.machine.record import Comparison, Failure, Measured, Record
 
-group = typer.Typer(cls=Group)
+group = typer.Typer(cls=CommandGroup)
 _OURS = {"timeout", "lost", "invalid", "busy"}
 """Reasons for exit code 1: the machine could be measured, and was not."""
 _MOST_BYTES = 2**20
@@ -84,7 +84,7 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Says how the second record differs from the first."""
-    from wallviz.machine.probe.record import compare as side_by_side
+    from wallviz.machine.record import compare as side_by_side
 
     found = side_by_side(read_record(a), read_record(b))
     if as_json:
@@ -124,7 +124,7 @@ def _write(output: Path, records: Sequence[Record]) -> None:
 
 def read_record(file: Path) -> Record:
     """The record in `file`; raises InputError, one sentence, for a file that is none."""
-    from wallviz.machine.probe.record import read
+    from wallviz.machine.record import read
 
     try:
         with file.open("rb") as opened:
@@ -159,7 +159,7 @@ def _bar() -> Iterator[Callable[[float, str], None] | None]:
 
 def _told(record: Record) -> str:
     """A record as tables: what was measured, the kernels, the staircase, the latency, and what makes them doubtful."""
-    from wallviz.machine.probe.reasons import Flag
+    from wallviz.machine.reasons import Flag
 
     found = record.device
     facts = [(_("device"), qualified(found.name or "–", found.backend or found.architecture))]
@@ -204,7 +204,7 @@ def _told(record: Record) -> str:
 
 def _failed(error: Failure, path: str) -> str:
     """Why a part was not measured, and what to do."""
-    from wallviz.machine.probe.reasons import Reason, explained
+    from wallviz.machine.reasons import Reason, explained
 
     said = explained(Reason(error.reason), extra={"cpu": "fast", "wgpu": "gpu", "cuda": "cuda"}.get(path, "all"))
     said = bracketed(said, error.detail) if error.detail else said

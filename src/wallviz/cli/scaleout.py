@@ -20,7 +20,7 @@ from wallviz.i18n import N_, _
 if TYPE_CHECKING:
     from wallviz.engine.advice.splits import Search
     from wallviz.engine.scaleout.budget import Budget
-    from wallviz.engine.scaleout.job import Serving, Training
+    from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
 
 Hardware = Annotated[
     str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
@@ -75,12 +75,12 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
 
 
 def _is_serving(found: Any) -> bool:
-    from wallviz.engine.scaleout.job import Serving
+    from wallviz.engine.scaleout.job import ServingOnChips
 
-    return isinstance(found, Serving)
+    return isinstance(found, ServingOnChips)
 
 
-def _trained(found: Training, best: Search | None) -> str:
+def _trained(found: TrainingOnChips, best: Search | None) -> str:
     one = found.step
     facts = [
         (_("model"), title(found.arch)),
@@ -115,7 +115,7 @@ def _trained(found: Training, best: Search | None) -> str:
     return "\n\n".join(parts)
 
 
-def _held(found: Training | Serving) -> str:
+def _held(found: TrainingOnChips | ServingOnChips) -> str:
     """Whether the chip's memory holds it, in words."""
     words = {"no": N_("fits"), "likely": N_("may not fit"), "yes": N_("does not fit"), "unknown": N_("memory of the chip not known")}
     return _(words[found.runs_out])
@@ -143,7 +143,7 @@ def _layouts(best: Search) -> str:
     return table(columns, rows) + "\n" + _("The first is the simplest of those within 2 % of the fastest.")
 
 
-def _served(found: Serving) -> str:
+def _served(found: ServingOnChips) -> str:
     one, curve = found.step, found.curve
     facts = [
         (_("model"), title(found.arch)),

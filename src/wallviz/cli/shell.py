@@ -66,7 +66,7 @@ def _misuse(error: Any) -> str:
     return _("{problem}: see {command} --help").format(problem=problem, command=command)
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """Commands under one name: an unknown one is told in one line, with those that there are."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -76,7 +76,7 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-class Commands(Group):
+class Commands(CommandGroup):
     """All commands, with the promise of the exit codes and of one line on stderr."""
 
     def main(

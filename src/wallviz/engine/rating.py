@@ -17,7 +17,7 @@ from wallviz.engine.advice.fits import holds, verdict
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import kv_cache, quantization, serve
 from wallviz.engine.memory.terms import Quantity, plain
-from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -60,7 +60,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServingBound:
     """How one chip serves one model, as a bound."""
 
     verdict: str
@@ -84,18 +84,17 @@ class Served:
         return self.ttft_s <= work.ttft_s and self.tpot_s <= work.tpot_s
 
 
-def served(arch: Architecture, chip: Accelerator, work: Work) -> Served:
+def served(arch: Architecture, chip: Accelerator, work: Work) -> ServingBound:
     """How `chip` serves `arch`; raises InputError where its bandwidth or its peak is not known, or the model does not write."""
     decode = step(arch, chip, phase="decode", batch=work.batch, context=work.context, weights=work.weights, kv=work.kv, **LEAST)
     return _served(arch, chip, work, decode)
 
 
-def _served(arch: Architecture, chip: Accelerator, work: Work, decode: Step) -> Served:
+def _served(arch: Architecture, chip: Accelerator, work: Work, decode: StepBound) -> ServingBound:
     prefill = step(arch, chip, phase="prefill", batch=1, context=work.context, weights=work.weights, kv=work.kv, **LEAST)
     need, band = needed(arch, work)
-    return Served(
-        verdict(need, band, chip.memory_bytes), need, float(prefill.time_s), float(decode.time_s), float(decode.tokens_per_s), str(decode.bound)
-    )
+    runs_out = verdict(need, band, chip.memory_bytes)
+    return ServingBound(runs_out, need, float(prefill.time_s), float(decode.time_s), float(decode.tokens_per_s), str(decode.bound))
 
 
 @lru_cache(maxsize=4096)
@@ -115,7 +114,7 @@ def weights_bytes(arch: Architecture, format: str) -> float:
     return float(sum(one.bytes * (1 if one.layer is None else times[one.layer]) for one in quantization.stored(alike, format)))
 
 
-def largest_served(candidates: Iterable[tuple[str, Architecture]], chip: Accelerator, work: Work) -> tuple[str, Served] | None:
+def largest_served(candidates: Iterable[tuple[str, Architecture]], chip: Accelerator, work: Work) -> tuple[str, ServingBound] | None:
     """The largest of the `candidates` (id and architecture, by parameters) that fits one `chip` and meets both targets; None if none does.
 
     What rules a model out is asked in the order of what it costs: its weights, all that it takes, a token's time, the prompt's.
@@ -140,7 +139,7 @@ def largest_served(candidates: Iterable[tuple[str, Architecture]], chip: Acceler
 
 
 @dataclass(frozen=True, slots=True)
-class Largest:
+class LargestModel:
     """Parameters of the largest dense model, and what sets the limit."""
 
     parameters: Quantity
@@ -158,7 +157,7 @@ def largest_dense(
     batch: Quantity = 1,
     ttft_s: Quantity,
     tpot_s: Quantity,
-) -> Largest:
+) -> LargestModel:
     """The most parameters of a dense model, KV cache and attention left out; numbers may be arrays.
 
     Each of four limits caps P: weights in memory, P·w <= M; reading them for a token, P·w / B <= TPOT; the arithmetic of a token for each
@@ -178,7 +177,7 @@ def largest_dense(
     )
     stacked = np.stack(limits)
     names = np.asarray(("memory", "tpot", "compute", "ttft"))[np.argmin(stacked, axis=0)]
-    return Largest(plain(np.min(stacked, axis=0)), str(names) if np.ndim(names) == 0 else names)
+    return LargestModel(plain(np.min(stacked, axis=0)), str(names) if np.ndim(names) == 0 else names)
 
 
 def per(value: float | None, unit: float | None) -> float | None:

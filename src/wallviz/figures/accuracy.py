@@ -16,7 +16,7 @@ HOVER = "<b>%{customdata[1]}</b><br>%{customdata[2]}<br>%{customdata[3]}<br>%{cu
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class CaseDot:
     """One case: what was expected and predicted, in its unit; `measured` fills the marker; `lines` are what the hover says under the name."""
 
     id: str
@@ -29,21 +29,21 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CasesRow:
     """Cases on one line: a label (a short one for phones), a remark under it, the widest tolerance that is stated for them."""
 
     label: str
     short: str
     remark: str
     tolerance: float
-    dots: tuple[Dot, ...]
+    dots: tuple[CaseDot, ...]
 
 
-def _custom(dots: Sequence[Dot]) -> list[list[str]]:
+def _custom(dots: Sequence[CaseDot]) -> list[list[str]]:
     return [[dot.id, style.text(dot.name), *(style.text(line) for line in dot.lines)] for dot in dots]
 
 
-def _markers(dots: Sequence[Dot], x: Sequence[float], y: Sequence[float], size: float) -> dict[str, Any]:
+def _markers(dots: Sequence[CaseDot], x: Sequence[float], y: Sequence[float], size: float) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
@@ -62,7 +62,7 @@ def _markers(dots: Sequence[Dot], x: Sequence[float], y: Sequence[float], size: 
     }
 
 
-def _lanes(row: Row) -> list[tuple[Dot, float]]:
+def _lanes(row: CasesRow) -> list[tuple[CaseDot, float]]:
     """The dots of a row from the lowest error to the highest, spread over its height so that equal errors do not hide each other."""
     ordered = sorted(row.dots, key=lambda dot: (dot.error, dot.id))
     if len(ordered) == 1:
@@ -71,7 +71,7 @@ def _lanes(row: Row) -> list[tuple[Dot, float]]:
     return [(dot, 0.62 * ((i * 7 % lanes) / (lanes - 1) - 0.5)) for i, dot in enumerate(ordered)]
 
 
-def errors(rows: Sequence[Row], *, name: str, revision: str) -> style.Drawing:
+def errors(rows: Sequence[CasesRow], *, name: str, revision: str) -> style.Drawing:
     """Each case at its relative error, a row for each group or case; the band behind a row is the widest tolerance stated for it."""
     placed = [(dot, i + shift) for i, row in enumerate(rows) for dot, shift in _lanes(row)]
     dots = [dot for dot, _y in placed]
@@ -133,7 +133,7 @@ def errors(rows: Sequence[Row], *, name: str, revision: str) -> style.Drawing:
     )
 
 
-def scatter(dots: Sequence[Dot], *, kind: str, name: str, across: str, revision: str) -> style.Drawing:
+def scatter(dots: Sequence[CaseDot], *, kind: str, name: str, across: str, revision: str) -> style.Drawing:
     """Predicted over expected on two log axes: on the line a prediction is right; `kind` is what both are (see `style.tick_text`)."""
     values = [value for dot in dots for value in (dot.expected, dot.predicted) if value > 0]
     low, high = min(values), max(values)
@@ -160,7 +160,7 @@ def scatter(dots: Sequence[Dot], *, kind: str, name: str, across: str, revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ToolEstimate:
     """What one tool says about a run: `kind` is ``measured``, ``ours`` or ``other``."""
 
     label: str
@@ -169,7 +169,7 @@ class Estimate:
     note: str = ""
 
 
-def estimates(said: Sequence[Estimate], *, name: str) -> style.Drawing:
+def estimates(said: Sequence[ToolEstimate], *, name: str) -> style.Drawing:
     """One run as measured and as every tool estimates it, bytes on one GPU, with a line at what was measured."""
     colours = {"measured": MEMORY.colour, "ours": style.PARTS["optimizer"], "other": style.ROLES["reference"].colour}
     measured = next(one.bytes for one in said if one.kind == "measured")

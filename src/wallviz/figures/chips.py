@@ -18,7 +18,7 @@ NEAR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ChipSpot:
     """One chip: capacity, bandwidth, peak (None if not published), whether a drawn figure has one source alone."""
 
     id: str
@@ -37,7 +37,7 @@ class Spot:
 
 
 def plane(
-    spots: Sequence[Spot], *, name: str, across: str, every: str, log: bool, revision: str, need: tuple[str, float] | None = None
+    spots: Sequence[ChipSpot], *, name: str, across: str, every: str, log: bool, revision: str, need: tuple[str, float] | None = None
 ) -> style.Drawing:
     """Chips as circles: `name` says the y axis, `across` the x axis, `every` a line of equal reading time ("all of it in {time}").
 
@@ -126,7 +126,7 @@ LETTER, LINE = 7.4, 17.0
 _Box = tuple[float, float, float, float]
 
 
-def _places(spots: Sequence[Spot], sizes: Sequence[float], xaxis: dict[str, Any], yaxis: dict[str, Any], *, log: bool) -> list[str]:
+def _places(spots: Sequence[ChipSpot], sizes: Sequence[float], xaxis: dict[str, Any], yaxis: dict[str, Any], *, log: bool) -> list[str]:
     """Where each name stands so that it touches no circle, no other name and, where it can, no line of equal reading time."""
 
     def pixel(value: float, axis: dict[str, Any], length: float) -> float:
@@ -145,7 +145,7 @@ def _places(spots: Sequence[Spot], sizes: Sequence[float], xaxis: dict[str, Any]
     for number, (spot, size) in enumerate(zip(spots, sizes, strict=True)):
         others = [*(circle for i, circle in enumerate(circles) if i != number), *taken]
 
-        def cost(place: str, number: int = number, spot: Spot = spot, size: float = size, others: Sequence[_Box] = others) -> float:
+        def cost(place: str, number: int = number, spot: ChipSpot = spot, size: float = size, others: Sequence[_Box] = others) -> float:
             box = _box(middles[number], size, spot.name, *_BESIDE[place])
             outside = box[0] < 0 or box[1] < 0 or box[2] > PLOT[0] + 40 or box[3] > PLOT[1]
             through = sum(box[0] < x < box[2] and box[1] < y < box[3] for x, y in crossed)

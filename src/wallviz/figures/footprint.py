@@ -31,7 +31,7 @@ _WIDE, _NARROW = (800, 7.6), (300, 6.4)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MemoryBar:
     """One bar: what it is, its bytes by part, a word about it, and by how much the total may be off (bytes)."""
 
     label: str
@@ -50,7 +50,7 @@ def part_name(part: str) -> str:
     return _(PARTS[part][0])
 
 
-def stack(rows: Sequence[Row], *, name: str, capacity: tuple[str, float] | None, revision: str) -> style.Drawing:
+def stack(rows: Sequence[MemoryBar], *, name: str, capacity: tuple[str, float] | None, revision: str) -> style.Drawing:
     """Bars of bytes by part, the first with its parts named, against the line of one chip's capacity (its name and its bytes).
 
     Linear, because parts add up; ticks stand at multiples of a power of two.
@@ -101,7 +101,7 @@ def stack(rows: Sequence[Row], *, name: str, capacity: tuple[str, float] | None,
 HALF, HALF_OTHER, FIRST, NEXT = 0.44, 0.15, -1.63, -0.82
 
 
-def _segments(part: str, rows: Sequence[Row], places: Sequence[float]) -> dict[str, Any]:
+def _segments(part: str, rows: Sequence[MemoryBar], places: Sequence[float]) -> dict[str, Any]:
     name, colour = PARTS[part]
     return {
         "type": "bar",
@@ -120,7 +120,7 @@ def both(value_bytes: float) -> tuple[str, str]:
     return units.binary(value_bytes), units.si(value_bytes, "B")
 
 
-def _error(row: Row, y: float) -> dict[str, Any]:
+def _error(row: MemoryBar, y: float) -> dict[str, Any]:
     """How far the total may be off, as a whisker."""
     return {
         "type": "scatter",
@@ -133,7 +133,7 @@ def _error(row: Row, y: float) -> dict[str, Any]:
     }
 
 
-def _names(row: Row, top: float) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _names(row: MemoryBar, top: float) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Names of the parts inside their segments, those without room in a line below; and what of this a phone changes, by path."""
     found: list[dict[str, Any]] = []
     narrow: dict[str, str] = {}
@@ -190,7 +190,7 @@ def _room(lines: Sequence[str], share: float, pixels: float, letter: float) -> b
     return longest * letter + 6 <= share * pixels
 
 
-def _above(row: Row, y: float, *, first: bool) -> dict[str, Any]:
+def _above(row: MemoryBar, y: float, *, first: bool) -> dict[str, Any]:
     label = style.text(row.label)
     return {
         "text": (f"<b>{label}</b>" if first else label) + (f" · {style.text(row.note)}" if row.note else ""),
@@ -204,7 +204,7 @@ def _above(row: Row, y: float, *, first: bool) -> dict[str, Any]:
     }
 
 
-def _end(row: Row, y: float, top: float, capacity: tuple[str, float] | None) -> dict[str, Any]:
+def _end(row: MemoryBar, y: float, top: float, capacity: tuple[str, float] | None) -> dict[str, Any]:
     """The total at the end of a bar, or beyond the capacity line where that would cross it."""
     end, line = (row.bytes + row.off_bytes) / units.GIB, capacity[1] / units.GIB if capacity else 0.0
     return {

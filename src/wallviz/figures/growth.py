@@ -15,7 +15,7 @@ SAMPLES = 48  # points along a fitted line: straight on a log axis, smooth enoug
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class DrawnCurve:
     """One curve as it is drawn.
 
     `kept` are the points of the fit and `left_out` those taken out of it; values are divided by `base` (1 for real units). `rate` is
@@ -45,7 +45,7 @@ def _sample(first: date, last: date) -> list[date]:
     return [first + timedelta(days=round(days * i / (SAMPLES - 1))) for i in range(SAMPLES)]
 
 
-def _hover(points: Iterable[Point], series: Series) -> list[list[str]]:
+def _hover(points: Iterable[Point], series: DrawnCurve) -> list[list[str]]:
     return [
         [
             point.id,
@@ -64,7 +64,7 @@ def _short(name: str) -> str:
     return name.partition(" (")[0].removeprefix("NVIDIA ").removeprefix("Google ").removeprefix("Microsoft ")
 
 
-def _markers(series: Series, drawn: set[tuple[str, float]]) -> list[dict[str, Any]]:
+def _markers(series: DrawnCurve, drawn: set[tuple[str, float]]) -> list[dict[str, Any]]:
     """The markers of the points that no earlier series has `drawn`: a point may belong to two fits and is shown once."""
     role = style.ROLES[series.role]
     rank = {name: i for i, name in enumerate(series.named)}
@@ -100,7 +100,7 @@ def _markers(series: Series, drawn: set[tuple[str, float]]) -> list[dict[str, An
     return traces
 
 
-def _mine(series: Series) -> list[dict[str, Any]]:
+def _mine(series: DrawnCurve) -> list[dict[str, Any]]:
     """The reader's machine: a filled star in the curve's colour, named."""
     if series.mine is None:
         return []
@@ -120,7 +120,7 @@ def _mine(series: Series) -> list[dict[str, Any]]:
     ]
 
 
-def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str, Any]]:
+def _line(series: DrawnCurve, until: date | None, prediction: bool) -> list[dict[str, Any]]:
     trend = series.trend
     if trend is None:
         return []
@@ -151,7 +151,7 @@ def _line(series: Series, until: date | None, prediction: bool) -> list[dict[str
 
 
 def lines(
-    series: Sequence[Series], *, name: str, kind: str, log: bool, revision: str, until: date | None = None, prediction: bool = False
+    series: Sequence[DrawnCurve], *, name: str, kind: str, log: bool, revision: str, until: date | None = None, prediction: bool = False
 ) -> style.Drawing:
     """Curves over time with their fits: points, fitted lines (solid in the data's years, dashed beyond), 50 % and 90 % bands of the fit.
 
@@ -192,7 +192,7 @@ def lines(
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class TrainingMemory:
     """One model's training memory in bytes, by part, beside the memory of the GPU of its time."""
 
     name: str
@@ -204,7 +204,7 @@ class Bar:
     note: str = ""
 
 
-def breakdown(bars: Sequence[Bar], *, name: str) -> style.Drawing:
+def breakdown(bars: Sequence[TrainingMemory], *, name: str) -> style.Drawing:
     """Training memory by part, with the capacity of one GPU as a step line over the bars.
 
     Parts of a whole are stacked on a linear scale: on a log scale their lengths would lie.
@@ -256,7 +256,7 @@ def breakdown(bars: Sequence[Bar], *, name: str) -> style.Drawing:
     )
 
 
-def _bar_trace(x: list[str], values: list[float], label: str, colour: str, bars: Sequence[Bar]) -> dict[str, Any]:
+def _bar_trace(x: list[str], values: list[float], label: str, colour: str, bars: Sequence[TrainingMemory]) -> dict[str, Any]:
     return {
         "type": "bar",
         "x": x,

@@ -30,7 +30,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ValueBar:
     """One bar: `label` stands above it, `said` at its end; `value` None draws none. `strong` is solid, otherwise pale.
 
     `group` is its transfer (`ROLES`) and `note` and `source` go to the hover. `outline` draws it open: a vendor's peak.
@@ -48,7 +48,7 @@ class Bar:
 
 
 def bars(
-    rows: Sequence[Bar],
+    rows: Sequence[ValueBar],
     *,
     name: str,
     kind: str,
@@ -125,7 +125,7 @@ def _axis(kind: str, low: float, high: float, *, log: bool) -> dict[str, Any]:
 _PLOTS = ((640, 7.6), (322, 6.3))
 
 
-def _with_room(axis: dict[str, Any], rows: Sequence[Bar], plot: tuple[int, float]) -> list[float]:
+def _with_room(axis: dict[str, Any], rows: Sequence[ValueBar], plot: tuple[int, float]) -> list[float]:
     """The range of the axis with room for the words at the end of every bar."""
     start, end = axis["range"]
     for row in rows:
@@ -167,7 +167,7 @@ def human(seconds: float, digits: int = 2) -> str:
     return units.si(seconds, "s", digits=digits)
 
 
-def _bars(rows: Sequence[Bar], places: Sequence[float], axis: dict[str, Any], kind: str) -> dict[str, Any]:
+def _bars(rows: Sequence[ValueBar], places: Sequence[float], axis: dict[str, Any], kind: str) -> dict[str, Any]:
     return {
         "type": "bar",
         "orientation": "h",
@@ -184,7 +184,7 @@ def _bars(rows: Sequence[Bar], places: Sequence[float], axis: dict[str, Any], ki
     }
 
 
-def _marks(rows: Sequence[Bar], places: Sequence[float], kind: str) -> dict[str, Any]:
+def _marks(rows: Sequence[ValueBar], places: Sequence[float], kind: str) -> dict[str, Any]:
     found = [(row, y, mark) for row, y in zip(rows, places, strict=True) for mark in row.marks]
     return {
         "type": "scatter",
@@ -202,7 +202,7 @@ def _marks(rows: Sequence[Bar], places: Sequence[float], kind: str) -> dict[str,
     }
 
 
-def _above(row: Bar, y: float) -> dict[str, Any]:
+def _above(row: ValueBar, y: float) -> dict[str, Any]:
     return {
         "text": f"{style.glyph(ROLES[row.group])} {style.text(row.label)}",
         "xref": "paper",
@@ -215,14 +215,16 @@ def _above(row: Bar, y: float) -> dict[str, Any]:
     }
 
 
-def _end(row: Bar, y: float, axis: dict[str, Any]) -> dict[str, Any]:
+def _end(row: ValueBar, y: float, axis: dict[str, Any]) -> dict[str, Any]:
     log = axis["type"] == "log"
     furthest = max([v for v in (row.value, *(mark.value for mark in row.marks)) if v], default=0.0)
     at = {"xref": "x", "x": log10(furthest) if log else furthest} if furthest else {"xref": "paper", "x": 0}
     return at | {"text": style.text(row.said), "xanchor": "left", "xshift": 8, "y": y, "yanchor": "middle", "showarrow": False}
 
 
-def _outlines(rows: Sequence[Bar], places: Sequence[float], groups: Sequence[tuple[str, str]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _outlines(
+    rows: Sequence[ValueBar], places: Sequence[float], groups: Sequence[tuple[str, str]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     shapes, titles = [], []
     for group, title in groups:
         mine = [y for row, y in zip(rows, places, strict=True) if row.group == group]
@@ -265,7 +267,7 @@ def _vertical(x: float) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class ValueDot:
     """One value in a row: `group` gives its colour and shape, `low` and `high` its interval; `filled` says measured."""
 
     value: float
@@ -279,7 +281,7 @@ class Dot:
 
 
 def dots(
-    rows: Sequence[tuple[str, str, Sequence[Dot]]],
+    rows: Sequence[tuple[str, str, Sequence[ValueDot]]],
     *,
     name: str,
     kind: str,
@@ -379,7 +381,7 @@ def _rule(y: float) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ModelLine:
     """A model by year: its name at the line's end, colour by `role`, dashed throughout, because a model is no measurement."""
 
     label: str
@@ -400,7 +402,7 @@ class Seen:
     source: str = ""
 
 
-def curve(lines: Sequence[Line], points: Sequence[Seen], *, name: str, wall: tuple[float, str], log: bool, revision: str) -> style.Drawing:
+def curve(lines: Sequence[ModelLine], points: Sequence[Seen], *, name: str, wall: tuple[float, str], log: bool, revision: str) -> style.Drawing:
     """Modelled lines and measured points by year against a horizontal wall (its value and its words)."""
     top = max([*(v for line in lines for v in line.values), *(p.value for p in points), wall[0]])
     axis = style.value_axis("times", 1.0, top, log=log)

@@ -15,7 +15,7 @@ DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class SetSpot:
     """One value at a working set of `bytes`; `how` is what the hover says of it."""
 
     bytes: float
@@ -23,16 +23,16 @@ class Spot:
     how: str = ""
 
 
-EMPTY = (Spot(2.0**14, 1.0), Spot(2.0**30, 10.0))
+EMPTY = (SetSpot(2.0**14, 1.0), SetSpot(2.0**30, 10.0))
 """The axes of a figure without a line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MachineLine:
     """One machine: measured spots joined (`own`), or the flat steps of its published levels. `said` stands under its name at the end."""
 
     label: str
-    spots: tuple[Spot, ...]
+    spots: tuple[SetSpot, ...]
     own: bool = False
     said: str = ""
     filled: bool = True
@@ -48,7 +48,7 @@ class Wall:
 
 
 def staircase(
-    lines: Sequence[Line], walls: Sequence[Wall], points: Sequence[tuple[str, Spot]], *, kind: str, name: str, across: str, revision: str
+    lines: Sequence[MachineLine], walls: Sequence[Wall], points: Sequence[tuple[str, SetSpot]], *, kind: str, name: str, across: str, revision: str
 ) -> style.Drawing:
     """`kind` (``bytes_per_s`` or ``time``) over the working set, both logarithmic; `points` stand alone, each with its words."""
     spots = [spot for line in lines for spot in line.spots] + [spot for _label, spot in points] or list(EMPTY)
@@ -106,7 +106,7 @@ def _sizes(low: float, high: float, every: int = 4) -> dict[str, Any]:
     return {"tickvals": values, "ticktext": [units.binary(value, 1) for value in values]}
 
 
-def _line(line: Line, dash: str) -> dict[str, Any]:
+def _line(line: MachineLine, dash: str) -> dict[str, Any]:
     role = style.ROLES["bandwidth" if line.own else "reference"]
     return {
         "type": "scatter",
@@ -126,7 +126,7 @@ def _line(line: Line, dash: str) -> dict[str, Any]:
     }
 
 
-def _points(points: Sequence[tuple[str, Spot]]) -> dict[str, Any]:
+def _points(points: Sequence[tuple[str, SetSpot]]) -> dict[str, Any]:
     role = style.ROLES["bandwidth"]
     return {
         "type": "scatter",

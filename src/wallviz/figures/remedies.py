@@ -25,7 +25,7 @@ HALF = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class WaterfallBar:
     """One step of a waterfall: from `before` to `after` (from 0 for what is there at the beginning and the end), and what to say of it."""
 
     label: str
@@ -35,7 +35,7 @@ class Bar:
     hover: str = ""
 
 
-def waterfall(bars: Sequence[Bar], *, name: str, role: str, unit: str, limit: tuple[str, float] | None, revision: str) -> style.Drawing:
+def waterfall(bars: Sequence[WaterfallBar], *, name: str, role: str, unit: str, limit: tuple[str, float] | None, revision: str) -> style.Drawing:
     """What is taken now, what each remedy takes off, what is left: bars from the top down; `unit` is ``GiB`` or ``s``."""
     longest = max(*(max(bar.before, bar.after) for bar in bars), limit[1] if limit else 0.0)
     scale, word, step = _scale(longest, unit)
@@ -127,7 +127,7 @@ def _line(x: float, y0: float, y1: float) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class TradeSpot:
     """One point of the plane: what was saved and the price, as shares; `kind` a key of `PRICES`."""
 
     label: str
@@ -142,10 +142,10 @@ class Spot:
     hover: tuple[str, ...] = ()
 
 
-def plane(spots: Sequence[Spot], *, name: str, across: str) -> style.Drawing:
+def plane(spots: Sequence[TradeSpot], *, name: str, across: str) -> style.Drawing:
     """Memory saved against the price paid: published points filled, failures open, red and crossed, computed ones open and grey."""
     data = []
-    groups: dict[tuple[str, bool, bool], list[Spot]] = {}
+    groups: dict[tuple[str, bool, bool], list[TradeSpot]] = {}
     for spot in spots:
         groups.setdefault((spot.kind, spot.failed, spot.computed), []).append(spot)
     for (kind, failed, computed), group in groups.items():
@@ -190,7 +190,7 @@ def plane(spots: Sequence[Spot], *, name: str, across: str) -> style.Drawing:
     )
 
 
-def _beside(spot: Spot) -> str:
+def _beside(spot: TradeSpot) -> str:
     """Where the name of a point stands, so that names of points with like prices stay apart."""
     if spot.failed or spot.kind == "traffic":
         return "top left" if spot.failed else "middle right"
@@ -203,7 +203,7 @@ def _beside(spot: Spot) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class LabelledLine:
     """A line (or points alone) with its label at the end; `x` and `y` as drawn, `hover` one text a point."""
 
     label: str
@@ -219,7 +219,7 @@ class Series:
 
 
 def lines(
-    series: Sequence[Series],
+    series: Sequence[LabelledLine],
     *,
     name: str,
     across: str,

@@ -18,7 +18,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RoofLine:
     """One roof: its label, its peak, its bandwidth; `main` roofs are drawn strong, others muted."""
 
     label: str
@@ -30,7 +30,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class RoofSpot:
     """One point under the roof: an operation, a whole step or a measurement; `lines` are what the hover says under its name."""
 
     id: str
@@ -47,7 +47,13 @@ class Spot:
 
 
 def roofline(
-    roofs: Sequence[Line], spots: Sequence[Spot], paths: Sequence[Sequence[tuple[float, float, str]]], *, name: str, across: str, revision: str
+    roofs: Sequence[RoofLine],
+    spots: Sequence[RoofSpot],
+    paths: Sequence[Sequence[tuple[float, float, str]]],
+    *,
+    name: str,
+    across: str,
+    revision: str,
 ) -> style.Drawing:
     """Attainable FLOP/s over FLOP per byte, both logarithmic; the first roof shades what is bound by bandwidth and what by compute."""
     first = roofs[0]
@@ -104,7 +110,7 @@ def roofline(
     )
 
 
-def _roof(line: Line, low: float, high: float, dash: str) -> list[dict[str, Any]]:
+def _roof(line: RoofLine, low: float, high: float, dash: str) -> list[dict[str, Any]]:
     ridge = line.peak_flop_per_s / line.bytes_per_s
     strong = {"width": 3.0} if line.main else {"width": 1.8}
     opacity = 1.0 if line.main else 0.55
@@ -117,7 +123,7 @@ def _roof(line: Line, low: float, high: float, dash: str) -> list[dict[str, Any]
     return found
 
 
-def _slope(line: Line, low: float) -> dict[str, Any]:
+def _slope(line: RoofLine, low: float) -> dict[str, Any]:
     """The bandwidth, left of the slope a third of the way up."""
     at = low * (line.peak_flop_per_s / line.bytes_per_s / low) ** 0.35
     return {
@@ -126,7 +132,7 @@ def _slope(line: Line, low: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _level(line: Line, peak: float, place: int) -> dict[str, Any]:
+def _level(line: RoofLine, peak: float, place: int) -> dict[str, Any]:
     """The name of a memory level where its slope meets the peak."""
     return {
         "text": f"{style.text(line.label)} {units.si(line.bytes_per_s, 'B/s')}", "x": log10(peak / line.bytes_per_s), "y": log10(peak),
@@ -134,7 +140,7 @@ def _level(line: Line, peak: float, place: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _flat(line: Line, high: float) -> dict[str, Any]:
+def _flat(line: RoofLine, high: float) -> dict[str, Any]:
     """The chip, its precision and its peak, over the right end of its roof."""
     return {
         "text": f"{style.glyph('compute')} {style.text(line.label)}: {units.si(line.peak_flop_per_s, 'FLOP/s')}", "x": log10(high),
@@ -156,7 +162,7 @@ def _path(path: Sequence[tuple[float, float, str]]) -> dict[str, Any]:
     }
 
 
-def _spots(spots: Sequence[Spot], *, measured: bool) -> dict[str, Any]:
+def _spots(spots: Sequence[RoofSpot], *, measured: bool) -> dict[str, Any]:
     ordered = sorted(spots, key=lambda spot: (not spot.named, -spot.share))  # the browser keeps the names that come first
     colours = [style.ROLES[spot.role].colour for spot in ordered]
     sizes = [7.0 if measured else 7.0 + (BIGGEST - 7.0) * spot.share**0.5 for spot in ordered]
@@ -184,7 +190,7 @@ def _spots(spots: Sequence[Spot], *, measured: bool) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class RoleBar:
     """One bar with its label and the role that colours it; `lines` for the hover."""
 
     label: str
@@ -194,7 +200,7 @@ class Bar:
     lines: tuple[str, str, str] = ("", "", "")
 
 
-def bars(rows: Sequence[Bar], *, name: str, revision: str) -> style.Drawing:
+def bars(rows: Sequence[RoleBar], *, name: str, revision: str) -> style.Drawing:
     """Horizontal bars from zero, each under its label: parts of one thing, in their order."""
     top = max(row.value for row in rows) or 1.0
     places = list(range(len(rows)))
@@ -232,7 +238,7 @@ def bars(rows: Sequence[Bar], *, name: str, revision: str) -> style.Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class SeriesDot:
     """One point of a series: where it stands and what the hover says."""
 
     x: float | str
@@ -244,18 +250,18 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class DotSeries:
     """Points that belong together, joined by a line where `joined`."""
 
     label: str
     role: str
-    dots: tuple[Dot, ...]
+    dots: tuple[SeriesDot, ...]
     joined: bool = False
     dash: str = "solid"
 
 
 def lines(
-    series: Sequence[Series],
+    series: Sequence[DotSeries],
     *,
     name: str,
     across: str,
@@ -336,7 +342,7 @@ class Strip:
     label: str
     remark: str
     role: str
-    dots: tuple[Dot, ...]
+    dots: tuple[SeriesDot, ...]
     median: float
 
 

@@ -65,7 +65,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CrossLine:
     """A line across the plot at `at`, vertical or horizontal, and its label."""
 
     at: float
@@ -125,7 +125,7 @@ def plane(
     across: Axis,
     up: Axis,
     revision: str,
-    marks: Sequence[Mark] = (),
+    marks: Sequence[CrossLine] = (),
     split: Split | None = None,
     right: int = 120,
 ) -> style.Drawing:
@@ -189,14 +189,14 @@ def _flat(label: str) -> str:
     return style.text(label.replace("\n", " "))
 
 
-def _line_shape(mark: Mark) -> dict[str, Any]:
+def _line_shape(mark: CrossLine) -> dict[str, Any]:
     common = {"type": "line", "line": {"color": style.FAINT, "width": 1.5, "dash": "dot"}, "layer": "below"}
     if mark.vertical:
         return common | {"x0": mark.at, "x1": mark.at, "xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
     return common | {"y0": mark.at, "y1": mark.at, "yref": "y", "xref": "x domain", "x0": 0, "x1": 1}
 
 
-def _mark_label(mark: Mark, axis: Axis, ends: Sequence[float]) -> dict[str, Any]:
+def _mark_label(mark: CrossLine, axis: Axis, ends: Sequence[float]) -> dict[str, Any]:
     """The label of a mark; that of a vertical one stands left of it where the right end of the axis is near."""
     at = log10(mark.at) if axis.log else mark.at
     common = {"text": style.text(mark.label), "showarrow": False, "align": "left"}
@@ -291,7 +291,7 @@ def _split(split: Split) -> tuple[list[dict[str, Any]], dict[str, Any], list[dic
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class LayoutBar:
     """One way to split a job: its name, bytes by kind of parallelism, and what stands at its end."""
 
     label: str
@@ -300,7 +300,7 @@ class Bar:
     here: bool = False
 
 
-def bars(rows: Sequence[Bar], *, name: str, revision: str) -> style.Drawing:
+def bars(rows: Sequence[LayoutBar], *, name: str, revision: str) -> style.Drawing:
     """Bytes that one GPU sends, by kind, a bar for each way to split; linear, because parts add up."""
     top = max(*(sum(row.parts.values()) for row in rows), 1.0) * 1.14
     places = [-float(i) for i in range(len(rows))]

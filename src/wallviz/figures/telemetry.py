@@ -17,7 +17,7 @@ PANEL = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class GpuReading:
     """One GPU at `seconds` before now (negative). `value` None leaves a gap; `said` goes to the hover; `marked` stands out."""
 
     seconds: float
@@ -27,11 +27,11 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class GpuReadings:
     """One GPU's points, oldest first."""
 
     label: str
-    points: tuple[Point, ...]
+    points: tuple[GpuReading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Panel:
 
     name: str
     role: str
-    series: tuple[Series, ...]
+    series: tuple[GpuReadings, ...]
     top: float
     top_said: str
 
@@ -95,7 +95,7 @@ def _axis(panel: Panel, place: int, count: int) -> dict[str, Any]:
     }
 
 
-def _line(series: Series, role: str, dash: str, axis: str) -> dict[str, Any]:
+def _line(series: GpuReadings, role: str, dash: str, axis: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
@@ -135,7 +135,7 @@ def _names(panel: Panel, axis: dict[str, Any], name: str) -> list[dict[str, Any]
     return [label | {"name": "gpu", "yref": name} for label in style.end_labels(ends, axis, lines=5)]
 
 
-def _last(series: Series) -> Point | None:
+def _last(series: GpuReadings) -> GpuReading | None:
     return series.points[-1] if series.points else None
 
 

@@ -1,1 +1,1 @@
-"""Measured machines: `probe` measures one, `as_chip` makes a chip of its record, `own` carries it in a link."""
+"""Measured machines: `probe` measures one, `record` keeps what it found, `as_chip` makes a chip of it, `own` carries that in a link."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from statistics import median
 
 from wallviz.engine.hardware import Accelerator
 from wallviz.errors import InputError
 from wallviz.i18n import N_
+from wallviz.machine import driver_names
 from wallviz.machine.own import NAME_LENGTH, OwnLevel, OwnMachine
-from wallviz.machine.probe.reasons import Flag
-from wallviz.machine.probe.record import Cache, Record
+from wallviz.machine.reasons import Flag
+from wallviz.machine.record import Cache, Record
 
 _WITHIN = 0.8
 """Share of a cache that a working set may fill to be in it: the rest belongs to everything else."""
@@ -31,14 +32,15 @@ def reach_bytes(cache: Cache, threads: int | None) -> float:
     return float(cache.bytes * (ceil(threads / cache.shared_by) if threads and cache.shared_by else 1))
 
 
-def own_machine(record: Record, sheet: Accelerator | None = None) -> OwnMachine:
-    """The machine that `record` measured; `sheet`, the same chip in the catalogue, gives the arithmetic that was not measured.
+def own_machine(record: Record, chips: Mapping[str, Accelerator], chosen: str = "") -> OwnMachine:
+    """The machine that `record` measured; a GPU has the arithmetic of its data sheet among `chips`, found by name or `chosen` by the reader (an id).
 
     Raises InputError where the record has no bandwidth.
     """
     rate = record.headline[1].best_bytes_per_s if record.headline else None
     if rate is None or record.device.kind == "software":
         raise InputError(N_("This record has no bandwidth of a machine: measure again, or open another record."))
+    sheet = (chips.get(chosen) or driver_names.sheet(record.device.name, chips)) if record.device.kind == "gpu" else None
     read = record.kernels["read"].best_bytes_per_s if "read" in record.kernels else None
     fp32 = record.arithmetic["fp32"].best_flop_per_s if "fp32" in record.arithmetic else None
     return OwnMachine(

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import ceil
 
-from wallviz import accuracy, catalog, units
-from wallviz.accuracy import Prediction
+from wallviz import catalog, units
 from wallviz.catalog import Case
-from wallviz.engine.memory import overheads, peers
-from wallviz.engine.memory.ranks import distinct_linear, has_experts, stage
+from wallviz.engine.memory import overheads
 from wallviz.figures import accuracy as figures
-from wallviz.figures.accuracy import Dot, Estimate, Row, signed
+from wallviz.figures.accuracy import CaseDot, CasesRow, ToolEstimate, signed
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, bracketed, followed, labelled, language, listing, qualified
 from wallviz.rooms import Answer
 from wallviz.settings import choice
+from wallviz.validation import cases, peers
+from wallviz.validation.cases import Prediction
 
 GROUPS = ("all", "peaks", "activations", "parameters", "cache", "weights", "forms", "calibration", "tools")
 PEAKS = ("peak_allocated_bytes", "peak_bytes_training_step")
@@ -53,7 +53,7 @@ def group(case: Case) -> str:
 @lru_cache(maxsize=1)
 def _groups() -> dict[str, tuple[Prediction, ...]]:
     found: dict[str, list[Prediction]] = {name: [] for name in GROUPS}
-    for prediction in accuracy.predictions().values():
+    for prediction in cases.predictions().values():
         name = group(prediction.case)
         found[name].append(prediction)
         if name not in ("calibration", "tools"):
@@ -148,7 +148,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
     if name == "all":
         rows = [_row(_(WORDS["group"][one]), [p for p in members(one) if p.value is not None]) for one in GROUPS[1:7]]
     elif len(found) <= SINGLE_ROWS:
-        rows = [Row(title(p.case), _short(p.case), "", _tolerance(p.case), (_dot(p),)) for p in found]
+        rows = [CasesRow(title(p.case), _short(p.case), "", _tolerance(p.case), (_dot(p),)) for p in found]
     else:
         # one row for each quantity; for each subject where there are many quantities
         by_quantity = len({p.case.quantity for p in found}) <= MOST_ROWS
@@ -159,7 +159,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
     return figures.errors(rows, name=_("Error of the prediction"), revision=name)
 
 
-def _row(label: str, found: Sequence[Prediction]) -> Row:
+def _row(label: str, found: Sequence[Prediction]) -> CasesRow:
     exact = _exact(found)
     if exact == len(found):
         template = _("all {n} exact") if exact > 1 else _("one case, exact")
@@ -168,7 +168,7 @@ def _row(label: str, found: Sequence[Prediction]) -> Row:
     else:
         template = _("{n} cases, {exact} exact, within {error}") if exact else _("{n} cases, within {error}")
     remark = template.format(n=len(found), exact=exact, error=_largest(found))
-    return Row(label, label, remark, max(_tolerance(p.case) for p in found), tuple(_dot(p) for p in found))
+    return CasesRow(label, label, remark, max(_tolerance(p.case) for p in found), tuple(_dot(p) for p in found))
 
 
 def _scatter(name: str, found: Sequence[Prediction]) -> Drawing:
@@ -181,7 +181,7 @@ def _scatter(name: str, found: Sequence[Prediction]) -> Drawing:
     return figures.scatter([_dot(p) for p in found if p.case.unit == unit], kind=kind, name=predicted, across=expected, revision=f"{name}|scatter")
 
 
-def _dot(p: Prediction) -> Dot:
+def _dot(p: Prediction) -> CaseDot:
     case, value = p.case, p.value or 0.0
     lines = (
         _("predicted {value}, expected {expected}").format(value=_printed(case, value), expected=_printed(case, case.expected)),
@@ -189,7 +189,7 @@ def _dot(p: Prediction) -> Dot:
         f"{quantity(case.quantity)} · {_(KINDS[case.kind])}",
         _origin(case),
     )
-    return Dot(case.id, title(case), case.expected, value, p.error or 0.0, case.kind == "measured", lines)
+    return CaseDot(case.id, title(case), case.expected, value, p.error or 0.0, case.kind == "measured", lines)
 
 
 def _printed(case: Case, value: float) -> str:
@@ -280,7 +280,7 @@ def table(name: str) -> tuple[Mapping[str, object], ...]:
             _("conditions"): " ".join(filter(None, (_(p.case.note), _(p.reason)))),
             _("source"): _origin(p.case),
         }
-        for p in (accuracy.predictions().values() if name == "all" else members(name))
+        for p in (cases.predictions().values() if name == "all" else members(name))
     )
 
 
@@ -299,17 +299,17 @@ def disagree(run: str) -> Answer:
 
 @lru_cache(maxsize=32)
 def _disagree(run: str, _language: str) -> Answer:
-    found = accuracy.predictions()[run]
+    found = cases.predictions()[run]
     measured, ours = found.case.expected, found.value or 0.0
-    said = _said(found)
+    said = cases.of_peers(found.case)
     shares = [parts["total"] / measured - 1 for _peer, parts in said]
     sentence = _("The run took {measured}; other tools miss it by {low} to {high}, wallviz by {ours}.").format(
         measured=units.binary(measured), low=signed(min(shares), 0), high=signed(max(shares), 0), ours=signed(ours / measured - 1, 1)
     )
     bars = [
-        Estimate(_("Measured"), measured, "measured", _origin(found.case)),
-        Estimate("wallviz", ours, "ours"),
-        *(Estimate(_(peer.name), parts["total"], "other", _(peer.producer)) for peer, parts in said),
+        ToolEstimate(_("Measured"), measured, "measured", _origin(found.case)),
+        ToolEstimate("wallviz", ours, "ours"),
+        *(ToolEstimate(_(peer.name), parts["total"], "other", _(peer.producer)) for peer, parts in said),
     ]
     rows = tuple({_("tool"): bar.label, _("bytes"): bar.bytes, _("error"): signed(bar.bytes / measured - 1, 1)} for bar in bars)
     sources = tuple(dict.fromkeys([*found.case.source.split(";"), *(source for peer, _parts in said for source in peer.source.split(";"))]))
@@ -317,16 +317,11 @@ def _disagree(run: str, _language: str) -> Answer:
     return Answer("tools", sentence, drawing, rows=lambda: rows, sources=sources).with_spec()
 
 
-def _said(found: Prediction) -> list[tuple[peers.Peer, Mapping[str, float]]]:
-    answers = peers.estimates(accuracy.peer_inputs(found.case))
-    return [(peer, answers[peer.id]) for peer in peers.PEERS if peer.id in answers]
-
-
 def tools(run: str) -> str:
     """What each tool says about a run and what it leaves out, as Markdown."""
-    found = accuracy.predictions()[run]
+    found = cases.predictions()[run]
     measured = found.case.expected
-    said = _said(found)
+    said = cases.of_peers(found.case)
     lines = [
         _tool(peer, _("{total}, {error}.").format(total=units.binary(parts["total"]), error=signed(parts["total"] / measured - 1, 0)))
         for peer, parts in said
@@ -354,10 +349,10 @@ def _tool(peer: peers.Peer, said: str) -> str:
 
 def chosen() -> str:
     """What a reader has to know before believing the errors: what was decided with the residuals in sight, as Markdown."""
-    found = [accuracy.predictions()[id] for id in RUNS]
+    found = [cases.predictions()[id] for id in RUNS]
     dense = [p for p in found if "arch" not in p.case.inputs]
     routed = [p for p in found if "arch" in p.case.inputs]
-    ratios = [p.case for p in accuracy.predictions().values() if p.case.quantity == "reserved_over_allocated"]
+    ratios = [p.case for p in cases.predictions().values() if p.case.quantity == "reserved_over_allocated"]
     return "\n".join(
         [
             _(
@@ -374,7 +369,7 @@ def chosen() -> str:
                 "- **The buffer term is left out for mixtures of experts**, whose grouped matrix products keep no such buffer. "
                 "With it the two runs would be at {errors}; without it they are at {now}."
             ).format(
-                errors=_("{a} and {b}").format(a=signed(_with_buffers(routed[0]), 1), b=signed(_with_buffers(routed[1]), 1)),
+                errors=_("{a} and {b}").format(a=signed(cases.error_with_buffers(routed[0]), 1), b=signed(cases.error_with_buffers(routed[1]), 1)),
                 now=_("{a} and {b}").format(a=signed(routed[0].error or 0.0, 1), b=signed(routed[1].error or 0.0, 1)),
             ),
             _(
@@ -405,14 +400,8 @@ def chosen() -> str:
 
 def _without(dense: Sequence[Prediction]) -> dict[str, str]:
     """The dense errors as they are, without Transformer Engine's buffers, and without the loss where it is alive at the peak."""
-    now, buffers, loss = [], [], []
-    for p in dense:
-        job = accuracy.parallel_step(p.case.inputs)
-        parts = job.parts
-        now.append(p.error or 0.0)
-        buffers.append(((p.value or 0.0) - float(parts["workspace"])) / p.case.expected - 1)
-        if float(parts["loss"]):
-            loss.append(((p.value or 0.0) - float(parts["loss"])) / p.case.expected - 1)
+    now = [p.error or 0.0 for p in dense]
+    buffers, loss = ([error for p in dense if (error := cases.error_without(p, part)) is not None] for part in ("workspace", "loss"))
     return {
         "low": signed(min(buffers), 1),
         "high": signed(max(buffers), 1),
@@ -421,13 +410,6 @@ def _without(dense: Sequence[Prediction]) -> dict[str, str]:
         "loss_low": signed(min(loss), 1),
         "loss_high": signed(max(loss), 1),
     }
-
-
-def _with_buffers(p: Prediction) -> float:
-    """The error of a mixture of experts, had Transformer Engine kept a gradient buffer for each shape of its dense layers."""
-    job = accuracy.parallel_step(p.case.inputs)
-    buffers = 2.0 * distinct_linear(stage(job.arch, int(job.stage), int(job.run.pipeline_parallel))) / float(job.run.t)
-    return ((p.value or 0.0) + (buffers if has_experts(job.arch) else 0.0)) / p.case.expected - 1
 
 
 # -- words -------------------------------------------------------------------------------------------------------------------------

@@ -14,14 +14,14 @@ from wallviz import units
 from wallviz.engine import rating, work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import DTYPES
-from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.transformer import Architecture
 from wallviz.i18n import _
 from wallviz.job import DENSE, Job, serving_split, training_run
 from wallviz.rooms import job as shared
-from wallviz.rooms.footprint.estimate import Estimate, estimate
+from wallviz.rooms.footprint.need import Estimate, estimate
 
 #: How work is counted: the least that must be done (docs/decisions/0016-roofline.md).
 LEAST = rating.LEAST
@@ -47,13 +47,13 @@ def phase(job: Job, arch: Architecture) -> str:
     return "prefill" if arch.layers and all(layer.encoder for layer in arch.layers) else "decode"
 
 
-def bound(job: Job, chip: Accelerator | None = None) -> Step:
+def bound(job: Job, chip: Accelerator | None = None) -> StepBound:
     """One step of the job under the roof of its chip, or of another one; raises InputError for what cannot run."""
     arch = estimate(job).arch  # what cannot run has no bound
     return step(arch, chip or shared.chip(job), phase=phase(job, arch), batch=job.batch, context=job.context, **options(job, arch))
 
 
-def tokens_per_s(job: Job, one: Step) -> float:
+def tokens_per_s(job: Job, one: StepBound) -> float:
     """Tokens per second: of all chips together in serving, of one chip in training."""
     if not job.serves:
         return float(one.tokens_per_s) / (job.tensor_parallel * job.pipeline_parallel * job.context_parallel)

@@ -194,10 +194,10 @@ def _curves(view: View, chip: str) -> Answer:
     )
 
 
-def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> figures.Series:
+def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> figures.DrawnCurve:
     base = _base(f) if normalised else 1.0
     named = tuple(dict.fromkeys([*([chip] if any(p.id == chip for p in f.curve.points) else []), *f.curve.named]))
-    return figures.Series(
+    return figures.DrawnCurve(
         role=f.curve.role,
         label=_(f.curve.label),
         kind="times" if normalised else f.curve.kind,
@@ -315,7 +315,7 @@ def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
     role, kind = _QUANTITIES.get(claim.quantity, ("compute", "times"))
     normalised = kind == "times"
     kept = {p.id for p in fitted.points}
-    series = figures.Series(
+    series = figures.DrawnCurve(
         role=role,
         label=_(claim.what),
         kind=kind,
@@ -587,7 +587,9 @@ def _rows(f: Fitted) -> list[dict[str, object]]:
 def _breakdown() -> Answer:
     rows = catalog.memory_breakdown()
     bars = [
-        figures.Bar(r.name, r.year, r.weights_bytes, r.optimizer_bytes, r.activations_bytes, r.gpu_memory_limit_bytes, _(r.note) if r.note else "")
+        figures.TrainingMemory(
+            r.name, r.year, r.weights_bytes, r.optimizer_bytes, r.activations_bytes, r.gpu_memory_limit_bytes, _(r.note) if r.note else ""
+        )
         for r in rows.values()
     ]
     last = bars[-1]

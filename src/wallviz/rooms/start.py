@@ -8,14 +8,14 @@ from functools import lru_cache, partial
 from wallviz import catalog, units
 from wallviz.engine import growth
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.roofline.step import Step
+from wallviz.engine.roofline.step import StepBound
 from wallviz.errors import InputError
 from wallviz.figures.speed import speed
 from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.job import Job
 from wallviz.rooms import Answer, Card
 from wallviz.rooms.bound import bound, tokens_per_s, too_small
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.growth import interval, rate
 from wallviz.rooms.job import architecture, chip, chip_name, said
 
@@ -105,14 +105,14 @@ def _answer(case: Job, _language: str) -> Answer:
     ).with_spec()
 
 
-def ceilings(one: Step) -> dict[str, float]:
+def ceilings(one: StepBound) -> dict[str, float]:
     """Tokens/s that each limit alone would allow: all bytes at the bandwidth, all FLOP at the peak."""
     tokens = float(one.tokens)
     compute_s = sum(float(timed.operation.flop) / timed.roof.peak_flop_per_s for timed in one.operations)
     return {"bandwidth": tokens / (float(one.bytes) / one.roof.bytes_per_s), "compute": tokens / compute_s}
 
 
-def _why(one: Step, card: Accelerator) -> str:
+def _why(one: StepBound, card: Accelerator) -> str:
     moved_s = float(one.bytes) / one.roof.bytes_per_s
     return _(
         "Each step moves {moved}: at {bandwidth} that takes {time}. It does {intensity} FLOP with each byte, while the chip could do {ridge}. "

@@ -1,6 +1,7 @@
 """The Streamlit side: pages, navigation, the page skeleton, charts in place. Nothing else imports streamlit but app.py and pages/."""
 
 from wallviz.ui.frame import navigation
-from wallviz.ui.page import Page, csv_text
+from wallviz.ui.handout import csv_text
+from wallviz.ui.page import Page
 
 __all__ = ["Page", "csv_text", "navigation"]

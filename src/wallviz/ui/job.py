@@ -10,15 +10,15 @@ from wallviz.i18n import _
 from wallviz.job import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Job
 from wallviz.rooms import job as words
 from wallviz.rooms.job import SETTINGS
-from wallviz.ui.link import Link
+from wallviz.ui.link import PageLink
 
 
-def current(link: Link) -> Job:
+def current(link: PageLink) -> Job:
     """The job that `link` holds."""
     return Job(**{name: link.values[name] for name in SETTINGS})
 
 
-def show(link: Link, asked: Collection[str] = ()) -> None:
+def show(link: PageLink, asked: Collection[str] = ()) -> None:
     """One line that says the job, beside a button that opens it to be changed. What the page asks itself (`asked`) is not asked twice.
 
     The button's own words never change: Streamlit would take it for another one, and close it after the first change.

@@ -33,7 +33,7 @@ Renamed = Mapping[str, tuple[str, Mapping[str, str] | None]]
 """What addresses called settings before: the old name, the new one, and what the values are called now (None: as they were)."""
 
 
-class Link:
+class PageLink:
     """The values of one page's settings and of the job, kept in the session and mirrored in the address."""
 
     def __init__(self, page: str, own: Mapping[str, Setting], shared: Mapping[str, Setting], renamed: Renamed) -> None:

@@ -11,13 +11,15 @@ import streamlit as st
 from wallviz.errors import InputError
 from wallviz.i18n import _, use
 from wallviz.machine.probe.isolated import Measurement
-from wallviz.machine.probe.reasons import NotMeasured
-from wallviz.machine.probe.record import LONGEST, Record, read
 from wallviz.machine.probe.run import MOST_GPUS, nothing
+from wallviz.machine.reasons import NotMeasured
+from wallviz.machine.record import LONGEST, Record, read
 from wallviz.rooms import machine
 from wallviz.rooms.machine import consent
 from wallviz.rooms.machine.telemetry import telemetry as told_by_the_driver
-from wallviz.ui.page import Page, csv_text, plain
+from wallviz.ui.escape import plain
+from wallviz.ui.handout import csv_text
+from wallviz.ui.page import Page
 from wallviz.ui.probe import browser_probe
 
 AGAIN_S = 0.5

@@ -11,7 +11,8 @@ import streamlit as st
 from wallviz.engine.transformer.config import TEXT_LIMIT
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.ui.link import Link
+from wallviz.ui.escape import plain
+from wallviz.ui.link import PageLink
 
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """How a file says that it is not plain UTF-8: Windows editors save "Unicode" so."""
@@ -19,7 +20,7 @@ SIZES = {"layers": 32, "hidden_size": 4096, "heads": 32, "kv_heads": 8, "head_di
 """The numbers of a model, with Llama 3.1 8B's; None may stay empty."""
 
 
-def ask(link: Link, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
+def ask(link: PageLink, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
     """Asks for a model and puts it, packed, into parameter `name` of the link; `labels` names the numbers."""
     state, problem = st.session_state, f"{name}_problem"
 
@@ -47,8 +48,6 @@ def ask(link: Link, name: str, *, pack: Callable[[str], str], pack_numbers: Call
         return pack_numbers(**numbers, **{key: state[f"{name}_{key}"] for key in ("tied", "gated", "name")})
 
     if state.get(problem):
-        from wallviz.ui.page import plain
-
         st.warning(plain([state[problem]]), icon=":material/error:")
     paste, numbers = st.tabs([_("Its config.json"), _("By numbers")])
     with paste:

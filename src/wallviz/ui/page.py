@@ -6,20 +6,17 @@ figure and controls alone.
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import StringIO
 from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from wallviz import __version__, catalog, units
+from wallviz import units
 from wallviz.figures import style
-from wallviz.i18n import _, labelled, language, use
+from wallviz.i18n import _, labelled, use
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer, Card, Entry, Group
 from wallviz.rooms.job import SETTINGS
@@ -27,8 +24,10 @@ from wallviz.settings import of
 from wallviz.ui import job as job_bar
 from wallviz.ui import model as own_model
 from wallviz.ui.chart import chart, save_buttons
+from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, language_query
-from wallviz.ui.link import Link, Renamed
+from wallviz.ui.handout import citation, csv_text, one_file, origin
+from wallviz.ui.link import PageLink, Renamed
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
@@ -62,7 +61,7 @@ class Page:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
         self._kind = view
-        self.link = Link(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
+        self.link = PageLink(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
         self._live = False
         if not self.embedded:
             st.title(question(self.job) if question else _(self.room.question), anchor=False)
@@ -175,7 +174,7 @@ class Page:
                 height=260,
                 width=640,
             )
-            st.markdown("\n".join(f"- {_origin(source)}" for source in answer.sources))
+            st.markdown("\n".join(f"- {origin(source)}" for source in answer.sources))
             st.code(citation(answer), language=None, wrap_lines=True)
 
     @staticmethod
@@ -402,46 +401,3 @@ def _card(card: Card) -> str:
         *(f"<small>{style.text(line)}</small>" for line in (card.interval, card.note) if line),
     ]
     return "<div>" + "".join(f"<p>{line}</p>" for line in lines) + "</div>"
-
-
-def plain(lines: Iterable[str]) -> str:
-    """Lines as Markdown that shows them as they are: a sentence may quote an address, and an address may hold an image or a link.
-
-    Escapes do not stop Streamlit from making links of bare addresses, so an invisible word joiner takes those apart.
-    """
-    apart = [re.sub(r"(?i):(?=//)|www(?=\.)|@", "\\g<0>\u2060", line) for line in lines]
-    return "  \n".join(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line) for line in apart)
-
-
-def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
-    """The rows as comma-separated text; cells that a spreadsheet would run as a formula are quoted with an apostrophe."""
-    if not rows:
-        return ""
-    out = StringIO()
-    writer = csv.DictWriter(out, list(rows[0]))
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({k: f"'{v}" if isinstance(v, str) and v[:1] in "=+-@" else v for k, v in row.items()})
-    return out.getvalue()
-
-
-def one_file(answer: Answer) -> str:
-    """The figure under its takeaway as one HTML file that needs no network."""
-    figure = answer.figure
-    if figure is None:
-        return ""
-    body = figure.to_html(include_plotlyjs=True, full_html=False, config={"displaylogo": False, "responsive": True})
-    head = f"<!doctype html><html lang='{language()}'><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>wallviz</title>"
-    return f"{head}<body style='font-family:sans-serif;max-width:72rem;margin:auto'><h1>{style.text(answer.sentence)}</h1>{body}</body></html>"
-
-
-def citation(answer: Answer) -> str:
-    """How to cite this figure: its sentence, wallviz, and every source of its numbers."""
-    sources = [catalog.sources()[source].citation for source in answer.sources]
-    return "\n".join([f"“{answer.sentence}” wallviz {__version__}.", *sources])
-
-
-def _origin(source_id: str) -> str:
-    source = catalog.sources()[source_id]
-    title = f"[{source.title}]({source.url})" if source.url else source.title
-    return f"{title} · {source.producer} · {_(source.licence)}"

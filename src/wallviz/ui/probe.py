@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wallviz.i18n import _, labelled
-from wallviz.machine.probe.browser import PARTS, REASONS, Plan, from_browser, request
-from wallviz.machine.probe.reasons import explained
-from wallviz.machine.probe.record import Record
+from wallviz.machine.probe.browser import PARTS, REASONS, BrowserPlan, from_browser, request
+from wallviz.machine.reasons import explained
+from wallviz.machine.record import Record
 from wallviz.ui.component import component
 from wallviz.units import binary
 
@@ -24,12 +24,12 @@ def _nothing() -> None:
     """Streamlit returns a component's state only for names that have a callback."""
 
 
-def browser_probe(plan: Plan | None = None, *, key: str = "probe") -> Record | None:
+def browser_probe(plan: BrowserPlan | None = None, *, key: str = "probe") -> Record | None:
     """The record of the visitor's GPU, None until there is one. Raises `InputError` where the browser sent something else.
 
     The measurement belongs to the browser: it runs on while the page reruns, and ends when the reader leaves the page.
     """
-    plan = plan or Plan()
+    plan = plan or BrowserPlan()
     made = component("probe", "<div class='wallviz-probe'></div>", _CSS)(
         key=key, data=request(plan) | {"texts": _texts(plan)}, on_record_change=_nothing
     )
@@ -37,7 +37,7 @@ def browser_probe(plan: Plan | None = None, *, key: str = "probe") -> Record | N
     return None if payload is None else from_browser(payload)
 
 
-def _texts(plan: Plan) -> dict[str, object]:
+def _texts(plan: BrowserPlan) -> dict[str, object]:
     """What the script shows, in the language in use."""
     parts = {
         "memory": _("Memory is set aside and filled"),

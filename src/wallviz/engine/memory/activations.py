@@ -15,7 +15,7 @@ from types import NoneType
 import numpy as np
 
 from wallviz.engine.memory.lora import adapted
-from wallviz.engine.memory.ranks import Stage
+from wallviz.engine.memory.ranks import PipelineStage
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.terms import Quantity, Symbols, Term, Terms, above, evaluate, grouped, only, plain
 from wallviz.engine.transformer import Architecture, Attention, Dense, Experts, LatentAttention, Layer, Recurrent, Tensor
@@ -328,7 +328,7 @@ _KINDS: dict[tuple[type, type], str] = {
 }
 
 
-def of_stage(arch: Architecture, run: Run, current: Stage, chunks: int) -> Terms:
+def of_stage(arch: Architecture, run: Run, current: PipelineStage, chunks: int) -> Terms:
     """Activations of a stage at their most, a term for each kind of layer and one for what stands outside of them."""
     symbols: dict[str, Quantity] = {"T": run.tokens(), "m": current.in_flight(plain(run.accumulation), chunks)}
     sets = "" if current.of == 1 else "m·"
@@ -355,7 +355,7 @@ def stream_gradient(arch: Architecture, run: Run) -> Term:
     return Term(N_("gradient of the embedding's output"), "activations", f"{stream(run):g}·h·T", symbols, _SAVED)
 
 
-def recomputed(arch: Architecture, run: Run, current: Stage) -> Terms:
+def recomputed(arch: Architecture, run: Run, current: PipelineStage) -> Terms:
     """The largest layer, made again, and the largest gradients inside of a feed-forward layer."""
     made: Terms = ()
     gradients: Terms = ()

@@ -14,7 +14,7 @@ import numpy as np
 
 from wallviz.engine.memory import activations, states
 from wallviz.engine.memory.overheads import COMMUNICATOR_BYTES, CONTEXT_BYTES, RESERVED_RATIO
-from wallviz.engine.memory.ranks import Stage, has_experts, stage
+from wallviz.engine.memory.ranks import PipelineStage, has_experts, stage
 from wallviz.engine.memory.run import DTYPES, NUMBERS, Run
 from wallviz.engine.memory.terms import Condition, Quantity, Term, Terms, largest, only, plain, total
 from wallviz.engine.transformer import Architecture, Recurrent
@@ -194,7 +194,7 @@ def _worst(arch: Architecture, run: Run, depth: int, chunks: int) -> Training:
 # ---------------------------------------------------------------- one stage
 
 
-def _on(arch: Architecture, run: Run, current: Stage, chunks: int) -> Training:
+def _on(arch: Architecture, run: Run, current: PipelineStage, chunks: int) -> Training:
     """One stage of a pipeline: its terms, by when they are alive."""
     kept = states.of_rank(arch, run, current)
     logits, logit_gradients, logits_after = activations.losses(arch, run) if current.last else ((), (), ())

@@ -12,7 +12,7 @@ from wallviz.engine.transformer import Architecture, Attention, Experts, Layer, 
 
 
 @dataclass(frozen=True)
-class Stage:
+class PipelineStage:
     """One pipeline stage: its layers, each kind with how often it comes, and its tensors outside the layers."""
 
     index: int
@@ -43,13 +43,13 @@ class Stage:
 
 
 @lru_cache(maxsize=1024)
-def stage(arch: Architecture, index: int, of: int, chunks: int = 1) -> Stage:
+def stage(arch: Architecture, index: int, of: int, chunks: int = 1) -> PipelineStage:
     """Stage `index` of a pipeline of `of`; with `chunks` virtual stages it holds every `of`-th slice (arXiv 2104.04473, section 2.2).
 
     The first holds embeddings, the last the head, the last norm, and a copy of a tied embedding.
     """
     if of == 1:
-        return Stage(0, 1, arch.groups, arch.outer)
+        return PipelineStage(0, 1, arch.groups, arch.outer)
     each = len(arch.layers) // (of * chunks)
     mine: Counter[Layer] = Counter()
     for chunk in range(chunks):
@@ -62,11 +62,11 @@ def stage(arch: Architecture, index: int, of: int, chunks: int = 1) -> Stage:
         if (index == 0 and t.component not in at_end)
         or (index == of - 1 and (t.component in at_end or (arch.tied and t.component == "embedding" and t.shape[:1] == (arch.vocab,))))
     )
-    return Stage(index, of, tuple(mine.items()), outer)
+    return PipelineStage(index, of, tuple(mine.items()), outer)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RankParameters:
     """Parameters of one rank, by how they shard: dense ones over c·N_d, experts over c·N_d/e."""
 
     dense: Quantity
@@ -80,7 +80,7 @@ class Held:
         return self.dense + self.experts
 
 
-def held(arch: Architecture, block: Layer | None, tensors: tuple[Tensor, ...], run: Run) -> Held:
+def held(arch: Architecture, block: Layer | None, tensors: tuple[Tensor, ...], run: Run) -> RankParameters:
     """Parameters of `tensors` on one rank.
 
     Tensor parallelism splits linear layers, embedding and head; norms, biases and routers are copied; keys and values keep one head per
@@ -93,7 +93,7 @@ def held(arch: Architecture, block: Layer | None, tensors: tuple[Tensor, ...], r
         extra = sums.kv * (largest(1.0, smallest(t, float(block.mixer.heads)) / block.mixer.kv_heads) - 1.0)
     experts = sums.experts / t / plain(run.expert_parallel)
     dense_linear = (sums.linear + extra) / t
-    return Held(dense_linear + sums.tables / t + sums.copied, experts, dense_linear + experts)
+    return RankParameters(dense_linear + sums.tables / t + sums.copied, experts, dense_linear + experts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def has_experts(arch: Architecture) -> bool:
     return any(isinstance(block.mlp, Experts) for block, _count in arch.groups)
 
 
-def distinct_linear(current: Stage) -> float:
+def distinct_linear(current: PipelineStage) -> float:
     """Parameters of one of each shape of linear layer in a stage, head and experts apart."""
     shapes = {_fused(block) for block, _count in current.groups}
     return float(sum({size for group in shapes for size in group}))

@@ -16,7 +16,7 @@ import numpy as np
 
 from wallviz.engine.memory import lora
 from wallviz.engine.memory.quantization import bits_per_weight
-from wallviz.engine.memory.ranks import Held, Stage, distinct_linear, has_experts, held
+from wallviz.engine.memory.ranks import PipelineStage, RankParameters, distinct_linear, has_experts, held
 from wallviz.engine.memory.run import DTYPES, Run
 from wallviz.engine.memory.terms import (
     Condition,
@@ -164,7 +164,7 @@ class States:
     """What offloading keeps in host memory."""
 
 
-def of_rank(arch: Architecture, run: Run, current: Stage) -> States:
+def of_rank(arch: Architecture, run: Run, current: PipelineStage) -> States:
     """The model states of one rank of a stage."""
     rank, zero = _Rank.of(arch, run, current), plain(run.zero)
     weights, optimizer, updated = (rank.weights(), rank.optimizer(), rank.updated()) if run.trains_all else rank.adapted()
@@ -205,7 +205,7 @@ class _Share:
             return cls("", {}, 1.0)
         return cls("/(N_d·c)", {"N_d": n, "c": c}, e) if above(c) else cls("/N_d", {"N_d": n}, e)
 
-    def parameters(self, of: Held) -> tuple[str, Symbols]:
+    def parameters(self, of: RankParameters) -> tuple[str, Symbols]:
         """The symbol of all parameters, and what stands for it and for the ranks."""
         symbol = "P_all" if above(self.experts) and above(of.experts, 0.0) else "P"
         return symbol, {symbol: of.dense + of.experts * self.experts, **self.symbols}
@@ -217,19 +217,19 @@ class _Rank:
 
     arch: Architecture
     run: Run
-    stage: Stage
-    blocks: tuple[tuple[Held, int], ...]
+    stage: PipelineStage
+    blocks: tuple[tuple[RankParameters, int], ...]
     """Each kind of layer with how often it comes."""
-    outside: Held
-    all: Held
+    outside: RankParameters
+    all: RankParameters
 
     @classmethod
-    def of(cls, arch: Architecture, run: Run, current: Stage) -> _Rank:
+    def of(cls, arch: Architecture, run: Run, current: PipelineStage) -> _Rank:
         """What it holds of the layers and outside of them."""
         blocks = tuple((held(arch, block, block.tensors, run), count) for block, count in current.groups)
         outside = held(arch, None, current.outer, run)
         dense, experts, linear = (sum((getattr(part, name) * count for part, count in blocks), 0.0) for name in ("dense", "experts", "linear"))
-        return cls(arch, run, current, blocks, outside, Held(outside.dense + dense, experts, linear))
+        return cls(arch, run, current, blocks, outside, RankParameters(outside.dense + dense, experts, linear))
 
     def each(self, name: str, part: str, dtype: str, from_stage: int, source: str) -> Terms:
         """So many bytes for each parameter, shared from a ZeRO stage on; nothing where there is no such format."""
@@ -244,7 +244,7 @@ class _Rank:
         w, share = self.run.formats.weights, _Share.of(self.run, 3)
         if self.run.method != "qlora":
             return self.each(N_("weights"), "weights", w, 3, _ZERO)
-        linear = share.parameters(Held(self.all.linear - self.all.experts, self.all.experts, 0.0))[1]
+        linear = share.parameters(RankParameters(self.all.linear - self.all.experts, self.all.experts, 0.0))[1]
         quantized = {"bits": bits_per_weight("nf4-dq"), "P_linear": next(iter(linear.values())), **share.symbols}
         rest = {"P_rest": self.all.all - self.all.linear, **share.symbols}
         return (
@@ -364,7 +364,7 @@ class _Rank:
         return (Term(N_("casts of the weights"), "workspace", "2·P_linear", linear, N_("PyTorch: the weight cache of autocast")),)
 
 
-def adapters(run: Run, current: Stage) -> dict[str, Quantity]:
+def adapters(run: Run, current: PipelineStage) -> dict[str, Quantity]:
     """Adapters of a stage on one rank, which tensor parallelism splits with the layers that they adapt; `P_late` those of the first layer."""
     targets = [(count, tensor) for block, count in current.groups for tensor in lora.adapted(block, run.targets)]
     first = lora.adapted(current.groups[0][0], run.targets) if current.groups else ()

@@ -26,7 +26,7 @@ TRIALS, ETA = 81, 3
 
 
 @dataclass(frozen=True)
-class Way:
+class WayToFit:
     """Remedies that together make it fit, and what they cost: the first fix of `engine.advice`, remedy by remedy."""
 
     steps: tuple[Effect, ...]
@@ -59,7 +59,7 @@ class Plan:
     """The remedies that matter here, the best first: those that suffice to fit, or, where it fits, those that make it faster."""
     others: tuple[Effect, ...]
     """All others of the job: too little to matter, not applicable (with the reason), or hardware."""
-    way: Way | None
+    way: WayToFit | None
     """The first of `fixes` where it does not fit; None where it does, or nothing would."""
     fixes: tuple[Fix, ...]
     """What makes it fit, or, where it fits, faster (`advice.search.Advice.fixes`)."""
@@ -148,7 +148,7 @@ def plan(
     return Plan(setup, now, capacity, first, others, way, fixes, steps, lost, known)
 
 
-def way_of(fix: Fix) -> Way:
+def way_of(fix: Fix) -> WayToFit:
     """A fix as effects one after another; the last ends where it does."""
     steps: list[Effect] = []
     before = fix.before
@@ -156,7 +156,7 @@ def way_of(fix: Fix) -> Way:
         after = fix.setup if i == len(fix.changes) - 1 else changed(before, (id,)) or before
         steps.append(Effect(REMEDIES[id], outcome(before), outcome(after), after, before.gpus))
         before = after
-    return Way(tuple(steps), fix)
+    return WayToFit(tuple(steps), fix)
 
 
 # ---------------------------------------------------------------- as plain dictionaries

@@ -34,7 +34,7 @@ GRADES = {
 OTHERS = frozenset({"llama_cpp", "gpu_benchmarks_llm", "gpt_fast", "ml_engineering", "scaling_book"})
 
 
-class Row(Protocol):
+class EvidenceRow(Protocol):
     """One row of the table of evidence, as the catalog gives it."""
 
     @property
@@ -128,13 +128,13 @@ class Published:
         return self.quality is not None and self.quality >= FAILURE
 
 
-def of(id: str, rows: Iterable[Row]) -> tuple[Row, ...]:
+def of(id: str, rows: Iterable[EvidenceRow]) -> tuple[EvidenceRow, ...]:
     """The rows of evidence about a remedy."""
     keys = [key.partition("|")[::2] for key in REMEDIES[id].evidence]
     return tuple(row for row in rows if any(row.remedy == name and _tells(row, word) for name, word in keys))
 
 
-def _tells(row: Row, word: str) -> bool:
+def _tells(row: EvidenceRow, word: str) -> bool:
     """Whether the row is about `word`: its method and bits (AWQ4), its format in any case, or a word of its setting."""
     if not word:
         return True
@@ -145,7 +145,7 @@ def _tells(row: Row, word: str) -> bool:
     return format.casefold() == word.casefold() or word in row.setting.split(",")[0].split()
 
 
-def grade(row: Row) -> str:
+def grade(row: EvidenceRow) -> str:
     """How good a piece of evidence is: a key of `GRADES`."""
     if row.confidence == "low":
         return "second-hand"
@@ -154,7 +154,7 @@ def grade(row: Row) -> str:
     return "independent" if OTHERS & set(row.source.split(";")) else "authors"
 
 
-def loss(row: Row) -> float | None:
+def loss(row: EvidenceRow) -> float | None:
     """The share of quality that one row loses; None where it measures something else."""
     if not row.baseline or row.value is None:
         return None
@@ -163,7 +163,7 @@ def loss(row: Row) -> float | None:
     return (row.baseline - row.value) / row.baseline if row.metric in SCORES else None
 
 
-def cases(id: str, rows: Iterable[Row]) -> tuple[Published, ...]:
+def cases(id: str, rows: Iterable[EvidenceRow]) -> tuple[Published, ...]:
     """The published cases of a remedy: rows that share setting and source are one.
 
     Where a source prints what was saved in one setting and the price in one other, the two are one case. Where a case prints a price alone,
@@ -171,7 +171,7 @@ def cases(id: str, rows: Iterable[Row]) -> tuple[Published, ...]:
     """
     kept = tuple(rows)
     whole = _whole_bytes(kept)
-    grouped: dict[tuple[str, str, str], list[Row]] = {}
+    grouped: dict[tuple[str, str, str], list[EvidenceRow]] = {}
     for row in of(id, kept):
         # a price against something else than the plain run is a case of its own
         setting = row.setting if ", against" in row.setting else row.setting.partition(",")[0]
@@ -200,7 +200,7 @@ def _joined(found: list[Published]) -> list[Published]:
 _COUNTED = {"T5 GQA-8-XXL": 1.0 - 8 / 64, "T5 MQA-XXL": 1.0 - 1 / 64}
 
 
-def _case(id: str, group: list[Row], whole: Mapping[str, float]) -> Published | None:
+def _case(id: str, group: list[EvidenceRow], whole: Mapping[str, float]) -> Published | None:
     values: dict[str, Any] = {}
     for row in group:
         before, after = row.baseline, row.value
@@ -230,14 +230,14 @@ def _case(id: str, group: list[Row], whole: Mapping[str, float]) -> Published | 
     return Published(id, setting, grade=grade(longest), source=longest.source, **values)
 
 
-def _counted(row: Row, whole: Mapping[str, float]) -> float | None:
+def _counted(row: EvidenceRow, whole: Mapping[str, float]) -> float | None:
     if row.setting in _COUNTED:
         return _COUNTED[row.setting]
     bits = bits_of(row, whole)
     return None if bits is None else 1.0 - bits / 16.0
 
 
-def _whole_bytes(rows: Iterable[Row]) -> dict[str, float]:
+def _whole_bytes(rows: Iterable[EvidenceRow]) -> dict[str, float]:
     """The size of each model in 16 bits: the largest that any row gives for it."""
     found: dict[str, float] = {}
     for row in rows:
@@ -248,7 +248,7 @@ def _whole_bytes(rows: Iterable[Row]) -> dict[str, float]:
     return found
 
 
-def bits_of(row: Row, whole: Mapping[str, float] | None = None) -> float | None:
+def bits_of(row: EvidenceRow, whole: Mapping[str, float] | None = None) -> float | None:
     """Bits a weight, scales included, of a row's format; None where the row says nothing of it.
 
     Printed ones first; then the file's size over that in 16 bits (`whole`, by model); then what the format is: integers in groups with a
@@ -269,12 +269,12 @@ def bits_of(row: Row, whole: Mapping[str, float] | None = None) -> float | None:
     return 16.0 if format in ("f16", "fp16") or "50%" in setting else None
 
 
-def alone(id: str, rows: Iterable[Row]) -> tuple[Row, ...]:
+def alone(id: str, rows: Iterable[EvidenceRow]) -> tuple[EvidenceRow, ...]:
     """What was published of a remedy that has no case with a saving or a price: its rows with a value, those with a baseline first."""
     return tuple(sorted((row for row in of(id, rows) if row.value is not None), key=lambda row: row.baseline is None))
 
 
-def every(rows: Iterable[Row]) -> dict[str, tuple[Published, ...]]:
+def every(rows: Iterable[EvidenceRow]) -> dict[str, tuple[Published, ...]]:
     """The published cases of every remedy, by its id."""
     kept = tuple(rows)
     return {id: cases(id, kept) for id in REMEDIES}
@@ -305,7 +305,7 @@ class Quantized:
     source: str
 
 
-def scoreboard(rows: Iterable[Row]) -> tuple[Quantized, ...]:
+def scoreboard(rows: Iterable[EvidenceRow]) -> tuple[Quantized, ...]:
     """Quality against bits: every published perplexity of quantized weights whose bits are known, by model, most bits first."""
     kept = [row for row in rows if row.remedy == "weight-quantization" and row.metric in LOWER and row.baseline and row.value and row.inputs]
     whole = _whole_bytes(kept)

@@ -21,7 +21,7 @@ ZONES = ("bandwidth", "knee", "compute", "short")
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class MeasuredRate:
     """One measured rate beside the bound of its roofline."""
 
     case: str
@@ -85,7 +85,7 @@ def spread(fractions: Iterable[float]) -> Spread:
     return Spread(median(found), found[0], found[-1], len(found))
 
 
-def by(measurements: Iterable[Measurement], key: Callable[[Measurement], Key]) -> dict[Key, Spread]:
+def by(measurements: Iterable[MeasuredRate], key: Callable[[MeasuredRate], Key]) -> dict[Key, Spread]:
     """The spread of each group, in the order in which groups come."""
     groups: dict[Key, list[float]] = defaultdict(list)
     for one in measurements:
@@ -93,7 +93,7 @@ def by(measurements: Iterable[Measurement], key: Callable[[Measurement], Key]) -
     return {name: spread(found) for name, found in groups.items()}
 
 
-def predicted(one: Measurement, others: Iterable[Measurement]) -> float | None:
+def predicted(one: MeasuredRate, others: Iterable[MeasuredRate]) -> float | None:
     """Fraction to expect of `one`: the median of `others` with the same work, zone, engine, precision and family of memory; if there are none,
     without the memory, then without the precision, then without the engine; None where nobody measured such work."""
     pool = [other for other in others if other.what == one.what and other.zone == one.zone]
@@ -121,10 +121,10 @@ class Validation:
     devices: int
 
 
-def leave_one_out(measurements: Iterable[Measurement]) -> Validation | None:
+def leave_one_out(measurements: Iterable[MeasuredRate]) -> Validation | None:
     """Every device predicted from all others; None where there are fewer than two devices.
 
-    >>> rows = [Measurement(str(i), d, "e", "gemm", "fp16", m, 1.0) for i, (d, m) in enumerate([("a", 0.8), ("b", 0.4), ("c", 0.8)])]
+    >>> rows = [MeasuredRate(str(i), d, "e", "gemm", "fp16", m, 1.0) for i, (d, m) in enumerate([("a", 0.8), ("b", 0.4), ("c", 0.8)])]
     >>> found = leave_one_out(rows)
     >>> round(found.median_error, 2), found.worst_error, found.devices
     (0.25, 1.0, 3)

@@ -8,8 +8,8 @@ from typing import Any
 from wallviz import checks
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline.roof import ridges
-from wallviz.engine.roofline.serving import Largest, Utilization, largest_batch, utilization
-from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.roofline.serving import LargestBatch, Utilization, largest_batch, utilization
+from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
@@ -35,15 +35,15 @@ class Report:
     chip: Accelerator
     batch: int
     context: int
-    step: Step
+    step: StepBound
     """The phase that was asked about."""
-    prefill: Step | None
+    prefill: StepBound | None
     """Reading the prompts; its time is the time to first token."""
-    decode: Step | None
+    decode: StepBound | None
     """Writing one token each; its time is the time per output token."""
     measured: Utilization | None
     """What a measured rate makes of the chip."""
-    largest: Largest | None
+    largest: LargestBatch | None
     """The largest batch within a time per token."""
     reasons: tuple[str, ...]
     """Why something is None: sentences marked for translation."""
@@ -76,7 +76,7 @@ def report(
             raise InputError(N_("no option is called {name}: choose from {choices}"), name=name[:40], choices=", ".join(OPTIONS))
     asked = step(architecture, chip, phase=phase, batch=batch, context=context, **options)
     reasons: list[str] = []
-    phases: dict[str, Step | None] = {"prefill": None, "decode": None}
+    phases: dict[str, StepBound | None] = {"prefill": None, "decode": None}
     if phase == "train":
         reasons.append(TRAINS)
     else:

@@ -12,7 +12,7 @@ from wallviz import checks
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import serve
 from wallviz.engine.memory.terms import Quantity, plain
-from wallviz.engine.roofline.step import Step, step
+from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
 
 LARGEST = 65_536
@@ -21,7 +21,7 @@ LONGEST_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Largest:
+class LargestBatch:
     """The largest batch under a target."""
 
     batch: int
@@ -32,16 +32,16 @@ class Largest:
     """What the time alone allows."""
     by_memory: float | None
     """What the memory alone allows; infinite where nothing is cached, None where the capacity is not known."""
-    step: Step | None
+    step: StepBound | None
     """The decoding step at that batch; None at 0."""
 
 
-def prefill(architecture: Architecture, chip: Accelerator, **options: Any) -> Step:
+def prefill(architecture: Architecture, chip: Accelerator, **options: Any) -> StepBound:
     """The pass over a prompt; its time is the time to first token, TTFT."""
     return step(architecture, chip, phase="prefill", **options)
 
 
-def decode(architecture: Architecture, chip: Accelerator, **options: Any) -> Step:
+def decode(architecture: Architecture, chip: Accelerator, **options: Any) -> StepBound:
     """One decoding step; its time is the time per output token, TPOT."""
     return step(architecture, chip, phase="decode", **options)
 
@@ -57,7 +57,7 @@ def largest_batch(
     tensor_parallel: int = 1,
     utilization: float = 0.9,
     **options: Any,
-) -> Largest:
+) -> LargestBatch:
     """Most sequences of `context` tokens that decode within `tpot_s` seconds a token and whose cache fits the memory (`memory.serve`).
 
     A step takes no less time with more sequences, so the time allows every batch up to one; memory allows what vLLM's pool holds.
@@ -85,7 +85,7 @@ def largest_batch(
         low, high = (int(tried[fast][-1]) if fast.any() else low), (int(tried[~fast][0]) if not fast.all() else high)
     batch = low if fits is None else int(min(low, floor(fits) if fits != inf else low))
     limit = "memory" if batch < low else "search" if low == LARGEST else "tpot"
-    return Largest(batch, limit, low, fits, decode(architecture, chip, batch=batch, **chosen) if batch else None)
+    return LargestBatch(batch, limit, low, fits, decode(architecture, chip, batch=batch, **chosen) if batch else None)
 
 
 def fitting(
@@ -119,7 +119,7 @@ class Utilization:
     """The rate over the one that the roofline allows; above 1 the inputs are not those of the measurement."""
 
 
-def utilization(step: Step, tokens_per_s: Quantity) -> Utilization:
+def utilization(step: StepBound, tokens_per_s: Quantity) -> Utilization:
     """How well a measured `tokens_per_s` (all sequences of the GPU group) uses the chip.
 
     Llama-2-7B in 16 bits at batch 1 on an A100-80GB, 104.9 tokens/s (gpt-fast's README): 68 % of the bandwidth, 0.4 % of the arithmetic.

@@ -38,7 +38,7 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepBound:
     """A step of `phase` on one GPU (of `tensor_parallel`), as a bound: no chip is faster, real ones are slower. Arrays where the input was one."""
 
     phase: str
@@ -114,7 +114,7 @@ def step(
     accumulate: str = "fp32",
     bytes_per_s: float | None = None,
     **options: Any,
-) -> Step:
+) -> StepBound:
     """The roofline of one step: `operations` (whose arguments `options` are) on `chip`, with `bytes_per_s` instead of its memory's where given.
 
     Tensor parallelism divides the work of a GPU; its communication is on the scale-out page and not in here.
@@ -147,7 +147,7 @@ def step(
     moved = sum((np.asarray(op.bytes) for op in found), np.asarray(0.0))
     memory_s = moved / main.bytes_per_s
     tokens = np.asarray(batch, float) * (1.0 if phase == "decode" else np.asarray(context, float))
-    return Step(
+    return StepBound(
         phase=phase,
         operations=timed,
         tokens=plain(tokens + 0.0 * moved),

@@ -3,6 +3,6 @@
 `collectives` knows what each operation sends, `volumes` what each kind of parallelism asks of them, `fabric` the links inside and across nodes;
 `chip` says how long one takes for its part of `engine.work`, `traffic` what a model's layers send;
 `step` adds compute, communication and the pipeline's bubble up, `scaling` follows them as chips grow (the best split: `engine.advice.splits`),
-`budget` makes days, energy and money of a step, `critical` says from which batch on chips pay. `megatron` holds the forms of arXiv 2104.04473,
-`alpha_beta` fits measured sweeps, `decode` splits serving over chips, `rules` are the scaling laws and what they cost.
+`budget` makes days, energy and money of a step, `critical` says from which batch on chips pay. `alpha_beta` fits
+measured sweeps, `decode` splits serving over chips, `scaling_laws` say how large a model a budget trains and what it costs.
 """

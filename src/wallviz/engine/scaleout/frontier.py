@@ -22,7 +22,7 @@ class Dated:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class FewestChips:
     """The largest model up to the end of a year, the chip with the most memory by then, and how many of those hold it."""
 
     year: int
@@ -32,7 +32,7 @@ class Held:
     training_chips: int
 
 
-def fewest_chips(models: Iterable[Dated], chips: Iterable[Dated]) -> tuple[Held, ...]:
+def fewest_chips(models: Iterable[Dated], chips: Iterable[Dated]) -> tuple[FewestChips, ...]:
     """By year, from the first in which there is both a model and a chip.
 
     >>> gpt3 = Dated("GPT-3", dt.date(2020, 5, 28), 175e9)
@@ -49,5 +49,5 @@ def fewest_chips(models: Iterable[Dated], chips: Iterable[Dated]) -> tuple[Held,
     for year in range(first, last + 1):
         model = max((m for m in models if m.date.year <= year), key=lambda m: m.size)
         chip = max((c for c in chips if c.date.year <= year), key=lambda c: (c.size, c.date))
-        found.append(Held(year, model, chip, ceil(SERVING_BYTES * model.size / chip.size), ceil(TRAINING_BYTES * model.size / chip.size)))
+        found.append(FewestChips(year, model, chip, ceil(SERVING_BYTES * model.size / chip.size), ceil(TRAINING_BYTES * model.size / chip.size)))
     return tuple(found)

@@ -21,8 +21,8 @@ from wallviz.engine.scaleout.budget import MOST_PUE, PUE, Budget, budget
 from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import ACROSS_BYTES_PER_S, LINK_EFFICIENCY, PER_NODE, Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.scaling import Curve
-from wallviz.engine.scaleout.step import Step, step
+from wallviz.engine.scaleout.scaling import ScalingCurve
+from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.engine.transformer import Architecture, Attention, LatentAttention
 from wallviz.engine.work import KERNELS
 from wallviz.errors import InputError
@@ -53,7 +53,7 @@ NOT_MODELLED_SERVING = (
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingOnChips:
     """A training step on so many chips, and what follows from it."""
 
     arch: Architecture
@@ -66,13 +66,13 @@ class Training:
     """Share of the bandwidth that reading and writing reach."""
     half_square: bool
     """Attention counts what a causal mask keeps, and not the whole square."""
-    step: Step
+    step: TrainingStep
     """Of one run: its values are single numbers."""
-    strong: Curve
+    strong: ScalingCurve
     """The same batch on one copy of the model up to four times the chips, as far as it can be shared."""
-    weak: Curve
+    weak: ScalingCurve
     """The same batch per copy on one copy of the model up to four times the chips."""
-    reach: Curve
+    reach: ScalingCurve
     """As `strong`, on up to one data parallel rank for each sequence."""
     peak_bytes: float
     """Memory of one GPU at its peak (`memory.peak`)."""
@@ -139,7 +139,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ServingOnChips:
     """A decoding step split over so many chips, and over fewer and more tensor parallel ranks."""
 
     arch: Architecture
@@ -217,7 +217,7 @@ def on_chips(
     price_per_hour: float | None = None,
     pue: float = PUE,
     **fields: Any,
-) -> Training | Serving:
+) -> TrainingOnChips | ServingOnChips:
     """What `gpus` of `chip` do with `job` (``train``, ``finetune`` or ``infer``).
 
     `inside` and `across` are bytes per second of one direction and one GPU (the chip's own links, and an adapter of 400 Gbit/s, where not
@@ -280,7 +280,7 @@ def training(
     tokens: float | None = None,
     price_per_hour: float | None = None,
     pue: float = PUE,
-) -> Training:
+) -> TrainingOnChips:
     """`run` on as many chips as its ranks take, and its batch on fewer and more."""
     options: dict[str, Any] = {"overlap": overlap, "efficiency": efficiency, "bandwidth_efficiency": bandwidth_efficiency, "half_square": half_square}
     one = step(arch, run, chip, fabric, global_batch=global_batch, **options)
@@ -289,7 +289,7 @@ def training(
     chips = scaling.counts(run, min(max(4 * gpus, 16 * each), MOST_GPUS), gpus)
     shared = scaling.counts(run, min(batch * each, MOST_GPUS), gpus)
     needs = peak.train(arch, one.run)
-    return Training(
+    return TrainingOnChips(
         arch,
         chip,
         fabric,
@@ -346,7 +346,7 @@ def serving(
     pue: float = PUE,
     beyond: bool = True,
     **engine: Any,
-) -> Serving:
+) -> ServingOnChips:
     """Decoding on `gpus` chips: what pipeline, experts and copies leave over are tensor parallel ranks, as on the footprint page.
 
     Where no `replicas` are named there is one copy, or the fewest that leave ranks which can share the heads. Each copy serves `batch`
@@ -381,7 +381,7 @@ def serving(
     one = curve.at(int(np.flatnonzero(counts == t)[0]))
     shared = (layout["pipeline_parallel"], layout["expert_parallel"], int(batch), int(context))
     needs = {n: _serving_bytes(arch, n, *shared, **stored, **engine) for n in counts.tolist()}
-    return Serving(
+    return ServingOnChips(
         arch,
         chip,
         fabric,

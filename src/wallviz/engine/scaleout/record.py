@@ -9,12 +9,12 @@ import numpy as np
 from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.scaleout.budget import Budget
 from wallviz.engine.scaleout.fabric import Fabric
-from wallviz.engine.scaleout.job import NOT_MODELLED, NOT_MODELLED_SERVING, Serving, Training, layout
-from wallviz.engine.scaleout.scaling import Curve
+from wallviz.engine.scaleout.job import NOT_MODELLED, NOT_MODELLED_SERVING, ServingOnChips, TrainingOnChips, layout
+from wallviz.engine.scaleout.scaling import ScalingCurve
 from wallviz.i18n import N_, _
 
 
-def training(found: Training, best: Search | None = None) -> dict[str, Any]:
+def training(found: TrainingOnChips, best: Search | None = None) -> dict[str, Any]:
     """A training step on so many chips: step = compute + waiting + bubble; communication is all of the time on the wire, hidden or not."""
     one = found.step
     return {
@@ -62,7 +62,7 @@ def training(found: Training, best: Search | None = None) -> dict[str, Any]:
     }
 
 
-def serving(found: Serving) -> dict[str, Any]:
+def serving(found: ServingOnChips) -> dict[str, Any]:
     """A decoding step split over so many chips, with the same keys as far as they mean something: compute is reading or arithmetic, by operation."""
     one = found.step
     chips, steps, rates = (np.atleast_1d(each) for each in (found.curve.chips, found.curve.step_s, found.curve.tokens_per_s))
@@ -121,7 +121,7 @@ def _links(fabric: Fabric) -> dict[str, Any]:
     }
 
 
-def _curve(curve: Curve) -> list[dict[str, Any]]:
+def _curve(curve: ScalingCurve) -> list[dict[str, Any]]:
     steps = np.broadcast_to(curve.steps.step_s, curve.chips.shape)
     return [
         {"gpus": int(n), "step_s": float(step), "tokens_per_s": float(rate), "efficiency": float(share)}

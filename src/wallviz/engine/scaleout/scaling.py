@@ -12,18 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout.fabric import Fabric
-from wallviz.engine.scaleout.step import Step, step
+from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
 
 @dataclass(frozen=True)
-class Curve:
+class ScalingCurve:
     """Steps on several numbers of chips, ascending."""
 
     chips: NDArray[np.int64]
-    steps: Step
+    steps: TrainingStep
     """Of arrays as long as `chips`."""
 
     @property
@@ -70,7 +70,7 @@ def counts(run: Run, most: int, *also: int) -> NDArray[np.int64]:
 
 def strong(
     arch: Architecture, run: Run, chip: Accelerator, fabric: Fabric, chips: Sequence[int] | NDArray[np.int64], global_batch: int, **options: Any
-) -> Curve:
+) -> ScalingCurve:
     """A batch of `global_batch` sequences shared by each of `chips`; counts with more data parallel ranks than sequences are left out."""
     chosen = np.asarray(chips)
     chosen = chosen[chosen // unit(run) <= global_batch]
@@ -81,16 +81,16 @@ def strong(
             ranks=f"{int(np.min(chips)) // unit(run):,}",
         )
     steps = step(arch, replace(run, data_parallel=chosen // unit(run)), chip, fabric, global_batch=global_batch, **options)
-    return Curve(chosen, steps)
+    return ScalingCurve(chosen, steps)
 
 
-def weak(arch: Architecture, run: Run, chip: Accelerator, fabric: Fabric, chips: Sequence[int] | NDArray[np.int64], **options: Any) -> Curve:
+def weak(arch: Architecture, run: Run, chip: Accelerator, fabric: Fabric, chips: Sequence[int] | NDArray[np.int64], **options: Any) -> ScalingCurve:
     """The batch of `run` on each of `chips`: the global batch grows with them."""
     chosen = np.asarray(chips)
-    return Curve(chosen, step(arch, replace(run, data_parallel=chosen // unit(run)), chip, fabric, **options))
+    return ScalingCurve(chosen, step(arch, replace(run, data_parallel=chosen // unit(run)), chip, fabric, **options))
 
 
-def stops_paying(curve: Curve, gain: float = 1.5) -> int | None:
+def stops_paying(curve: ScalingCurve, gain: float = 1.5) -> int | None:
     """The number of chips on `curve` whose doubling brings less than `gain` times the speed; None where none does (`stop`)."""
     return stop(curve.chips, curve.tokens_per_s, gain)
 

@@ -38,7 +38,7 @@ HIDDEN = ("context_parallel", "data_parallel")
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """One training step; arrays where the run had arrays."""
 
     run: Run
@@ -103,7 +103,7 @@ def step(
     bandwidth_efficiency: Quantity = BANDWIDTH_EFFICIENCY,
     half_square: bool = False,
     global_batch: Quantity | None = None,
-) -> Step:
+) -> TrainingStep:
     """A step of `run` (its numbers may be arrays) on `chip`, wired as `fabric`.
 
     What a chip computes is `engine.work`'s, at `efficiency` of its peak and `bandwidth_efficiency` of its bandwidth; attention counts the whole
@@ -129,7 +129,7 @@ def step(
     behind = np.where(np.asarray(run.zero) >= 3, compute, np.where(np.asarray(run.zero) == 2, backward, backward / m))
     waiting, inner = _waiting(compute, behind, wire, overlap)
     idle = volumes.bubble_fraction(p, m, np.asarray(run.virtual_stages, float))
-    return Step(
+    return TrainingStep(
         run=run,
         gpus=gpus[()],
         tokens=sequences * np.asarray(run.sequence, float),

@@ -17,8 +17,8 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from wallviz.machine.probe.isolated import ONE_THREAD, alone, limit_s
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Record, blank
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Record, blank
 
 MODULES = {"cpu": "wallviz.machine.probe.cpu", "wgpu": "wallviz.machine.probe.wgpu", "cuda": "wallviz.machine.probe.cuda"}
 

@@ -15,8 +15,6 @@ from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.machine.probe import wgsl
 from wallviz.machine.probe.kernels import KERNELS
-from wallviz.machine.probe.reasons import Reason
-from wallviz.machine.probe.record import SCHEMA, Record, read
 from wallviz.machine.probe.wgpu import (
     ARRAY_BYTES,
     BUDGET_S,
@@ -31,6 +29,8 @@ from wallviz.machine.probe.wgpu import (
     TIMERS_AGREE,
     WARM_UP_S,
 )
+from wallviz.machine.reasons import Reason
+from wallviz.machine.record import SCHEMA, Record, read
 
 SAMPLE_S = 0.04
 """Twice that of a local path: a browser's clock steps by 0.1 ms."""
@@ -54,7 +54,7 @@ PARTS = ("memory", *KERNELS, "check", "sweep", "latency")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Plan:
+class BrowserPlan:
     """What the visitor agrees to: three arrays of at most `array_bytes`, about `budget_s` seconds, never more than `limit_s`.
 
     `sweep`: the staircase and the latency too. `allow_software` lets a program on the CPU stand in for a GPU, and the record says so.
@@ -73,10 +73,10 @@ class Plan:
         return 3 * self.array_bytes
 
 
-QUICK = Plan(budget_s=QUICK_BUDGET_S, limit_s=4 * QUICK_BUDGET_S)
+QUICK = BrowserPlan(budget_s=QUICK_BUDGET_S, limit_s=4 * QUICK_BUDGET_S)
 
 
-def request(plan: Plan) -> dict[str, Any]:
+def request(plan: BrowserPlan) -> dict[str, Any]:
     """All that the script needs, as JSON holds it: the WGSL text, the protocol's numbers, and the schema of the answer."""
     options = dataclasses.asdict(plan) | {
         "dispatch_s": DISPATCH_S,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 
-from wallviz.machine.probe.record import Cache
+from wallviz.machine.record import Cache
 
 SYSFS = Path("/sys/devices/system/cpu")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from wallviz.machine.probe import limits
 from wallviz.machine.probe.caches import caches, last_level_bytes
 from wallviz.machine.probe.kernels import KERNELS, SCALAR, SEEDS, TOLERANCE, Kernel, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Arithmetic, Cache, Device, Failure, Latency, Measured, Record, Run, Step, failure, plain_text
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Arithmetic, Cache, Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 
 Array: TypeAlias = NDArray[np.float64]
 Single: TypeAlias = NDArray[np.float32]
@@ -59,7 +59,7 @@ _CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CpuPlan:
     """What a measurement will do, said before it starts: three arrays of `array_bytes` on `threads` threads, never more than `ceiling_bytes`.
 
     `single_array_bytes` is the size for one thread, which reaches one instance of the last-level cache only. `halved`: smaller than four
@@ -75,7 +75,7 @@ class Plan:
     engines: tuple[str, ...]
 
 
-def plan(*, quick: bool = False, budget_s: float | None = None, threads: int | None = None, array_bytes: int | None = None) -> Plan:
+def plan(*, quick: bool = False, budget_s: float | None = None, threads: int | None = None, array_bytes: int | None = None) -> CpuPlan:
     """What `measure` will take on this machine. Raises `NotMeasured` where the memory is too small.
 
     Arrays hold four times the last-level caches, as STREAM asks, and 64 MiB at least; a fifth of the free memory at most.
@@ -93,7 +93,7 @@ def plan(*, quick: bool = False, budget_s: float | None = None, threads: int | N
     if array_bytes is None and size < SMALLEST_ARRAY_BYTES:
         raise NotMeasured(Reason.MEMORY, f"{free_bytes} bytes free")
     size = array_bytes or size
-    return Plan(
+    return CpuPlan(
         threads,
         size,
         min(single, size),
@@ -334,10 +334,10 @@ def stands(kernel: Kernel, run: Pass, a: Array, b: Array, c: Array) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class ThreadRuns:
     """The kernels on so many threads: a run for each engine, whether any sat in two modes, and what failed its check."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[KernelRun, ...]
     two_modes: bool
     failures: tuple[Failure, ...]
 
@@ -348,7 +348,7 @@ def stage(
     array_bytes: int,
     budget_s: float,
     report: Callable[[str], None] = lambda part: None,
-) -> Stage:
+) -> ThreadRuns:
     """Every kernel of every engine on all `workers`, in turns for `budget_s` after the warm-up, so that each sees every mood of the machine.
 
     Raises MemoryError where the arrays do not fit.
@@ -401,8 +401,10 @@ def stage(
         )
         for engine, name in tasks
     }
-    return Stage(
-        tuple(Run(engine, len(workers), n * 8, {name: found[engine, name] for name in KERNELS if name in engines[engine]}) for engine in engines),
+    return ThreadRuns(
+        tuple(
+            KernelRun(engine, len(workers), n * 8, {name: found[engine, name] for name in KERNELS if name in engines[engine]}) for engine in engines
+        ),
         any(bimodal(times) for times in seconds.values()),
         tuple(failure(NotMeasured(Reason.INVALID), f"{engine} {name}") for (engine, name), each in found.items() if not each.valid),
     )
@@ -425,7 +427,7 @@ def sizes(largest_bytes: int, *, quick: bool = False) -> list[int]:
     return [2**power for power in range(14, largest_bytes.bit_length(), 2 if quick else 1) if 2**power <= largest_bytes]
 
 
-def staircase(walk: Callable[[Array, int], float], workers: Workers, at: Iterable[int], until: float) -> tuple[Step, ...]:
+def staircase(walk: Callable[[Array, int], float], workers: Workers, at: Iterable[int], until: float) -> tuple[Stair, ...]:
     """The rate at which one thread reads working sets of these sizes, best of the rounds that fit before `until`."""
     working_sets = list(at)
     data = aligned(max(working_sets) // 8)
@@ -447,7 +449,7 @@ def staircase(walk: Callable[[Array, int], float], workers: Workers, at: Iterabl
             seconds(size, 1)  # brings the set into its cache again
             best[size] = min(best[size], seconds(size, passes[size]))
         rounds += 1
-    return tuple(Step(size, size / best[size]) for size in working_sets)
+    return tuple(Stair(size, size / best[size]) for size in working_sets)
 
 
 def ring(size_bytes: int, order: str, random: np.random.Generator) -> NDArray[np.uint64]:
@@ -576,7 +578,7 @@ def measure(
         limits.cap_address_space(3 * planned.array_bytes + 64 * MIB + planned.threads * 72 * MIB)
     left = max(planned.budget_s / 2, planned.budget_s - (clock() - start))
     flags: list[Flag] = [Flag.HALVED] if planned.halved else []
-    stages: list[Stage] = []
+    stages: list[ThreadRuns] = []
     cpus = limits.processors()
 
     def telling(low: float, high: float) -> Callable[[str], None]:
@@ -604,7 +606,7 @@ def measure(
 
     largest = stages[0].runs[0].array_bytes or SMALLEST_ARRAY_BYTES
     at = sizes(largest, quick=quick)
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Stair, ...] = ()
     times: tuple[Latency, ...] = ()
     with Workers(cpus[:1], clock) as workers:
         progress(0.7, "sweep")
@@ -658,7 +660,7 @@ def _engines(names: Iterable[str]) -> tuple[dict[str, dict[str, Pass]], list[Fai
 
 def _fitting(
     engines: Mapping[str, Mapping[str, Pass]], workers: Workers, wanted_bytes: int, budget_s: float, report: Callable[[str], None]
-) -> tuple[Stage, bool]:
+) -> tuple[ThreadRuns, bool]:
     """A stage with arrays of `wanted_bytes`, or half of them, and again, until they fit; and whether they were halved."""
     size = wanted_bytes
     while True:
@@ -670,7 +672,7 @@ def _fitting(
                 raise NotMeasured(Reason.MEMORY, f"{size} bytes") from None
 
 
-def best_of(runs: Sequence[Run]) -> dict[str, Measured]:
+def best_of(runs: Sequence[KernelRun]) -> dict[str, Measured]:
     """Each kernel's best run, whichever the engine; a kernel that no engine got right stays, without a figure."""
     return {
         name: max((run.kernels[name] for run in runs if name in run.kernels), key=lambda each: each.best_bytes_per_s or 0.0)

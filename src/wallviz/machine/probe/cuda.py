@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from wallviz.machine.probe import cuda_source, limits, nvml
 from wallviz.machine.probe.cpu import sizes
-from wallviz.machine.probe.cuda_device import Chip, Gpu, Launch, Refused, described, explained, opened, started
-from wallviz.machine.probe.kernels import HEADLINE, KERNELS, SEEDS, TOLERANCE, Kernel, hashed
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Device, Failure, Latency, Measured, Record, Run, State, Step, failure
+from wallviz.machine.probe.cuda_device import Chip, CudaGpu, Launch, Refused, described, explained, opened, started
+from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel, hashed
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import HEADLINE, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, failure
 
 Progress: TypeAlias = Callable[[float, str], None]
 
@@ -63,38 +63,38 @@ def devices() -> tuple[Device, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class CudaPass:
     """One way over the arrays that is timed: `repeats` launches fill one sample."""
 
     launch: Launch
     repeats: int = 1
 
-    def seconds(self, gpu: Gpu) -> float:
+    def seconds(self, gpu: CudaGpu) -> float:
         """Time of one pass."""
         return gpu.seconds(self.launch, self.repeats)
 
 
-def planned(gpu: Gpu, launch: Launch) -> Pass:
+def planned(gpu: CudaGpu, launch: Launch) -> CudaPass:
     """A pass, repeated so often that a sample lasts `SAMPLE_S`."""
     gpu.once(launch)
     repeats = 1
     for _ in range(2):  # twice: the first count stands on a time that is mostly overhead
         repeats = max(1, min(MOST_REPEATS, round(SAMPLE_S / gpu.seconds(launch, repeats))))
-    return Pass(launch, repeats)
+    return CudaPass(launch, repeats)
 
 
-def kernel_launch(gpu: Gpu, name: str, blocks: int) -> Launch:
+def kernel_launch(gpu: CudaGpu, name: str, blocks: int) -> Launch:
     """One pass of a kernel."""
     return gpu.launcher(f"kernel_{name}", gpu.blocks(blocks), n=gpu.elements)
 
 
-def fastest_grid(gpu: Gpu, repeats: int) -> int:
+def fastest_grid(gpu: CudaGpu, repeats: int) -> int:
     """Blocks with which a copy is fastest: as many as run at once, or several times as many."""
     grids = sorted({gpu.blocks(gpu.resident("kernel_copy") * waves) for waves in (1, 2, 4, 16)})
     return min(grids, key=lambda blocks: min(gpu.seconds(kernel_launch(gpu, "copy", blocks), repeats) for _ in range(3)))
 
 
-def stands(gpu: Gpu, kernel: Kernel, blocks: int, launch: Launch | None = None) -> bool:
+def stands(gpu: CudaGpu, kernel: Kernel, blocks: int, launch: Launch | None = None) -> bool:
     """Whether one pass gives the closed form everywhere, and the check catches one damaged value (the negative control).
 
     `launch` is something else that must give what the kernel gives: a copy by the copy engine.
@@ -124,7 +124,7 @@ def stands(gpu: Gpu, kernel: Kernel, blocks: int, launch: Launch | None = None) 
     return caught
 
 
-def kernels(gpu: Gpu, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool]:
+def kernels(gpu: CudaGpu, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool]:
     """Every kernel in turns until the clock says `until`, and whether any sat in two modes."""
     tell("copy")
     first = planned(gpu, kernel_launch(gpu, "copy", gpu.resident("kernel_copy")))
@@ -152,7 +152,7 @@ def walking(size_bytes: int, walkers: int) -> dict[str, int]:
     return {"mask": blocks - 1, "step": walkers, "loops": -(-blocks // walkers)}
 
 
-def covers(gpu: Gpu, size_bytes: int, walkers: int) -> bool:
+def covers(gpu: CudaGpu, size_bytes: int, walkers: int) -> bool:
     """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the blocks
     that come by it (one, unless there are more of them than blocks in the set) and no other."""
     way: dict[str, Any] = walking(size_bytes, walkers)
@@ -174,7 +174,7 @@ def covers(gpu: Gpu, size_bytes: int, walkers: int) -> bool:
     return caught
 
 
-def staircase(gpu: Gpu, at: list[int], until: float) -> list[Step]:
+def staircase(gpu: CudaGpu, at: list[int], until: float) -> list[Stair]:
     """The rate at which the whole GPU reads working sets of these sizes: best of the rounds that fit before `until`, of two at least.
 
     Raises `NotMeasured` (invalid) where the walk does not read its whole set.
@@ -203,7 +203,7 @@ def staircase(gpu: Gpu, at: list[int], until: float) -> list[Step]:
         for size, (launch, loops) in ways.items():
             best[size] = min(best[size], gpu.seconds(launch) / loops)
         done += 1
-    return [Step(size, walkers * cuda_source.BLOCK_BYTES / seconds) for size, seconds in best.items()]
+    return [Stair(size, walkers * cuda_source.BLOCK_BYTES / seconds) for size, seconds in best.items()]
 
 
 def ring(address: int, size_bytes: int, random: np.random.Generator) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -220,7 +220,7 @@ def ring(address: int, size_bytes: int, random: np.random.Generator) -> tuple[ND
     return links, visited
 
 
-def latency(gpu: Gpu, size_bytes: int, random: np.random.Generator) -> float | None:
+def latency(gpu: CudaGpu, size_bytes: int, random: np.random.Generator) -> float | None:
     """The time of one dependent load of one thread, in a chain over `size_bytes`. None where noise was longer than the chase.
 
     The difference of two lengths leaves out what a launch costs. Raises `NotMeasured` (invalid) where the chase does not end up where so many
@@ -250,7 +250,7 @@ def latency(gpu: Gpu, size_bytes: int, random: np.random.Generator) -> float | N
     return each if each > SHORTEST_LOAD_S else None
 
 
-def latencies(gpu: Gpu, at: list[int], until: float) -> tuple[list[Latency], bool]:
+def latencies(gpu: CudaGpu, at: list[int], until: float) -> tuple[list[Latency], bool]:
     """The latency in random chains over these sizes; and whether the time ran out before the last of them. The largest comes first: it tells
     most.
     """
@@ -266,14 +266,14 @@ def latencies(gpu: Gpu, at: list[int], until: float) -> tuple[list[Latency], boo
 # -------------------------------------------------------------------------------------------------------------- transfers
 
 
-def device_copy(gpu: Gpu, until: float) -> Measured:
+def device_copy(gpu: CudaGpu, until: float) -> Measured:
     """The copy engine within the device, counted as read and write, and checked like the copy kernel."""
     launch = gpu.copying("cuMemcpyDtoDAsync", gpu.arrays["a"], gpu.arrays["b"], gpu.array_bytes)
     seconds = _sampled(gpu, [planned(gpu, launch)], until)[0]
     return measured(seconds, 2 * gpu.array_bytes, valid=stands(gpu, KERNELS["copy"], gpu.resident("kernel_copy"), launch))
 
 
-def _sampled(gpu: Gpu, ways: list[Pass], until: float, *, wall: bool = False) -> list[list[float]]:
+def _sampled(gpu: CudaGpu, ways: list[CudaPass], until: float, *, wall: bool = False) -> list[list[float]]:
     """Times of passes in turns; by the wall where the host takes part in them."""
     found: list[list[float]] = [[] for _ in ways]
     while len(found[0]) < LEAST_ROUNDS or time.perf_counter() < until:
@@ -282,7 +282,7 @@ def _sampled(gpu: Gpu, ways: list[Pass], until: float, *, wall: bool = False) ->
     return found
 
 
-def host_copies(gpu: Gpu, kind: str, until: float, during: Callable[[], object]) -> dict[str, Measured]:
+def host_copies(gpu: CudaGpu, kind: str, until: float, during: Callable[[], object]) -> dict[str, Measured]:
     """Both ways between the device and memory of the host: ``pinned`` (never moved away, so that the device reads it itself) or ``pageable``.
 
     `during` is called while a copy is under way.
@@ -325,7 +325,7 @@ def _quiet(call: Callable[[], object]) -> None:
         call()
 
 
-def peer_copy(gpu: Gpu, place: int, other: int, until: float) -> Measured:
+def peer_copy(gpu: CudaGpu, place: int, other: int, until: float) -> Measured:
     """From this device to another one, directly. Raises `NotMeasured` where neither can reach the other's memory."""
     driver = gpu.driver
     here, there = driver("cuDeviceGet", place), driver("cuDeviceGet", other)
@@ -365,7 +365,7 @@ class Watch:
     """What NVML tells of the device while it is measured; nothing where NVML is not there."""
 
     def __init__(self, chip: Chip, stack: ExitStack) -> None:
-        self._gpu: nvml.Gpu | None = None
+        self._gpu: nvml.NvmlGpu | None = None
         self.facts: nvml.Facts | None = None
         self.samples: list[nvml.Sample] = []
         with suppress(NotMeasured):
@@ -421,14 +421,14 @@ def wanted_bytes(chip: Chip) -> int:
 class Parts:
     """What is measured after the kernels, part by part; what one part cannot do leaves the others as they are."""
 
-    def __init__(self, gpu: Gpu, place: int, watch: Watch, at: list[int]) -> None:
+    def __init__(self, gpu: CudaGpu, place: int, watch: Watch, at: list[int]) -> None:
         self._gpu = gpu
         self._place = place
         self._watch = watch
         self._at = at
         self.loaded: State | None = None
         self.link: nvml.Sample | None = None
-        self.sweep: list[Step] = []
+        self.sweep: list[Stair] = []
         self.latency: list[Latency] = []
         self.transfers: dict[str, Measured] = {}
         self.failures: list[Failure] = []
@@ -544,7 +544,7 @@ def measure(
         theoretical_bytes_per_s=theoretical.bytes_per_s,
         theoretical_source=theoretical.basis.value,
         kernels=found,
-        runs=(Run("cuda", None, size, found),),
+        runs=(KernelRun("cuda", None, size, found),),
         sweep=tuple(parts.sweep),
         latency=tuple(parts.latency),
         transfers=parts.transfers,
@@ -559,7 +559,7 @@ def measure(
     )
 
 
-def _fitting(gpu: Gpu, wanted: int, smallest: int) -> int:
+def _fitting(gpu: CudaGpu, wanted: int, smallest: int) -> int:
     """`wanted`, or half of it, and again, until it is a small part of the memory that is free."""
     room = GPU_SHARE * gpu.free_bytes()
     host = limits.memory_bytes() if gpu.chip.shares_memory else None

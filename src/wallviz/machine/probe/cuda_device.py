@@ -1,6 +1,6 @@
 """An NVIDIA GPU through the driver's own interface (cuda-bindings) and NVRTC: what it is, the kernels compiled for it, and how they are run.
 
-Everything that is taken is given back in the end, last things first, whatever happens: `Gpu` hands each of them to an ExitStack as it takes it.
+Everything that is taken is given back in the end, last things first, whatever happens: `CudaGpu` hands each of them to an ExitStack as it takes it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from wallviz.machine.probe import cuda_source
 from wallviz.machine.probe.kernels import SEEDS
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Cache, Device, plain_text
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Cache, Device, plain_text
 
 Launch: TypeAlias = Callable[[], object]
 """Puts one pass into the stream and returns at once."""
@@ -232,7 +232,7 @@ def _filled(nvrtc: Library, function: str, program: Any) -> bytes:
 # ----------------------------------------------------------------------------------------------------------------- device
 
 
-class Gpu:
+class CudaGpu:
     """An open device: it runs entry points of `cuda_source` on three arrays and says how long they took."""
 
     def __init__(self, driver: Library, nvrtc: Library, place: int, held: ExitStack) -> None:
@@ -242,7 +242,7 @@ class Gpu:
         self.architecture = target(self.chip.capability, list(nvrtc("nvrtcGetSupportedArchs")))
         image = compiled(self.architecture, nvrtc)
         self.agreed = False
-        """Whether the device's events are used; see `Gpu.trust`."""
+        """Whether the device's events are used; see `CudaGpu.trust`."""
         handle = driver("cuDeviceGet", place)
         self.context = driver("cuDevicePrimaryCtxRetain", handle)
         self.later("cuDevicePrimaryCtxRelease", handle)
@@ -396,7 +396,7 @@ class Gpu:
 
 
 @contextmanager
-def opened(place: int = 0) -> Iterator[Gpu]:
+def opened(place: int = 0) -> Iterator[CudaGpu]:
     """The device at `place` until the block ends. Everything that goes wrong in it becomes a `NotMeasured`."""
     driver, nvrtc = started(), package("nvrtc", Reason.NO_PACKAGE)
     count = driver("cuDeviceGetCount")
@@ -404,7 +404,7 @@ def opened(place: int = 0) -> Iterator[Gpu]:
         raise NotMeasured(Reason.NO_DEVICE, f"gpu {place} of {count}", extra="cuda")
     try:
         with ExitStack() as held:
-            yield Gpu(driver, nvrtc, place, held)
+            yield CudaGpu(driver, nvrtc, place, held)
     except Exception as error:
         raise explained(error) from None
 

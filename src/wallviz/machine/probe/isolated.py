@@ -20,8 +20,8 @@ from typing import Any
 
 from wallviz import errors
 from wallviz.errors import InputError
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import Record, blank, plain_text, read
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import Record, blank, plain_text, read
 
 GRACE_S = 3.0
 """From asking the process to end to ending it."""

@@ -89,8 +89,6 @@ KERNELS: dict[str, Kernel] = {
         Kernel("triad", "{b} + {s} * {c}"),
     )
 }
-HEADLINE = ("triad", "add", "copy")
-"""The kernel that stands for a machine: the first of these that was measured."""
 MEAN_READ = 7 / 3
 """Mean of the squares of values spread evenly over [1, 2): what `read` adds up to per element, within 4 x 0.869 / sqrt(n)."""
 

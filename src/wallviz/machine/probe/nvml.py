@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from wallviz.i18n import N_
-from wallviz.machine.probe.reasons import NotMeasured, Reason
-from wallviz.machine.probe.record import State, plain_text
+from wallviz.machine.reasons import NotMeasured, Reason
+from wallviz.machine.record import State, plain_text
 
 Call: TypeAlias = tuple[Any, ...]
 """The name of a function of pynvml, and what it is given."""
@@ -108,7 +108,7 @@ def call(module: Any, function: str, *arguments: Any, **keywords: Any) -> tuple[
     return answer, None
 
 
-class Gpu:
+class NvmlGpu:
     """One GPU that is asked; `missing` collects what got no answer, by the name of the field that it was for."""
 
     def __init__(self, module: Any, index: int, handle: Any, missing: Missing | None = None) -> None:
@@ -117,9 +117,9 @@ class Gpu:
         self.handle = handle
         self.missing: dict[str, Missing] = {"": missing} if missing else {}
 
-    def again(self) -> Gpu:
+    def again(self) -> NvmlGpu:
         """The same GPU with nothing missing yet."""
-        return Gpu(self._module, self.index, self.handle, self.missing.get(""))
+        return NvmlGpu(self._module, self.index, self.handle, self.missing.get(""))
 
     def ask(self, what: str, *calls: str | Call, positive: bool = False) -> Any:
         """The answer of the first of `calls` that gives one, or None; `positive`: 0 is no answer. The handle is their first argument."""
@@ -163,28 +163,28 @@ class Nvml:
         """A question to the driver as a whole: its answer, or None."""
         return call(self._module, function, *arguments)[0]
 
-    def gpus(self) -> list[Gpu]:
+    def gpus(self) -> list[NvmlGpu]:
         """Every GPU in the order of its bus; one that does not answer has no handle, and `missing` says why. Raises `NotMeasured`."""
         count, missing = call(self._module, "nvmlDeviceGetCount")
         if missing:
             raise NotMeasured(missing.reason, missing.value, extra="nvidia")
         if not count:
             raise NotMeasured(Reason.NO_DEVICE, "NVML counts none", extra="nvidia")
-        return [Gpu(self._module, index, *call(self._module, "nvmlDeviceGetHandleByIndex", index)) for index in range(count)]
+        return [NvmlGpu(self._module, index, *call(self._module, "nvmlDeviceGetHandleByIndex", index)) for index in range(count)]
 
-    def at(self, bus_id: str) -> Gpu:
+    def at(self, bus_id: str) -> NvmlGpu:
         """The GPU on this place of the bus, as CUDA names it: the two count in different orders. Of a MIG slice, the whole GPU."""
         handle, missing = call(self._module, "nvmlDeviceGetHandleByPciBusId", bus_id)
         if missing is Missing.PACKAGE_TOO_OLD:  # versions that want bytes
             handle, missing = call(self._module, "nvmlDeviceGetHandleByPciBusId", bus_id.encode())
-        return Gpu(self._module, 0, handle, missing)
+        return NvmlGpu(self._module, 0, handle, missing)
 
-    def slices(self, gpu: Gpu) -> Iterator[Gpu]:
+    def slices(self, gpu: NvmlGpu) -> Iterator[NvmlGpu]:
         """The MIG slices of a GPU."""
         for place in range(gpu.ask("slices", "nvmlDeviceGetMaxMigDeviceCount") or 0):
             handle, missing = call(self._module, "nvmlDeviceGetMigDeviceHandleByIndex", gpu.handle, place)
             if handle is not None and not missing:
-                yield Gpu(self._module, place, handle)
+                yield NvmlGpu(self._module, place, handle)
 
 
 @contextmanager
@@ -358,7 +358,7 @@ def facts() -> tuple[Facts, ...]:
         return tuple(described(nvml, gpu) for gpu in nvml.gpus())
 
 
-def described(nvml: Nvml, gpu: Gpu, board: str | None = None) -> Facts:
+def described(nvml: Nvml, gpu: NvmlGpu, board: str | None = None) -> Facts:
     """The facts of one GPU; `board` is `board_name`'s unless it is given."""
     gpu = gpu.again()
     name = plain_text(gpu.ask("name", "nvmlDeviceGetName") or "", 100)
@@ -393,7 +393,7 @@ def described(nvml: Nvml, gpu: Gpu, board: str | None = None) -> Facts:
     )
 
 
-def _nvlinks(gpu: Gpu) -> list[bool] | None:
+def _nvlinks(gpu: NvmlGpu) -> list[bool] | None:
     """Whether each NVLink of a GPU is up; None where it has none. Links end where the driver says that there is no such link."""
     states: list[bool] = []
     for link in range(MOST_NVLINKS):
@@ -406,7 +406,7 @@ def _nvlinks(gpu: Gpu) -> list[bool] | None:
     return states or None
 
 
-def _slice(gpu: Gpu, whole: Theoretical, gpu_bytes: int | None) -> Slice:
+def _slice(gpu: NvmlGpu, whole: Theoretical, gpu_bytes: int | None) -> Slice:
     memory = gpu.memory()
     size = None if memory is None else int(memory.total)
     return Slice(plain_text(gpu.ask("name", "nvmlDeviceGetName") or "", 100), size, of_slice(whole, size, gpu_bytes))
@@ -506,7 +506,7 @@ class Sample:
         )
 
 
-def sampled(gpu: Gpu, *, pcie_rates: bool = True) -> Sample:
+def sampled(gpu: NvmlGpu, *, pcie_rates: bool = True) -> Sample:
     """This moment of a GPU. The rates on PCIe take the driver 20 ms each."""
     gpu = gpu.again()
     bits = gpu.ask("throttles", "nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.machine.probe.isolated import Measurement
-from wallviz.machine.probe.reasons import Reason
-from wallviz.machine.probe.record import Record
+from wallviz.machine.reasons import Reason
+from wallviz.machine.record import Record
 
 PATHS = ("cpu", "wgpu", "cuda")
 """Paths that a process can measure; the browser measures the fourth."""

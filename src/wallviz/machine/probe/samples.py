@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wallviz.machine.probe.record import Measured
+from wallviz.machine.record import Measured
 
 
 def measured(seconds: Sequence[float], moved_bytes: float, *, valid: bool | None = True, bus_bytes: float | None = None) -> Measured:

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from wallviz.machine.probe import limits, wgsl
 from wallviz.machine.probe.cpu import sizes
 from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel
-from wallviz.machine.probe.reasons import Flag, NotMeasured, Reason
-from wallviz.machine.probe.record import Device, Failure, Latency, Measured, Record, Run, Step, failure, plain_text
 from wallviz.machine.probe.samples import bimodal, measured
+from wallviz.machine.reasons import Flag, NotMeasured, Reason
+from wallviz.machine.record import Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
 
 Progress: TypeAlias = Callable[[float, str], None]
 
@@ -138,14 +138,14 @@ def _shared(info: Mapping[str, Any]) -> bool:
 # ----------------------------------------------------------------------------------------------------------------- device
 
 
-class Gpu:
+class WgpuGpu:
     """An open device: it runs entry points of `wgsl` on three arrays and says how long they took."""
 
     def __init__(self, adapter: Any) -> None:
         self._made: list[Any] = []
         self.timestamps = "timestamp-query" in adapter.features
         self.agreed = False
-        """Whether the device's timestamps are used; see `Gpu.trust`."""
+        """Whether the device's timestamps are used; see `WgpuGpu.trust`."""
         self.most_bytes: int = min(adapter.limits["max-storage-buffer-binding-size"], adapter.limits["max-buffer-size"])
         self.most_groups: int = min(65535, adapter.limits["max-compute-workgroups-per-dimension"])
         self._device = adapter.request_device_sync(
@@ -301,13 +301,13 @@ class Gpu:
 
 
 @contextmanager
-def opened(adapter: Any) -> Iterator[Gpu]:
+def opened(adapter: Any) -> Iterator[WgpuGpu]:
     """The adapter's device until the block ends. Everything that goes wrong in it becomes a `NotMeasured`."""
     import wgpu
 
     gpu = None
     try:
-        gpu = Gpu(adapter)
+        gpu = WgpuGpu(adapter)
         yield gpu
     except NotMeasured:
         raise
@@ -329,7 +329,7 @@ def opened(adapter: Any) -> Iterator[Gpu]:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class WgpuPass:
     """How one pass of a kernel over the arrays is run: in `slices` dispatches that end in time, or `repeats` times in one submission."""
 
     entry: str
@@ -343,7 +343,7 @@ class Pass:
         size = ceil(self.elements / self.slices)
         return ((first, min(first + size, self.elements)) for first in range(0, self.elements, size))
 
-    def seconds(self, gpu: Gpu) -> float:
+    def seconds(self, gpu: WgpuGpu) -> float:
         """Time of one pass."""
         total = sum(
             gpu.seconds(self.entry, groups=gpu.groups(last - first, self.groups), repeats=self.repeats, first=first, last=last)
@@ -352,21 +352,21 @@ class Pass:
         return total / self.repeats
 
 
-def planned(gpu: Gpu, entry: str, elements: int, groups: int = 4096) -> Pass:
+def planned(gpu: WgpuGpu, entry: str, elements: int, groups: int = 4096) -> WgpuPass:
     """A pass whose dispatches last half of `DISPATCH_S` at most, repeated to fill `SAMPLE_S`. Starts small: nothing is known of the device yet."""
     part = min(elements, MIB // wgsl.VECTOR_BYTES)
     gpu.seconds(entry, groups=1, last=1)  # compiles
     while (seconds := gpu.seconds(entry, groups=gpu.groups(part, groups), last=part)) < DISPATCH_S / 16 and part < elements:
         part = min(elements, 4 * part)
     slices = ceil(seconds * elements / part / (DISPATCH_S / 2))
-    found = Pass(entry, elements, slices, groups)
+    found = WgpuPass(entry, elements, slices, groups)
     for _ in range(2):  # twice: the first count stands on a time that is mostly overhead
         once = found.seconds(gpu)
-        found = Pass(entry, elements, slices, groups, max(1, min(4096, round(SAMPLE_S / once))) if slices == 1 else 1)
+        found = WgpuPass(entry, elements, slices, groups, max(1, min(4096, round(SAMPLE_S / once))) if slices == 1 else 1)
     return found
 
 
-def stands(gpu: Gpu, kernel: Kernel, way: Pass) -> bool:
+def stands(gpu: WgpuGpu, kernel: Kernel, way: WgpuPass) -> bool:
     """Whether one pass gives the closed form everywhere, and the check catches one damaged value (the negative control)."""
     middle = way.elements * 2 // 3
 
@@ -392,7 +392,7 @@ def stands(gpu: Gpu, kernel: Kernel, way: Pass) -> bool:
     return caught
 
 
-def kernels(gpu: Gpu, array_bytes: int, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool, bool]:
+def kernels(gpu: WgpuGpu, array_bytes: int, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool, bool]:
     """Every kernel in turns until the clock says `until`; whether any sat in two modes; and whether the device's timestamps were of use."""
     elements = array_bytes // wgsl.VECTOR_BYTES
     tell("copy")
@@ -400,7 +400,7 @@ def kernels(gpu: Gpu, array_bytes: int, until: float, tell: Callable[[str], None
     first = planned(gpu, "kernel_copy", elements)
     span = next(first.spans())
     gpu.trust(first.entry, groups=gpu.groups(span[1] - span[0]), repeats=first.repeats, first=span[0], last=span[1])
-    tried = {groups: Pass(first.entry, elements, first.slices, groups, first.repeats) for groups in grids}
+    tried = {groups: WgpuPass(first.entry, elements, first.slices, groups, first.repeats) for groups in grids}
     best = min(grids, key=lambda groups: min(tried[groups].seconds(gpu) for _ in range(2)))
     ways = {name: planned(gpu, f"kernel_{name}", elements, best) for name in KERNELS}
     warm = time.perf_counter() + min(WARM_UP_S, max(0.0, (until - time.perf_counter()) / 4))
@@ -418,7 +418,7 @@ def kernels(gpu: Gpu, array_bytes: int, until: float, tell: Callable[[str], None
     return found, any(bimodal(times) for times in seconds.values()), gpu.agreed
 
 
-def resident(gpu: Gpu) -> int:
+def resident(gpu: WgpuGpu) -> int:
     """Workgroups of the walk that the device runs at once. WebGPU does not tell: a crowd of them counts itself."""
     blocks = int(gpu.arrays["b"].size) // wgsl.BLOCK_BYTES
     crowd = min(wgsl.CROWD, gpu.most_groups, max(1, blocks // 2))
@@ -432,7 +432,7 @@ def resident(gpu: Gpu) -> int:
     return max(1, min(gpu.counted(3), crowd))
 
 
-def covers(gpu: Gpu, size_bytes: int, walkers: int) -> bool:
+def covers(gpu: WgpuGpu, size_bytes: int, walkers: int) -> bool:
     """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the
     workgroups that come by it (one, unless there are more of them than blocks) and no other."""
     way: dict[str, Any] = walking(size_bytes, walkers)
@@ -460,7 +460,7 @@ def walking(size_bytes: int, walkers: int) -> dict[str, int]:
     return {"mask": blocks - 1, "step": walkers, "loops": ceil(blocks / walkers)}
 
 
-def staircase(gpu: Gpu, at: list[int], rate: float, until: float) -> list[Step]:
+def staircase(gpu: WgpuGpu, at: list[int], rate: float, until: float) -> list[Stair]:
     """The rate at which the whole GPU reads working sets of these sizes: best of the rounds that fit before `until`, of two at least.
 
     `rate` is the one of the read kernel, in bytes/s: it says how long a round through a working set may take. Raises `NotMeasured` (invalid)
@@ -487,7 +487,7 @@ def staircase(gpu: Gpu, at: list[int], rate: float, until: float) -> list[Step]:
         for size, way in ways.items():
             best[size] = min(best[size], gpu.seconds("walk", groups=walkers, **way) / way["loops"])
         done += 1
-    return [Step(size, walkers * wgsl.BLOCK_BYTES / seconds) for size, seconds in best.items()]
+    return [Stair(size, walkers * wgsl.BLOCK_BYTES / seconds) for size, seconds in best.items()]
 
 
 def ring(size_bytes: int, order: str, random: np.random.Generator) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -505,7 +505,7 @@ def ring(size_bytes: int, order: str, random: np.random.Generator) -> tuple[NDAr
     return links, visited
 
 
-def latency(gpu: Gpu, size_bytes: int, order: str, random: np.random.Generator) -> float | None:
+def latency(gpu: WgpuGpu, size_bytes: int, order: str, random: np.random.Generator) -> float | None:
     """The time of one dependent load of one invocation, in a chain over `size_bytes`. None where a load takes longer than can be waited for.
 
     The difference of two lengths leaves out what a dispatch costs. Raises `NotMeasured` (invalid) where the chase does not end up where so many
@@ -536,7 +536,7 @@ def latency(gpu: Gpu, size_bytes: int, order: str, random: np.random.Generator) 
     return each if each > SHORTEST_LOAD_S else None
 
 
-def latencies(gpu: Gpu, at: list[int], until: float) -> tuple[list[Latency], bool]:
+def latencies(gpu: WgpuGpu, at: list[int], until: float) -> tuple[list[Latency], bool]:
     """The latency in chains over these sizes, in both orders; and whether the time ran out before the last of them."""
     random = np.random.default_rng(1)
     found: list[Latency] = []
@@ -595,7 +595,7 @@ def measure(
         at = sizes(size, quick=quick)
         progress(0.55, "sweep")
         rate = found["read"].best_bytes_per_s or found["copy"].best_bytes_per_s
-        steps: list[Step] = []
+        steps: list[Stair] = []
         try:
             steps = staircase(gpu, at, rate, start + 0.75 * budget) if rate else []
         except NotMeasured as error:
@@ -615,7 +615,7 @@ def measure(
         "wgpu",
         device,
         kernels=found,
-        runs=(Run("wgsl", None, size, found),),
+        runs=(KernelRun("wgsl", None, size, found),),
         sweep=tuple(steps),
         latency=tuple(times),
         array_bytes=size,

@@ -10,7 +10,7 @@ import orjson
 
 from wallviz import __version__, catalog, units
 from wallviz.engine.hardware import PRECISIONS, Accelerator
-from wallviz.engine.rating import Served
+from wallviz.engine.rating import ServingBound
 from wallviz.figures import chips as figures
 from wallviz.figures import hierarchy as bar_figures
 from wallviz.figures.style import Drawing
@@ -22,7 +22,7 @@ from wallviz.rooms.chips.metrics import (
     PEAKS,
     RENAMED,
     SHORTLISTS,
-    Column,
+    ComparedChip,
     Metric,
     View,
     bytes_per_weight,
@@ -72,7 +72,7 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
     ).with_spec()
 
 
-def _facts(served: Served) -> dict[str, float]:
+def _facts(served: ServingBound) -> dict[str, float]:
     return {"bytes": served.bytes, "bound_tokens_per_s": served.tokens_per_s}
 
 
@@ -96,7 +96,7 @@ def short(chip: Accelerator) -> str:
     return chip.name.partition(" (")[0].removeprefix("Instinct ").removeprefix("GeForce ")
 
 
-def _best(columns: Sequence[Column], view: View, id: str) -> tuple[Column, float] | None:
+def _best(columns: Sequence[ComparedChip], view: View, id: str) -> tuple[ComparedChip, float] | None:
     metric = METRICS[id]
     found = [(column, value) for column in columns if (value := metric.value(column, view)) is not None]
     if not found:
@@ -104,7 +104,7 @@ def _best(columns: Sequence[Column], view: View, id: str) -> tuple[Column, float
     return (max if metric.best else min)(found, key=lambda one: one[1])
 
 
-def _sentence(case: Job, view: View, columns: Sequence[Column]) -> str:
+def _sentence(case: Job, view: View, columns: Sequence[ComparedChip]) -> str:
     if view.show != "plane":
         metric, best = METRICS[view.show], _best(columns, view, view.show)
         if best is None:
@@ -150,7 +150,7 @@ _TRAINS = (
 )
 
 
-def _mine(case: Job, view: View, columns: Sequence[Column]) -> str | None:
+def _mine(case: Job, view: View, columns: Sequence[ComparedChip]) -> str | None:
     """What the reader's own chip does beside the others; None where it is not among them, or serves best itself."""
     own = next((column for column in columns if column.chip.id == case.chip), None)
     if own is None or own.served is None:
@@ -181,7 +181,7 @@ def _of_one_chip(case: Job) -> tuple[str, ...]:
     return ()
 
 
-def _drawn(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _drawn(case: Job, columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     if view.show == "plane":
         return _plane(case, columns, view)
     metric = METRICS[view.show]
@@ -193,7 +193,7 @@ def _drawn(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | 
     if not found:
         return None, more
     bars = [
-        bar_figures.Bar(
+        bar_figures.ValueBar(
             column.chip.id,
             column.chip.name,
             _GROUPS[metric.role],
@@ -207,7 +207,7 @@ def _drawn(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | 
     return bar_figures.bars(bars, name=_(metric.name), kind=metric.kind, log=view.scale == "log", revision=f"chips-{view.show}"), more
 
 
-def _value(metric: Metric, column: Column, value: float, view: View) -> str:
+def _value(metric: Metric, column: ComparedChip, value: float, view: View) -> str:
     if view.show == "largest" and column.largest:
         return f"{metric.said(value)} · {catalog.presets()[column.largest[0]].name}"
     if view.show == "dense" and column.dense:
@@ -218,9 +218,9 @@ def _value(metric: Metric, column: Column, value: float, view: View) -> str:
 LIMITS = {"memory": N_("memory is full"), "tpot": N_("reading the weights"), "compute": N_("arithmetic"), "ttft": N_("reading the prompt")}
 
 
-def _plane(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+def _plane(case: Job, columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
     spots = [
-        figures.Spot(
+        figures.ChipSpot(
             column.chip.id,
             short(column.chip),
             column.chip.release_date.year,
@@ -254,7 +254,7 @@ def _plane(case: Job, columns: Sequence[Column], view: View) -> tuple[Drawing | 
     )
 
 
-def _need(case: Job, columns: Sequence[Column]) -> tuple[str, float] | None:
+def _need(case: Job, columns: Sequence[ComparedChip]) -> tuple[str, float] | None:
     """What the case takes on one chip, in words and bytes; None where it cannot be served."""
     served = next((column.served for column in columns if column.served), None)
     if served is None:
@@ -323,7 +323,7 @@ READING_ORDER = (
 )  # fmt: skip
 
 
-def _in_table(id: str, column: Column, view: View) -> str:
+def _in_table(id: str, column: ComparedChip, view: View) -> str:
     metric = METRICS[id]
     value = metric.value(column, view)
     if id == "largest" and column.largest and value:
@@ -331,7 +331,7 @@ def _in_table(id: str, column: Column, view: View) -> str:
     return _cell(value, metric.said, single_source(column.chip, metric, view))
 
 
-def _peaks(columns: Sequence[Column], line: Callable[[str, Sequence[str]], dict[str, object]]) -> list[dict[str, object]]:
+def _peaks(columns: Sequence[ComparedChip], line: Callable[[str, Sequence[str]], dict[str, object]]) -> list[dict[str, object]]:
     """A line for each number format that any of the chips has."""
     found = []
     for precision in PEAKS:
@@ -346,7 +346,7 @@ def _cell(value: float | None, said: Callable[[float], str], single: bool) -> st
     return "–" if value is None else said(value) + (" *" if single else "")
 
 
-def _why(case: Job, view: View, columns: Sequence[Column]) -> str:
+def _why(case: Job, view: View, columns: Sequence[ComparedChip]) -> str:
     first = next((c for c in columns if c.served and c.dense and case.serves), None)
     lines = [
         _("**tokens/s** is the roofline's bound of one decoding step of your case; **tokens per joule** divides it by the data sheet's power.")
@@ -408,7 +408,7 @@ def _single(chip: Accelerator) -> list[str]:
     ]
 
 
-def _how_sure(columns: Sequence[Column]) -> str:
+def _how_sure(columns: Sequence[ComparedChip]) -> str:
     lines = [
         _("Every figure is a data sheet's, dense, and no chip reaches all of it: the accuracy page shows how near measured runs come."),
         _("One chip at a time; several share a model, and pay for it on the links. Prices are yours: none is shipped."),

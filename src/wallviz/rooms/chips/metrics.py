@@ -1,4 +1,4 @@
-"""What is compared of chips, and with what work: one field of `View` for each choice, a `Column` for each chip, a `Metric` for each line."""
+"""What is compared of chips, and with what work: one field of `View` for each choice, a `ComparedChip` for each chip, a `Metric` for each line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from math import isfinite, nan
 from wallviz import catalog, units
 from wallviz.engine import rating
 from wallviz.engine.hardware import PRECISIONS, Accelerator
-from wallviz.engine.rating import Served, Work
+from wallviz.engine.rating import ServingBound, Work
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
@@ -20,7 +20,7 @@ from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
 from wallviz.rooms.bound import bound, options, tokens_per_s
-from wallviz.rooms.footprint.estimate import estimate
+from wallviz.rooms.footprint.need import estimate
 from wallviz.settings import choice, names, number, text
 
 DEFAULT = ("h100-sxm5", "h200-sxm", "b200-sxm", "instinct-mi300x", "h20", "ascend-910c", "geforce-rtx-4090")
@@ -50,21 +50,21 @@ SHORTLISTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ComparedChip:
     """One chip with everything that is compared."""
 
     chip: Accelerator
-    served: Served | None
+    served: ServingBound | None
     reason: str
     """Why the case cannot be served on it, as a sentence; empty where it can."""
-    dense: rating.Largest | None
+    dense: rating.LargestModel | None
     price: float | None
     asked: Work
     sharing: int = 1
     """Chips of this kind that do the work together."""
 
     @property
-    def largest(self) -> tuple[str, Served] | None:
+    def largest(self) -> tuple[str, ServingBound] | None:
         """The largest model of the catalogue that it serves in time, worked out when it is asked for."""
         return _largest(self.chip, self.asked) if self.served else None
 
@@ -74,7 +74,7 @@ class Metric:
     """One line of the comparison: what it is, how a value is read and written, whether more is better, the attributes behind it."""
 
     name: str
-    value: Callable[[Column, View], float | None]
+    value: Callable[[ComparedChip, View], float | None]
     said: Callable[[float], str]
     role: str
     kind: str = "number"
@@ -85,15 +85,15 @@ class Metric:
     """It depends on the peak at the chosen number format."""
 
 
-def _tokens(column: Column, _view: View) -> float | None:
+def _tokens(column: ComparedChip, _view: View) -> float | None:
     return column.served.tokens_per_s if column.served and column.served.fits is not False else None
 
 
-def _peak(column: Column, view: View) -> float | None:
+def _peak(column: ComparedChip, view: View) -> float | None:
     return column.chip.peak(view.peaks)
 
 
-def _largest_parameters(column: Column, _view: View) -> float | None:
+def _largest_parameters(column: ComparedChip, _view: View) -> float | None:
     return float(catalog.presets()[column.largest[0]].parameters) if column.largest else None
 
 
@@ -106,29 +106,29 @@ def _plain(value: float) -> str:
     return units.significant(value)
 
 
-def _priced(name: str, value: Callable[[Column, View], float | None], thousand: float, role: str, *attributes: str) -> Metric:
+def _priced(name: str, value: Callable[[ComparedChip, View], float | None], thousand: float, role: str, *attributes: str) -> Metric:
     """A metric per 1,000 of the reader's money, in units of `thousand` / 1,000."""
 
-    def of(column: Column, view: View) -> float | None:
+    def of(column: ComparedChip, view: View) -> float | None:
         return rating.per(value(column, view), column.price and column.price * thousand)
 
     return Metric(name, of, _plain, role, attributes=attributes, priced=True)
 
 
-def _of(attribute: str) -> Callable[[Column, View], float | None]:
-    def value(column: Column, _view: View) -> float | None:
+def _of(attribute: str) -> Callable[[ComparedChip, View], float | None]:
+    def value(column: ComparedChip, _view: View) -> float | None:
         found: float | None = getattr(column.chip, attribute)
         return found
 
     return value
 
 
-def _each(column: Column, view: View) -> float | None:
+def _each(column: ComparedChip, view: View) -> float | None:
     """Tokens per second and chip: what a watt and a unit of money bring."""
     return rating.per(_tokens(column, view), column.sharing)
 
 
-def _per_watt(value: Callable[[Column, View], float | None]) -> Callable[[Column, View], float | None]:
+def _per_watt(value: Callable[[ComparedChip, View], float | None]) -> Callable[[ComparedChip, View], float | None]:
     return lambda column, view: rating.per(value(column, view), column.chip.tdp_w)
 
 
@@ -235,7 +235,7 @@ def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
     return found, tuple(problems)
 
 
-def compared(case: Job, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+def compared(case: Job, view: View) -> tuple[tuple[ComparedChip, ...], tuple[str, ...]]:
     """The chips of the view, the case's own first among the chosen where none are, and what could not be used."""
     chosen = view.compare or tuple(dict.fromkeys((case.chip, *DEFAULT)))
     costs, problems = prices(view.prices)
@@ -250,17 +250,17 @@ def compared(case: Job, view: View) -> tuple[tuple[Column, ...], tuple[str, ...]
     return tuple(_column(replace(case, chip=chip.id), work(case, view), costs.get(chip.id)) for chip in found), problems
 
 
-def doing(case: Job) -> Served:
+def doing(case: Job) -> ServingBound:
     """The case on its chip, or on as many as it has: bytes as on the footprint page, time as on the roofline; raises InputError."""
     need, one = estimate(case), bound(case)
     first = nan
     if case.serves:
         first = float(step(need.arch, need.chip, phase="prefill", context=case.prompt or case.context, **options(case, need.arch)).time_s)
-    return Served(need.verdict, need.total_bytes, first, float(one.time_s) if case.serves else nan, tokens_per_s(case, one), str(one.bound))
+    return ServingBound(need.verdict, need.total_bytes, first, float(one.time_s) if case.serves else nan, tokens_per_s(case, one), str(one.bound))
 
 
 @lru_cache(maxsize=4096)
-def _column(case: Job, asked: Work, price: float | None) -> Column:
+def _column(case: Job, asked: Work, price: float | None) -> ComparedChip:
     chip = catalog.chip(case.chip)
     served, reason = None, ""
     try:
@@ -280,11 +280,11 @@ def _column(case: Job, asked: Work, price: float | None) -> Column:
             ttft_s=asked.ttft_s,
             tpot_s=asked.tpot_s,
         )
-    return Column(chip, served, reason, dense, price, asked, case.chips if case.serves else 1)
+    return ComparedChip(chip, served, reason, dense, price, asked, case.chips if case.serves else 1)
 
 
 @lru_cache(maxsize=4096)
-def _largest(chip: Accelerator, asked: Work) -> tuple[str, Served] | None:
+def _largest(chip: Accelerator, asked: Work) -> tuple[str, ServingBound] | None:
     return rating.largest_served(_architectures().items(), chip, asked)
 
 

@@ -22,9 +22,9 @@ from wallviz.i18n import N_, _, inside, labelled, language
 from wallviz.job import SETTINGS, Job, serving_split
 from wallviz.rooms import Action, Answer, growth, own_model
 from wallviz.rooms.advice import FIRST, changes, fixes
-from wallviz.rooms.footprint import doubt
+from wallviz.rooms.footprint import certainty, formula
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.need import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import job_names, label, said, unpack
 
 __all__ = ["View", "answer", "assumptions", "compared", "estimate", "miss", "pick", "terms"]
@@ -79,8 +79,8 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         actions=tuple(_action(fix, now) for fix in found),
         advice=found[0].changes if found else (),
         facts={"bytes": now.total_bytes},
-        explain=partial(doubt.why, now),
-        doubt=partial(doubt.how_sure, now),
+        explain=partial(formula.why, now),
+        doubt=partial(certainty.how_sure, now),
         problems=(*problems, *_problems(now)),
         rows=rows,
         sources=tuple(dict.fromkeys([*SOURCES[case.job], *(s for s in now.chip.source.split(";") if s)])),
@@ -244,22 +244,23 @@ def title(case: Job, name: str) -> str:
     )
 
 
-def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[figures.Row]:
+def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[figures.MemoryBar]:
     gpus = _("{n} GPUs").format(n=f"{now.gpus:,}") if now.gpus > 1 else ""
-    rows = [figures.Row(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
+    rows = [figures.MemoryBar(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
     if kept is not None:
-        rows.append(figures.Row(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
-    rows += [figures.Row(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
+        rows.append(figures.MemoryBar(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
+    rows += [figures.MemoryBar(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
     return rows
 
 
-def _phases(now: Estimate) -> list[figures.Row]:
+def _phases(now: Estimate) -> list[figures.MemoryBar]:
     if isinstance(now.result, Training):
         peak = now.result.peak_phase
         return [
-            figures.Row(_(PHASE_NAMES[phase]), _with_order(held), _("the peak") if phase == peak else "", 0.0) for phase, held in now.phases.items()
+            figures.MemoryBar(_(PHASE_NAMES[phase]), _with_order(held), _("the peak") if phase == peak else "", 0.0)
+            for phase, held in now.phases.items()
         ]
-    return [figures.Row(_("{n} tokens").format(n=f"{n:,}"), held) for n, held in now.at_contexts().items()]
+    return [figures.MemoryBar(_("{n} tokens").format(n=f"{n:,}"), held) for n, held in now.at_contexts().items()]
 
 
 def _with_order(held: Mapping[str, float]) -> dict[str, float]:
@@ -307,7 +308,7 @@ def pick(cell: str) -> dict[str, Any]:
 # -- tables ------------------------------------------------------------------------------------------------------------------------
 
 
-def _table(rows: tuple[figures.Row, ...]) -> tuple[dict[str, object], ...]:
+def _table(rows: tuple[figures.MemoryBar, ...]) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("configuration"): row.label,
@@ -361,7 +362,7 @@ def terms(case: Job, view: View) -> tuple[dict[str, object], ...]:
 def miss(case: Job, view: View) -> str:
     """How far the prediction is from what the reader's run reported; empty where nothing was typed or nothing can run."""
     try:
-        return doubt.miss(estimate(case), view)
+        return certainty.miss(estimate(case), view)
     except InputError:
         return ""
 

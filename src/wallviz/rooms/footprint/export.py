@@ -18,9 +18,9 @@ from wallviz.engine.memory.serve import Serving
 from wallviz.errors import InputError
 from wallviz.job import Job, serving_split, world
 from wallviz.rooms.advice import changes, fixes
-from wallviz.rooms.footprint import doubt
+from wallviz.rooms.footprint import certainty
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.estimate import Estimate, Map, estimate, largest_batch, layout_map, work_map
+from wallviz.rooms.footprint.need import Estimate, Map, estimate, largest_batch, layout_map, work_map
 from wallviz.rooms.job import unpack
 
 
@@ -58,7 +58,7 @@ def document(case: Job, view: View, sentence: str) -> str:
         kept = estimate(unpack(view.against))
         found["kept_in_both_units"] = {name: _both(size) for name, size in _amounts(kept).items()}
     if view.reported is not None:
-        predicted, reported = doubt.predicted_bytes(now, view.meter), view.reported * doubt.MIB
+        predicted, reported = certainty.predicted_bytes(now, view.meter), view.reported * certainty.MIB
         found["reported"] = {
             "meter": view.meter,
             "reported_bytes": reported,

@@ -30,7 +30,7 @@ WORK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class OperationEnergy:
     """One operation's energy: FLOP, bytes, joules per FLOP and per byte, and where these come from."""
 
     flop: float
@@ -46,7 +46,7 @@ class Budget:
         return float(energy.share_moved(self.flop / self.bytes, self.j_per_byte, self.j_per_flop))
 
 
-def budget(case: Job) -> Budget:
+def budget(case: Job) -> OperationEnergy:
     """The energy of one step of the case on its chip.
 
     A byte costs what the vendor says of the nearest generation of the memory's family; a FLOP at most power / peak of the whole chip, which
@@ -61,8 +61,8 @@ def budget(case: Job) -> Budget:
     else:
         per_flop, of_flop = energy.multiply_add_j_per_flop("fp16"), _("16-bit arithmetic at 45 nm, a model")
     if memory is not None and memory.energy_j_per_byte:
-        return Budget(flop, moved, per_flop, memory.energy_j_per_byte, of_flop, bracketed(_(memory.level), _(KINDS[memory.energy_kind])))
-    return Budget(flop, moved, per_flop, energy.read_j_per_byte("DRAM low"), of_flop, _("DRAM at 45 nm, a model"))
+        return OperationEnergy(flop, moved, per_flop, memory.energy_j_per_byte, of_flop, bracketed(_(memory.level), _(KINDS[memory.energy_kind])))
+    return OperationEnergy(flop, moved, per_flop, energy.read_j_per_byte("DRAM low"), of_flop, _("DRAM at 45 nm, a model"))
 
 
 def _memory_energy(chip: Accelerator) -> MemoryLevel | None:
@@ -90,7 +90,8 @@ def answer(case: Job, view: View) -> Answer:
         ("chip", _("One FLOP, at most"), now.j_per_flop, now.of_flop),
     )
     rows += [
-        figures.Bar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how) for id, label, value, how in flops
+        figures.ValueBar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how)
+        for id, label, value, how in flops
     ]
     rows.sort(key=lambda row: row.value or 0.0)
     work = _(WORK[phase]).format(model=model_name(case), batch=f"{case.batch:,}")
@@ -122,18 +123,18 @@ def _percent(share: float) -> str:
     return f"{share * 100:.1f} %" if 0.99 < share < 0.9995 else f"{share * 100:.0f} %"
 
 
-def _of_level(level: MemoryLevel) -> figures.Bar:
+def _of_level(level: MemoryLevel) -> figures.ValueBar:
     where = "" if level.device == "memory device" else f" · {_(level.device)}"
     said = units.si(level.energy_j_per_byte or 0.0, "J", digits=2)
     is_model = level.energy_kind == "model"
     group = {"on chip": "chip", "device memory": "memory", "host memory": "memory"}.get(level.place, place(level.level)[0])
-    return figures.Bar(
+    return figures.ValueBar(
         level.id, _(level.level) + where, group, level.energy_j_per_byte, said, not is_model, how=_(KINDS.get(level.energy_kind, "")),
         source=titles(tuple(s for s in level.source.split(";") if s)),
     )  # fmt: skip
 
 
-def _why(now: Budget) -> str:
+def _why(now: OperationEnergy) -> str:
     balance = float(energy.energy_balance_flop_per_byte(now.j_per_byte, now.j_per_flop))
     return "\n".join(
         [
@@ -151,7 +152,7 @@ def _why(now: Budget) -> str:
     )  # fmt: skip
 
 
-def _how_sure(now: Budget) -> str:
+def _how_sure(now: OperationEnergy) -> str:
     return "\n".join(
         [
             _("The 45 nm figures are Horowitz's table of ISSCC 2014, a model of one process; they were read second hand. Its ratios:"),

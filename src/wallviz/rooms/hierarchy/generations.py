@@ -59,7 +59,7 @@ def rates(case: Job, view: View) -> Answer:
             (
                 family.id,
                 bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}"),
-                [figures.Dot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
+                [figures.ValueDot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
             )
         )
         ends.append(units.times(fitted.multiplier(2.0)))
@@ -102,7 +102,7 @@ def years(case: Job, view: View) -> Answer:
     for id in wanted:
         family, fitted = every()[id], trend(id)
         series.append(
-            lines.Series(
+            lines.DrawnCurve(
                 role=family.role,
                 label=_name(family),
                 kind="times",

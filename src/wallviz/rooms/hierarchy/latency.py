@@ -93,12 +93,12 @@ def _how(cache: Rung, memory: Rung) -> str:
     return _("cache {cache}, DRAM {memory}").format(cache=units.si(cache.latency_s or 0.0, "s"), memory=units.si(memory.latency_s or 0.0, "s"))
 
 
-def _line(name: str, given: Assumptions, *, strong: bool) -> figures.Line:
+def _line(name: str, given: Assumptions, *, strong: bool) -> figures.ModelLine:
     every = np.arange(given.first_year, LAST + 0.01, 0.25)
     with np.errstate(over="ignore"):
         values = np.asarray(latency.average_cycles(every, given), dtype=np.float64)
     kept = values <= MOST_CYCLES
-    return figures.Line(name, "compute", tuple(float(y) for y in every[kept]), tuple(float(v) for v in values[kept]), strong)
+    return figures.ModelLine(name, "compute", tuple(float(y) for y in every[kept]), tuple(float(v) for v in values[kept]), strong)
 
 
 def _sentence(mine: Assumptions, wall: float | None) -> str:

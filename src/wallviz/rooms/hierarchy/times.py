@@ -124,7 +124,7 @@ def sources(*found: Ladder) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for each in found for rung in each.rungs for source in rung.sources))
 
 
-def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.Bar:
+def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.ValueBar:
     time = rung.time_s(found.size_bytes)
     holds = rung.holds(found.size_bytes)
     label = _(rung.name) + (f" · {units.binary(rung.capacity_bytes)}" if rung.capacity_bytes else "")
@@ -147,7 +147,9 @@ def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.Bar:
     )
     how = [units.si(rung.bytes_per_s, "B/s") if rung.bytes_per_s else "", _(KINDS.get(rung.kind, rung.kind))]
     how.append(_("latency {time}").format(time=units.si(rung.latency_s, "s")) if rung.latency_s else _("latency not published"))
-    return figures.Bar(rung.id, label, rung.transfer, time, said, holds is not False, marks, " · ".join(h for h in how if h), titles(rung.sources))
+    return figures.ValueBar(
+        rung.id, label, rung.transfer, time, said, holds is not False, marks, " · ".join(h for h in how if h), titles(rung.sources)
+    )
 
 
 def titles(ids: tuple[str, ...]) -> str:
@@ -261,7 +263,7 @@ def human(case: Job, view: View) -> Answer:
         if waits:
             text += " · " + _("one access {time}").format(time=figures.human(waits))
         marks = (figures.Mark(waits, _("one access: {time}").format(time=figures.human(waits)), filled=False),) if waits else ()
-        rows.append(figures.Bar(rung.id, _(rung.name), rung.transfer, slow, text, marks=marks, source=titles(rung.sources)))
+        rows.append(figures.ValueBar(rung.id, _(rung.name), rung.transfer, slow, text, marks=marks, source=titles(rung.sources)))
     timed = [rung for rung in found.rungs if rung.time_s(size) and rung is not memory]
     far = max(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
     near = min(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
@@ -348,9 +350,9 @@ def machines(case: Job, view: View) -> Answer:
 _SHAPES = {"chip": "■", "memory": "◆", "peers": "▲", "storage": "–"}
 
 
-def _dot(rung: Rung, size: float) -> figures.Dot:
+def _dot(rung: Rung, size: float) -> figures.ValueDot:
     text = f"{bracketed(_(rung.name), units.si(rung.bytes_per_s or 0.0, 'B/s'))} · {units.si(rung.time_s(size) or 0.0, 's')}"
-    return figures.Dot(rung.time_s(size) or 0.0, rung.transfer, text, _(KINDS.get(rung.kind, rung.kind)), filled=rung.kind == "measured")
+    return figures.ValueDot(rung.time_s(size) or 0.0, rung.transfer, text, _(KINDS.get(rung.kind, rung.kind)), filled=rung.kind == "measured")
 
 
 def _machine_table(found: tuple[Ladder, ...]) -> tuple[Mapping[str, object], ...]:

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from wallviz.errors import InputError
 from wallviz.i18n import _
 from wallviz.job import Job
-from wallviz.machine.probe.record import Record
+from wallviz.machine.record import Record
 from wallviz.rooms import Answer
 from wallviz.rooms.bound import moved_bytes
-from wallviz.rooms.machine import drawn, told
+from wallviz.rooms.machine import figure, speed
+from wallviz.rooms.machine.certainty import failures
 from wallviz.rooms.machine.choices import View, figure_names
 from wallviz.rooms.machine.confirm import commands
-from wallviz.rooms.machine.others import beside_names
 from wallviz.rooms.machine.own import ROOMS, chip_id
 from wallviz.rooms.machine.promised import options as promises
-from wallviz.rooms.machine.told import compared, facts, failures, products, samples
+from wallviz.rooms.machine.published import beside_names
+from wallviz.rooms.machine.tables import compared, facts, products, samples
 
 __all__ = [
     "ROOMS",
@@ -43,8 +44,8 @@ def answer(case: Job, view: View, record: Record | None = None, against: Record 
     `opened`: the record came from a file, and may be another machine's.
     """
     try:
-        moved_bytes(told.writing(case))  # what cannot run has no speed
-        return drawn.answer(case, view, record, against, opened=opened).with_spec()
+        moved_bytes(speed.writing(case))  # what cannot run has no speed
+        return figure.answer(case, view, record, against, opened=opened).with_spec()
     except InputError as error:
         return Answer("machine", str(error), None, sure=_("cannot be drawn"), trust="red")
 

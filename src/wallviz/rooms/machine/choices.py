@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wallviz import catalog
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
-from wallviz.rooms.machine.others import others
-from wallviz.rooms.machine.promised import bytes_per_s
+from wallviz.machine.promised import bytes_per_s
+from wallviz.rooms.machine.published import published_machines
 from wallviz.settings import choice, names, setting
 
 FIGURES = {
@@ -23,7 +24,7 @@ MOST_BESIDE = 8
 
 def _promise(text: str) -> str:
     """A promise as an address gives it: checked, and kept as it was typed."""
-    bytes_per_s(text)
+    bytes_per_s(text, catalog.chips())
     return text.strip()
 
 
@@ -33,7 +34,7 @@ class View:
 
     show: str = choice("staircase", FIGURES, N_("Figure"))
     beside: tuple[str, ...] = names()
-    """Ids of `others`; `BESIDE` where none are chosen."""
+    """Ids of `published_machines`; `BESIDE` where none are chosen."""
     promised: str = setting("", _promise, longest=60)
     """What the reader says of a memory whose rate no driver states."""
 
@@ -45,7 +46,7 @@ def figure_names() -> dict[str, str]:
 
 def beside(view: View) -> tuple[str, ...]:
     """The machines that stand beside the reader's. Raises `InputError` for one that does not exist, or for too many."""
-    if unknown := [id for id in view.beside if id not in others()]:
+    if unknown := [id for id in view.beside if id not in published_machines()]:
         raise InputError(N_("no published machine is called {name}: choose from the list"), name=unknown[0][:40])
     if len(view.beside) > MOST_BESIDE:
         raise InputError(N_("{n} machines are too many for one figure: choose {limit} at most"), n=len(view.beside), limit=MOST_BESIDE)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wallviz import units
 from wallviz.i18n import _
 from wallviz.machine.probe import nvml
-from wallviz.machine.probe.record import Record
+from wallviz.machine.record import Record
 
 _CACHES = {"Linux": "lscpu -C", "Darwin": "sysctl -a | grep cachesize", "Windows": "Get-CimInstance Win32_CacheMemory"}
 _MODULES = {

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from wallviz import units
 from wallviz.i18n import N_, _, labelled
 from wallviz.machine.probe import cpu
-from wallviz.machine.probe.reasons import NotMeasured
+from wallviz.machine.reasons import NotMeasured
 
 VARIABLE = "WALLVIZ_LOCAL_PROBE"
 LOOPBACK = {"localhost", "127.0.0.1", "::1", "[::1]"}

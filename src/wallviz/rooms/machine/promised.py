@@ -1,44 +1,12 @@
-"""What the maker promises of a memory that no driver states: the reader's card, or channels and transfers of the modules."""
+"""What the maker promises of a memory, as the page offers it and as it says it."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 from wallviz import catalog, units
-from wallviz.errors import InputError
-from wallviz.i18n import N_, _
-from wallviz.machine.probe.record import Record
+from wallviz.i18n import _
+from wallviz.machine.promised import MODULES
 
-READER = "reader"
-"""The source of a rate that the reader gave."""
-CHANNEL_BYTES = 8
-"""A channel moves 64 bits a transfer; the two halves of a DDR5 module count as one channel (JEDEC JESD79-5)."""
 EXAMPLES = ("1 x DDR4-3200", "2 x DDR4-3200", "1 x DDR5-5600", "2 x DDR5-5600", "2 x DDR5-6400", "12 x DDR5-6000")
-_MODULES = re.compile(r"([1-9]\d?)\s*[x×*]\s*(?:LP)?DDR\d?X?[- ]?(\d{3,5})", re.IGNORECASE)
-_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,4})?)\s*(GB/s|TB/s)", re.IGNORECASE)
-
-
-def bytes_per_s(text: str) -> float:
-    """The rate that `text` promises: an id of the catalogue, modules, or a rate; 0 for an empty one. Raises InputError for any other.
-
-    >>> bytes_per_s("2 x DDR5-5600") / 1e9, bytes_per_s("448 GB/s") / 1e9, bytes_per_s("h100-sxm5") / 1e12
-    (89.6, 448.0, 3.35)
-    """
-    text = text.strip()
-    if not text:
-        return 0.0
-    chip = catalog.chips().get(text)
-    if chip is not None and chip.memory_bytes_per_s:
-        return chip.memory_bytes_per_s
-    if modules := _MODULES.fullmatch(text):
-        return float(int(modules[1]) * int(modules[2]) * 1_000_000 * CHANNEL_BYTES)
-    if (rate := _RATE.fullmatch(text)) and float(rate[1]) > 0:
-        return float(rate[1]) * (1e12 if rate[2].casefold() == "tb/s" else 1e9)
-    raise InputError(
-        N_("“{text}” promises no bandwidth: choose a card, or write channels and modules such as 2 x DDR5-5600, or a rate such as 448 GB/s"),
-        text=text[:40],
-    )
 
 
 def options() -> dict[str, str]:
@@ -48,16 +16,10 @@ def options() -> dict[str, str]:
     )
 
 
-def with_promise(record: Record | None, text: str) -> Record | None:
-    """`record` with the rate that the reader says its memory should have."""
-    rate = bytes_per_s(text)
-    return replace(record, theoretical_bytes_per_s=rate, theoretical_source=READER) if record is not None and rate else record
-
-
 def said(text: str, rate: float) -> str:
     """How the promised rate comes about, in words."""
     shown = units.si(rate, "B/s")
-    if modules := _MODULES.fullmatch(text.strip()):
+    if modules := MODULES.fullmatch(text.strip()):
         return _("promised: {n} channels × {transfers} MT/s × 8 bytes = {rate}").format(n=modules[1], transfers=modules[2], rate=shown)
     if text in catalog.chips():
         return _("promised: the data sheet of {chip} says {rate}").format(chip=catalog.chips()[text].name, rate=shown)

@@ -151,18 +151,18 @@ def _panel(quantity: _Quantity, moments: Sequence[Moment], now: float) -> figure
     return figures.Panel(_(quantity.name), quantity.role, tuple(series), top, quantity.say(top))
 
 
-def _series(quantity: _Quantity, index: int, moments: Sequence[Moment], now: float) -> figures.Series:
-    points: list[figures.Point] = []
+def _series(quantity: _Quantity, index: int, moments: Sequence[Moment], now: float) -> figures.GpuReadings:
+    points: list[figures.GpuReading] = []
     for moment in moments:
         sample = next((each for each in moment.samples if each.index == index), Sample(index))
         ago = moment.seconds - now
         if points and ago - points[-1].seconds > GAP_S:
-            points.append(figures.Point(points[-1].seconds, None))
+            points.append(figures.GpuReading(points[-1].seconds, None))
         value = quantity.value(sample)
         said = qualified(quantity.say(value), _ago(-ago))
         held = any(each.holds_back for each in sample.throttles or ())
-        points.append(figures.Point(ago, value, f"{said} · {_held(sample)}" if quantity.marks else said, held and quantity.marks))
-    return figures.Series(f"GPU {index}", tuple(points))
+        points.append(figures.GpuReading(ago, value, f"{said} · {_held(sample)}" if quantity.marks else said, held and quantity.marks))
+    return figures.GpuReadings(f"GPU {index}", tuple(points))
 
 
 def _ago(seconds: float) -> str:

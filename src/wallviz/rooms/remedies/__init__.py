@@ -253,23 +253,25 @@ def _limit(found: Plan, holds: float | None) -> tuple[str, float] | None:
     return None if holds is None else (f"{found.setup.chip.name.partition(' (')[0]}: {units.binary(holds)}", holds)
 
 
-def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.Bar]:
+def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.WaterfallBar]:
     memory = view.show == "memory"
 
     def said(value: float) -> str:
         return units.binary(value) if memory else units.duration(value)
 
     now = found.now.bytes if memory else found.now.time_s
-    bars = [figures.Bar(_("As it is"), 0.0, now, said(now))]
+    bars = [figures.WaterfallBar(_("As it is"), 0.0, now, said(now))]
     for step in chosen.steps:
         after = step.after or step.before
         start, end = (step.before.bytes, after.bytes) if memory else (step.before.time_s, after.time_s)
         sign = "−" if end <= start else "+"
-        bars.append(figures.Bar(_(step.remedy.name), start, end, f"{sign}{said(abs(end - start))} · {_(step.remedy.costs)}", _(step.remedy.formula)))
+        bars.append(
+            figures.WaterfallBar(_(step.remedy.name), start, end, f"{sign}{said(abs(end - start))} · {_(step.remedy.costs)}", _(step.remedy.formula))
+        )
     if chosen.steps:
         last = chosen.steps[-1].after or chosen.steps[-1].before
         end = last.bytes if memory else last.time_s
-        bars.append(figures.Bar(_("Then"), 0.0, end, said(end)))
+        bars.append(figures.WaterfallBar(_("Then"), 0.0, end, said(end)))
     return bars
 
 

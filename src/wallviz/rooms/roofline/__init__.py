@@ -14,12 +14,14 @@ from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.bound import tokens_per_s, too_small
-from wallviz.rooms.footprint.estimate import estimate
-from wallviz.rooms.roofline import around, doubt
+from wallviz.rooms.footprint.need import estimate
+from wallviz.rooms.roofline import certainty, export, formula, further, kv_share
+from wallviz.rooms.roofline.certainty import measured_here
 from wallviz.rooms.roofline.choices import View, chips, counted, roofs
-from wallviz.rooms.roofline.doubt import measured_here, miss, targets
-from wallviz.rooms.roofline.drawn import PHASE_NAMES, drawn, operations_said, operations_table
-from wallviz.rooms.roofline.workload import Workload, first_prompt, held_bytes, holders, most_sequences, workload
+from wallviz.rooms.roofline.job_on_chip import Workload, first_prompt, held_bytes, holders, most_sequences, workload
+from wallviz.rooms.roofline.own_numbers import miss, targets
+from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES, operations_said, operations_table
+from wallviz.rooms.roofline.under_roofs import drawn
 
 __all__ = ["View", "answer", "chips", "counted", "document", "measured_here", "miss", "operations", "pressed", "roofs", "targets", "workload"]
 
@@ -38,12 +40,12 @@ def _only_what_counts(view: View) -> View:
 
 @lru_cache(maxsize=512)
 def _answer(case: Job, view: View, _language: str) -> Answer:
-    if view.show in around.FIGURES and view.show != "kv":
-        return replace(around.answer(case, view), actions=(_back(),))
+    if view.show in further.FIGURES and view.show != "kv":
+        return replace(further.answer(case, view), actions=(_back(),))
     try:
         now = workload(case, view)
         if view.show == "kv":
-            return replace(around.kv_share(now), actions=(_back(),))
+            return replace(kv_share.kv_share(now), actions=(_back(),))
         drawing, rows = drawn(now)
     except InputError as error:
         return Answer("roofline", str(error), None, sure=_("cannot run"), trust="red", actions=_ways_out(case, view))
@@ -57,11 +59,11 @@ def _answer(case: Job, view: View, _language: str) -> Answer:
         caption=_caption(now),
         actions=_actions(now),
         facts={"bound_tokens_per_s": tokens_per_s(case, now.main)},
-        explain=partial(doubt.why, now),
-        doubt=partial(doubt.how_sure, now),
+        explain=partial(formula.why, now),
+        doubt=partial(certainty.how_sure, now),
         problems=_problems(now),
         rows=rows,
-        sources=tuple(dict.fromkeys([*SOURCES, *doubt.measured_sources(now), *(s for s in now.chip.source.split(";") if s)])),
+        sources=tuple(dict.fromkeys([*SOURCES, *certainty.measured_sources(now), *(s for s in now.chip.source.split(";") if s)])),
     ).with_spec()
 
 
@@ -121,7 +123,7 @@ def _longest(now: Workload) -> str:
     )
     return template.format(
         operation=_(most.operation.name),
-        share=doubt.percent(float(most.time_s) / float(step.time_s)),
+        share=formula.percent(float(most.time_s) / float(step.time_s)),
         whole=units.duration(float(step.time_s)),
         phase=_(PHASE_NAMES[phase]).lower(),
     )
@@ -254,4 +256,4 @@ def pressed(point: str) -> dict[str, object]:
 
 def document(case: Job, view: View) -> str:
     """Every number of the page as JSON."""
-    return doubt.document(case, view)
+    return export.document(case, view)

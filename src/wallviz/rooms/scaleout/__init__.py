@@ -12,26 +12,26 @@ from wallviz.i18n import _, language
 from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import curve, doubt, export, others, serve
+from wallviz.rooms.scaleout import bill, certainty, curve, export, fewest, frontier, published, rules, serve, sweeps, wire
 from wallviz.rooms.scaleout.choices import View, chip_options, groups, sequence_options
-from wallviz.rooms.scaleout.study import best, layouts, served, study, ways
+from wallviz.rooms.scaleout.over_chips import best, layouts, served, study, ways
 from wallviz.units import duration
 
 __all__ = ["View", "answer", "best_layouts", "chip_options", "document", "evidence_table", "groups", "sequence_options"]
 
 _ANSWERS = {
     "curve": curve.answer,
-    "wire": others.wire,
-    "frontier": others.against,
-    "sweeps": others.sweeps,
-    "published": others.published,
-    "bill": others.bill,
-    "rules": others.rules_of,
-    "fewest": others.fewest,
+    "wire": wire.answer,
+    "frontier": frontier.answer,
+    "sweeps": sweeps.answer,
+    "published": published.answer,
+    "bill": bill.answer,
+    "rules": rules.answer,
+    "fewest": fewest.answer,
 }
 #: The same for serving, where the job makes a difference.
 _SERVING = {"curve": serve.answer, "wire": serve.wire, "frontier": serve.against, "bill": serve.bill}
-evidence_table = doubt.table
+evidence_table = certainty.table
 
 
 def answer(case: Job, view: View) -> Answer:

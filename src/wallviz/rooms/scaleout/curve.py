@@ -14,18 +14,19 @@ from wallviz.engine.advice.search import Fix
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
-from wallviz.engine.scaleout.scaling import Curve
+from wallviz.engine.scaleout.scaling import ScalingCurve
 from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line, Mark, Split
+from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
 from wallviz.i18n import N_, _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import doubt, evidence
+from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.choices import View, across_links
-from wallviz.rooms.scaleout.study import Served, Study, study
+from wallviz.rooms.scaleout.over_chips import Served, Study, study
 from wallviz.units import duration
+from wallviz.validation import scaling_cases
 
 SOURCES = ("megatron_sc21", "zero_2020", "nccl_tests", "ml_engineering")
 
@@ -56,8 +57,8 @@ def answer(case: Job, view: View) -> Answer:
         actions=_actions(now),
         advice=now.fix.changes if now.fix else (),
         facts={"bytes": now.job.peak_bytes, "tokens_per_s": float(now.job.step.tokens_per_s)},
-        explain=partial(doubt.why, now),
-        doubt=doubt.how_sure,
+        explain=partial(formula.why, now),
+        doubt=certainty.how_sure,
         rows=partial(_rows, now),
         sources=tuple(dict.fromkeys([*SOURCES, *(s for s in now.chip.source.split(";") if s)])),
     )
@@ -165,7 +166,7 @@ def caption(now: Study) -> str:
 @cache
 def _median_miss() -> str:
     """By how much the median of the published runs exceeds what is predicted for it."""
-    return f"{float(np.median([one.miss for one in evidence.runs()])):.0%}"
+    return f"{float(np.median([one.miss for one in scaling_cases.runs()])):.0%}"
 
 
 def links(fabric: Fabric) -> str:
@@ -220,7 +221,7 @@ def _lines(now: Study) -> list[Line]:
     return lines
 
 
-def _growing(found: Curve, label: str, most: float = np.inf, **style: Any) -> Line:
+def _growing(found: ScalingCurve, label: str, most: float = np.inf, **style: Any) -> Line:
     """A training curve up to so many chips."""
     kept = found.chips <= most
     chips, share = found.chips[kept], found.efficiency[kept]
@@ -245,15 +246,15 @@ def hover(chips: Sequence[int] | np.ndarray, share: Sequence[float] | np.ndarray
     ]
 
 
-def _marks(now: Study) -> list[Mark]:
+def _marks(now: Study) -> list[CrossLine]:
     """The ideal, the edge of a node, and where doubling stops paying."""
-    found = [Mark(1.0, _("ideal"), vertical=False)]
+    found = [CrossLine(1.0, _("ideal"), vertical=False)]
     first, last = int(now.weak.chips[0]), int(now.weak.chips[-1])
     if first <= now.view.per_node < last:
-        found.append(Mark(now.view.per_node, _("one node")))
+        found.append(CrossLine(now.view.per_node, _("one node")))
     stop = now.job.stops_paying
     if stop is not None and stop != now.view.per_node:
-        found.append(Mark(stop, _("doubling stops paying"), raised=True))
+        found.append(CrossLine(stop, _("doubling stops paying"), raised=True))
     return found
 
 

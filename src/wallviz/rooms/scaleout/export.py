@@ -11,9 +11,9 @@ from wallviz.engine.scaleout import record
 from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import Answer
-from wallviz.rooms.scaleout import evidence
 from wallviz.rooms.scaleout.choices import View
-from wallviz.rooms.scaleout.study import best, served, study, ways
+from wallviz.rooms.scaleout.over_chips import best, served, study, ways
+from wallviz.validation import scaling_cases
 
 
 def document(case: Job, view: View, page: Answer) -> str:
@@ -30,11 +30,11 @@ def document(case: Job, view: View, page: Answer) -> str:
         "evidence": [
             {"case": one.row.case, "inputs": dict(one.row.inputs), "published": one.row.expected, "predicted": one.predicted, "unit": one.row.unit,
              "miss": one.miss, "source": one.row.source}
-            for one in evidence.runs()
+            for one in scaling_cases.runs()
         ],
         "sweeps": [
             {"machine": name, "alpha_s": pair.alpha_s, "beta_bytes_per_s": pair.beta_bytes_per_s, "mean_miss": pair.mean, "worst_miss": pair.worst}
-            for name, pair in evidence.sweeps().items()
+            for name, pair in scaling_cases.sweeps().items()
         ],
     }  # fmt: skip
     try:

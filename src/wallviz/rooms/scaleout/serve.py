@@ -13,12 +13,12 @@ from wallviz.engine.scaleout.job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.phrases import rate, served_split
 from wallviz.engine.scaleout.traffic import traffic
 from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Bar, Line, Mark, Split
+from wallviz.figures.scaleout import Axis, CrossLine, LayoutBar, Line, Split
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import doubt
+from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.curve import (
     VERDICTS,
@@ -34,8 +34,8 @@ from wallviz.rooms.scaleout.curve import (
     table,
     to_fit,
 )
-from wallviz.rooms.scaleout.others import one_sends_nothing
-from wallviz.rooms.scaleout.study import BUSY, Served, Way, served, ways
+from wallviz.rooms.scaleout.over_chips import BUSY, Served, ServingWay, served, ways
+from wallviz.rooms.scaleout.wire import one_sends_nothing
 from wallviz.units import duration
 
 SOURCES = ("gpt_fast", "nccl_tests", "ml_engineering")
@@ -169,15 +169,15 @@ def _lines(now: Served) -> list[Line]:
     return found
 
 
-def _marks(now: Served) -> list[Mark]:
+def _marks(now: Served) -> list[CrossLine]:
     """Copies that share nothing, the edge of a node, where doubling stops paying."""
     chips = np.atleast_1d(now.job.curve.chips)
-    found = [Mark(1.0, _("ideal: copies that share nothing"), vertical=False)]
+    found = [CrossLine(1.0, _("ideal: copies that share nothing"), vertical=False)]
     if chips[0] <= now.view.per_node < chips[-1]:
-        found.append(Mark(now.view.per_node, _("one node")))
+        found.append(CrossLine(now.view.per_node, _("one node")))
     stop = now.job.stops_paying if now.job.holding.any() else None
     if stop is not None and stop != now.view.per_node:
-        found.append(Mark(stop, _("doubling stops paying"), raised=True))
+        found.append(CrossLine(stop, _("doubling stops paying"), raised=True))
     return found
 
 
@@ -276,7 +276,7 @@ def why(now: Served) -> str:
             )
         )
     sent = float(one.sent_bytes)
-    lines += ["", *doubt.links_of(job.fabric, t)]
+    lines += ["", *formula.links_of(job.fabric, t)]
     if sent:
         lines.append(
             "- "
@@ -299,7 +299,7 @@ def why(now: Served) -> str:
 
 def how_sure() -> str:
     """What was compared, and what is left out, as Markdown."""
-    return "\n".join([doubt.decoding(), "", doubt.labelled_list(NOT_MODELLED_SERVING)])
+    return "\n".join([certainty.decoding(), "", certainty.labelled_list(NOT_MODELLED_SERVING)])
 
 
 # -- the other figures ----------------------------------------------------------------------------------------------------------------
@@ -317,8 +317,8 @@ def wire(case: Job, view: View) -> Answer:
         return one_sends_nothing()
     here = {"tensor_parallel", "pipeline_parallel", "expert_parallel", "replicas"}
     others = [way for way in ways(case, view) if any(way.job.layout[name] == now.gpus for name in here) and way.job.layout != now.job.layout]
-    rows = [Bar(_("As you split it"), _sent(now.job.step), _note(now.job.step), here=True)]
-    rows += [Bar(_way(way), _sent(way.job.step), _note(way.job.step) + ("" if way.holds else " · " + _("does not fit"))) for way in others]
+    rows = [LayoutBar(_("As you split it"), _sent(now.job.step), _note(now.job.step), here=True)]
+    rows += [LayoutBar(_way(way), _sent(way.job.step), _note(way.job.step) + ("" if way.holds else " · " + _("does not fit"))) for way in others]
     most = max((way for way in others if way.holds), key=lambda way: float(way.job.step.tokens_per_s), default=None)
     text = _("A chip sends {sent} a token; {chips} this way: {rate} tokens/s").format(
         sent=units.si(float(now.job.step.sent_bytes), "B"), chips=chips_said(now.gpus), rate=rate(float(now.job.step.tokens_per_s))
@@ -350,7 +350,7 @@ def _note(one: Decode) -> str:
     return _("{time} a token, {rate} tokens/s").format(time=duration(float(one.step_s)), rate=rate(float(one.tokens_per_s)))
 
 
-def _way(way: Way) -> str:
+def _way(way: ServingWay) -> str:
     names = {
         "tensor_parallel": _("Each layer over all (tensor)"),
         "pipeline_parallel": _("Layers in turn (pipeline)"),
@@ -386,7 +386,7 @@ def against(case: Job, view: View) -> Answer:
             lines,
             across=Axis(_("Chips that share each token"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Time per token (log scale)"), duration),
-            marks=(Mark(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in chips else (),
+            marks=(CrossLine(now.gpus, _("{n} chips").format(n=f"{now.gpus:,}")),) if now.gpus in chips else (),
             revision="scaleout-frontier",
         ),
         rows=partial(_rows, now),

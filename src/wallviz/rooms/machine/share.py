@@ -1,0 +1,55 @@
+"""The share of what is promised that was measured."""
+
+from __future__ import annotations
+
+from wallviz import units
+from wallviz.figures import hierarchy as rows_figures
+from wallviz.i18n import _
+from wallviz.rooms import Answer
+from wallviz.rooms.machine.published import published_shares
+from wallviz.rooms.machine.shown import Shown
+
+
+def share(given: Shown) -> Answer:
+    """What memories reach of what they promise: the reader's, and every published machine with both numbers."""
+    record, published = given.record, published_shares()
+    low, high = (f"{published[place][1] * 100:.0f}" for place in (-1, 0))
+    mine = record.fraction if record else None
+    if mine is not None:
+        sentence = _("This machine reaches {mine} % of what its memory promises; published machines reach {low} to {high} %.")
+    elif record:
+        sentence = _("Published machines reach {low} to {high} % of what their memory promises; nobody says what this one's promises.")
+    else:
+        sentence = _("Published machines reach {low} to {high} % of what their memory promises. And yours?")
+    rows = [
+        rows_figures.ValueBar(
+            "mine", label, "chip", each.fraction * 100, f"{each.fraction * 100:.0f} %", strong=filled, how=_promised(each.theoretical_bytes_per_s)
+        )
+        for each, label, filled in given.records
+        if each.fraction is not None
+    ]
+    rows += [
+        rows_figures.ValueBar(
+            other.id, other.name, "memory", value * 100, f"{value * 100:.0f} %", how=_promised(other.promised_bytes_per_s), source=other.memory.source
+        )
+        for other, value in published
+    ]
+    return Answer(
+        name="machine",
+        sentence=sentence.format(mine=f"{(mine or 0.0) * 100:.0f}", low=low, high=high),
+        drawing=rows_figures.bars(rows, name=_("Measured over promised, %"), kind="number", log=False, revision="share", line=(100.0, "100 %")),
+        caption=_("Promised: clock times width, as on the data sheet. The dashed line is 100 %."),
+        rows=lambda: tuple(
+            {
+                _("machine"): other.name,
+                _("measured, B/s"): other.memory.bytes_per_s,
+                _("promised, B/s"): other.promised_bytes_per_s,
+                _("share"): value,
+            }
+            for other, value in published
+        ),
+    )
+
+
+def _promised(rate: float | None) -> str:
+    return _("promised: {peak}").format(peak=units.si(rate, "B/s")) if rate else ""

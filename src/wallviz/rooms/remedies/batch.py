@@ -1,0 +1,50 @@
+"""The batch over a whole run: what it moves until the same loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from wallviz import units
+from wallviz.engine.remedies import whole_run
+from wallviz.figures import remedies as figures
+from wallviz.i18n import _
+from wallviz.job import Job
+from wallviz.rooms import Answer
+from wallviz.rooms import job as shared
+from wallviz.rooms.remedies import _plain, planned
+from wallviz.rooms.remedies.choices import View
+
+#: Tokens that a training run takes where nothing is said, a parameter (arXiv 2203.15556: about 20).
+TOKENS_A_PARAMETER = 20.0
+
+
+def answer(case: Job, view: View) -> Answer:
+    """Bytes that a whole run moves over the batch, up to the same loss."""
+    if case.job == "infer":
+        case = replace(case, job="train")
+    arch = shared.architecture(case)
+    P = float(arch.active_parameters)
+    C, D = view.critical * 1e3, TOKENS_A_PARAMETER * P
+    found = planned(case, _plain(view))
+    tokens = found.now.tokens / found.setup.gpus
+    token_bytes = max(0.0, found.now.moved_bytes - (whole_run.PASS_BYTES + whole_run.ADAM_BYTES) * P) / tokens
+    B = np.geomspace(C / 1000, C * 10, 60)
+    moved = np.asarray(whole_run.moved_bytes(B, C, D, P, token_bytes))
+    best = float(B[int(np.argmin(moved))])
+    sentence = _(
+        "A whole run moves least, {least}, at {best} tokens a step: smaller batches reread the states, larger ones need more tokens."
+    ).format(least=units.si(float(moved.min()), "B"), best=units.count(best))
+    text = [f"{units.count(float(b))}: {units.si(float(m), 'B')}" for b, m in zip(B, moved, strict=True)]
+    series = [figures.LabelledLine(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
+    ticks = {10.0**n: units.count(10.0**n) for n in range(3, 10) if B[0] <= 10.0**n <= B[-1]}
+    drawing = figures.lines(
+        series, name=_("Bytes moved in a whole run = steps × bytes per step (log scale; a model of ours)"),
+        across=_("Tokens a step, all GPUs (log scale)"),
+        kind="bytes", ticks=ticks, revision="batch",
+    )  # fmt: skip
+    rows = tuple(
+        {_("tokens a step"): float(b), _("steps"): float(whole_run.steps(b, C, D)), _("bytes"): float(m)} for b, m in zip(B, moved, strict=True)
+    )
+    return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)

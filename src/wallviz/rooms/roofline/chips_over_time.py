@@ -1,0 +1,145 @@
+"""Chips over time: the ridge, and memory per arithmetic."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from wallviz import catalog, units
+from wallviz.engine.hardware import Accelerator
+from wallviz.engine.roofline.roof import roof
+from wallviz.figures import roofline as figures
+from wallviz.figures.roofline import DotSeries, SeriesDot
+from wallviz.i18n import N_, _
+from wallviz.rooms import Answer
+
+SINCE = 2016
+"""First year of matrix units at 16 bits in the figures over time."""
+
+#: Names that stand beside their points, oldest first.
+NAMED = (
+    "tesla-v100-sxm2-16gb", "a100-sxm4-80gb", "h100-sxm5", "h20", "h200-sxm", "b200-sxm", "instinct-mi300x", "tpu-v6e-trillium", "tpu-v7x-ironwood",
+    "trainium3", "rubin-r200-sxm", "tesla-p100-sxm2", "ascend-910b",
+)  # fmt: skip
+
+
+@cache
+def _chips() -> tuple[Accelerator, ...]:
+    """Accelerators with DRAM and matrix units: comparable on one axis."""
+    return tuple(
+        chip
+        for chip in catalog.chips().values()
+        if chip.release_date.year >= SINCE
+        and not chip.memory_is_sram
+        and chip.kind in ("gpu", "tpu", "accelerator")
+        and chip.fp16_flop_per_s
+        and chip.memory_bytes_per_s
+    )
+
+
+_PRECISIONS = (("bf16", N_("16 bits"), "compute"), ("fp8", "FP8", "bandwidth"), ("fp4", "FP4", "memory"))
+
+
+def _named(chip: Accelerator, own: str) -> bool:
+    return chip.id in NAMED or chip.id == own
+
+
+def _short(chip: Accelerator) -> str:
+    return chip.name.partition(" (")[0].removeprefix("Tesla ").removeprefix("Instinct ").removesuffix(" SXM5").removesuffix(" SXM")
+
+
+def ridge(own: str) -> Answer:
+    """The ridge of each chip by its date, a series for each precision; `own` is named."""
+    series, rows = [], []
+    for precision, words, role in _PRECISIONS:
+        dots = []
+        for chip in _chips():
+            if not chip.peak(precision):
+                continue
+            ridge = roof(chip, precision).ridge
+            line = _("{ridge} FLOP/B: {peak} over {bandwidth}").format(
+                ridge=units.significant(ridge),
+                peak=units.si(roof(chip, precision).peak_flop_per_s, "FLOP/s"),
+                bandwidth=units.si(chip.memory_bytes_per_s or 0.0, "B/s"),
+            )
+            dots.append(
+                SeriesDot(
+                    chip.release_date.isoformat(),
+                    ridge,
+                    _short(chip),
+                    (line, _("vendor's peak, dense") + (f", {_('announced')}" if chip.announced else ""), _(words)),
+                    named=precision == "bf16" and _named(chip, own),
+                )
+            )
+            rows.append({_("chip"): chip.name, _("date"): chip.release_date.isoformat(), _("precision"): _(words), "FLOP/B": ridge})
+        series.append(DotSeries(_(words), role, tuple(dots)))
+        if precision == "bf16":
+            flagships = {_short(chip) for chip in _chips() if chip.flagship or chip.id in ("h200-sxm", "rubin-r200-sxm")}
+            fleet = sorted((dot for dot in dots if dot.label in flagships), key=lambda dot: str(dot.x))
+            series.insert(0, DotSeries("", role, tuple(fleet), joined=True))
+    by_id = {chip.id: roof(chip).ridge for chip in _chips()}
+    sentence = _("The ridge rises and falls: {a} FLOP per byte for V100, {b} for H100, {c} for H200, {d} for Rubin ({e} in FP4).").format(
+        a=units.significant(by_id["tesla-v100-sxm2-16gb"]),
+        b=units.significant(by_id["h100-sxm5"]),
+        c=units.significant(by_id["h200-sxm"]),
+        d=units.significant(by_id["rubin-r200-sxm"]),
+        e=units.significant(roof(catalog.chips()["rubin-r200-sxm"], "fp4").ridge),
+    )
+    return Answer(
+        name="roofline",
+        sentence=sentence,
+        drawing=figures.lines(
+            series, name=_("Ridge: FLOP per byte that a chip needs (log scale)"), across=_("Release"), kind="flop_per_byte", revision="ridge"
+        ),
+        sure=_("vendors' peaks"),
+        trust="gray",
+        caption=_("dense rates; {n} accelerators with DRAM since {year}").format(n=len(_chips()), year=SINCE),
+        rows=lambda: tuple(rows),
+        sources=tuple(dict.fromkeys(source for chip in _chips() for source in chip.source.split(";") if source)),
+    ).with_spec()
+
+
+def capacity(own: str, ratio: str) -> Answer:
+    """Memory per arithmetic of each chip by its date, in the ratio that is asked for; `own` is named."""
+    holds = ratio == "gb_per_tflop_per_s"
+    dots, rows = [], []
+    for chip in _chips():
+        top = roof(chip)
+        value = (chip.memory_bytes or 0.0) / top.peak_flop_per_s if holds else top.bytes_per_s / top.peak_flop_per_s
+        if not value:
+            continue
+        said = units.ratio("byte_s_per_flop", value) if holds else f"{units.significant(value * 1e3)}{units.THIN}B per 1,000 FLOP"
+        dots.append(
+            SeriesDot(
+                chip.release_date.isoformat(), value if holds else value * 1e3, _short(chip), (said, _("vendor's peak, dense"), chip.memory_gb_label),
+                named=_named(chip, own),
+            )
+        )  # fmt: skip
+        rows.append(
+            {
+                _("chip"): chip.name,
+                _("date"): chip.release_date.isoformat(),
+                _("GB per TFLOP/s") if holds else _("bytes per FLOP"): value * (1e3 if holds else 1.0),
+            }
+        )
+    by_id = {dot.label: dot.y for dot in dots}
+    first, last = by_id.get("V100 SXM2 16GB", dots[0].y), by_id.get("B200", dots[-1].y)
+    scale = 1e3 if holds else 1.0
+    template = (
+        _("Memory per arithmetic: V100 held {a} GB per TFLOP/s in 16 bits, B200 holds {b}.")
+        if holds
+        else _("Bandwidth per arithmetic: V100 moved {a} bytes per 1,000 FLOP in 16 bits, B200 moves {b}.")
+    )
+    name = _("GB per TFLOP/s in 16 bits (log scale)") if holds else _("Bytes moved per 1,000 FLOP in 16 bits (log scale)")
+    kind = "byte_s_per_flop" if holds else "flop_per_byte"
+    return Answer(
+        name="roofline",
+        sentence=template.format(a=units.significant(first * scale), b=units.significant(last * scale)),
+        drawing=figures.lines(
+            [DotSeries("", "memory" if holds else "bandwidth", tuple(dots))], name=name, across=_("Release"), kind=kind, revision=f"capacity-{ratio}"
+        ),
+        sure=_("vendors' peaks"),
+        trust="gray",
+        caption=_("dense rates; {n} accelerators with DRAM since {year}").format(n=len(dots), year=SINCE),
+        rows=lambda: tuple(rows),
+        sources=tuple(dict.fromkeys(source for chip in _chips() for source in chip.source.split(";") if source)),
+    ).with_spec()
