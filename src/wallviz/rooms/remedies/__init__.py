@@ -178,7 +178,7 @@ def _sentence(found: Plan, chosen: Chosen) -> str:
 def _joined(steps: Sequence[Effect]) -> str:
     if len(steps) > 2:
         said = [brief(s.remedy.id) for s in steps]
-        return _("{n} remedies").format(n=len(steps)) if long(said, 4) else listing(said)
+        return _("{n} remedies").format(n=len(steps)) if long(said, 5) else listing(said)
     return " + ".join(name if i == 0 else inside(name) for i, name in enumerate(_(s.remedy.name) for s in steps))
 
 
