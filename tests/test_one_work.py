@@ -97,11 +97,12 @@ def test_three_pages_give_one_time() -> None:
     assert served.tokens_per_s == pytest.approx(float(split.step.tokens_per_s))
     assert served.bound_s == pytest.approx(float(roofline_step(arch, H100, phase="decode", **options).time_s))
     fields: dict[str, Any] = {"sequence": 8192, "zero": 3, "recompute": "full"}
-    trained, one = outcome(Setup(LLAMA, H100, "train", Run(**fields, data_parallel=8))), wallviz.scaleout(LLAMA, "H100", gpus=8, **fields).step
+    whole = Setup(LLAMA, H100, "train", Run(**fields, data_parallel=8), half_square=False)
+    trained, one = outcome(whole), wallviz.scaleout(LLAMA, "H100", gpus=8, **fields).step
     assert trained.tokens_per_s == pytest.approx(float(one.tokens_per_s))
     assert trained.bound_s == pytest.approx(float(roofline_step(LLAMA, H100, phase="train", context=8192, recompute="full").time_s))
     assert trained.bound_s < trained.time_s
-    fewer = outcome(Setup(LLAMA, H100, "train", Run(**fields, data_parallel=8), half_square=True))
+    fewer = outcome(Setup(LLAMA, H100, "train", Run(**fields, data_parallel=8)))
     assert fewer.tokens_per_s == pytest.approx(float(wallviz.scaleout(LLAMA, "H100", gpus=8, half_square=True, **fields).step.tokens_per_s))
     fused = outcome(Setup(arch, H100, "infer", options=tuple(options.items()), kernels="fused"))
     also = wallviz.scaleout(arch, "H100", gpus=4, job="infer", batch=200, kernels="fused").step

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 
 import pytest
+from typer.testing import CliRunner
 
 from wallviz import units
+from wallviz.cli import app
 from wallviz.errors import InputError
 from wallviz.job import Job
 from wallviz.rooms import Answer, chips, footprint, remedies, roofline, scaleout, start
@@ -73,7 +76,11 @@ SAID = {
 
 @cache
 def answers(name: str) -> dict[str, Answer]:
-    return {room: ask(JOBS[name]) for room, ask in ROOMS.items()}
+    return answers_of(JOBS[name])
+
+
+def answers_of(job: Job) -> dict[str, Answer]:
+    return {room: ask(job) for room, ask in ROOMS.items()}
 
 
 def writes(job: Job) -> bool:
@@ -140,6 +147,23 @@ def test_the_sentences_hold_the_numbers(name: str) -> None:
     assert units.binary(found["footprint"].facts["bytes"]) in found["footprint"].sentence
     for room in ("start", "roofline"):
         assert units.significant(found[room].facts["bound_tokens_per_s"]) in found[room].sentence
+
+
+def test_the_command_line_gives_the_same_advice_at_the_same_price() -> None:
+    """`fit` is the footprint page's advice: the same bytes, changes, time and quality, in the same order."""
+    typed = [
+        ["--job", "train", "--context", "8192"],
+        ["--job", "finetune", "--method", "lora", "--context", "8192"],
+        ["--job", "infer", "--context", "8192"],
+    ]
+    for options, job in zip(typed, (Job(job="train"), Job(job="finetune"), Job(model="llama-3.1-70b")), strict=True):
+        written = CliRunner().invoke(app, ["fit", job.model, "--hardware", "H100", *options, "--json"])
+        document = json.loads(written.stdout)
+        asked = advice(job)
+        assert asked is not None
+        assert document["needs_bytes"] == round(answers_of(job)["footprint"].facts["bytes"])
+        said = [(fix["remedies"], fix["gpus"], fix["time"], fix["quality"]) for fix in document["fixes"]]
+        assert said == [(list(fix.changes), fix.gpus, fix.time and round(fix.time, 3), round(fix.quality, 6)) for fix in asked.fixes]
 
 
 def test_a_format_that_is_chosen_in_one_room_is_the_format_of_every_room() -> None:

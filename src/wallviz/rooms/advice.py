@@ -33,7 +33,7 @@ def setup(job: Job) -> Setup:
     if job.serves:
         found = Setup(arch, chip, job.job, replicas=serving_split(job, arch)["replicas"])
         return found.with_options(**serving_options(job, arch))
-    return Setup(arch, chip, job.job, training_run(job), half_square=True)
+    return Setup(arch, chip, job.job, training_run(job))
 
 
 @lru_cache(maxsize=512)

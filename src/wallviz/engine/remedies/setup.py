@@ -58,8 +58,8 @@ class Setup:
     draft: Draft | None = None
     host_weights: bool = False
     """Serving: weights stay in host memory and are streamed through the chip layer by layer (arXiv 2303.06865)."""
-    half_square: bool = False
-    """Training: attention counts the half of the square that a causal mask keeps."""
+    half_square: bool = True
+    """Training: attention counts the half of the square that a causal mask keeps, as fused attention computes it."""
     kernels: str = "flash"
     """Serving: one of `work.KERNELS`; training has those of its run."""
     replicas: int = 1

@@ -141,7 +141,7 @@ def _sentence(case: Job, view: View, columns: Sequence[ComparedChip]) -> str:
 _SERVES = (
     N_("{own} {cannot} hold {model}, which needs {bytes} per chip; none of these can."),
     N_("{own} {cannot} hold {model}, which needs {bytes} per chip; of these {fast} writes it fastest, {rate} tokens/s."),
-    N_("{own} writes at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
+    N_("{own}: at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 _TRAINS = (
     N_("{own} {cannot} hold {model}: on {n} it needs {bytes} each; none of these can."),
