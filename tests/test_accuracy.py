@@ -73,3 +73,15 @@ def test_other_calculators_are_asked_about_the_same_run(id: str) -> None:
     assert asked.parameters == job.arch.parameters
     assert asked.gpus == case.inputs.get("world", case.inputs["tp"] * case.inputs["pp"] * case.inputs.get("cp", 1) * case.inputs["dp"])
     assert asked.sequence * case.inputs.get("cp", 1) == case.inputs.get("s", case.inputs.get("seq"))
+
+
+@pytest.mark.parametrize("id", DENSE | MIXTURES)
+def test_a_part_left_out_or_added_moves_the_error_by_its_share(id: str) -> None:
+    """Without a part of its peak a run's error falls by that part over what was measured; dense buffers are added to mixtures alone."""
+    found = FOUND[id]
+    assert found.error is not None
+    for part in ("workspace", "loss"):
+        held = float(cases.parallel_step(found.case.inputs).parts[part])
+        expected = pytest.approx(found.error - held / found.case.expected) if held else None
+        assert cases.error_without(found, part) == expected
+    assert (cases.error_with_buffers(found) > found.error + 1e-3) is (id in MIXTURES)

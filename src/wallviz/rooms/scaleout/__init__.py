@@ -12,7 +12,7 @@ from wallviz.i18n import _, language
 from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
-from wallviz.rooms.scaleout import bill, certainty, curve, export, fewest, frontier, published, rules, serve, sweeps, wire
+from wallviz.rooms.scaleout import bill, certainty, curve, export, fewest, frontier, published, rules, serving, sweeps, wire
 from wallviz.rooms.scaleout.choices import View, chip_options, groups, sequence_options
 from wallviz.rooms.scaleout.over_chips import best, layouts, served, study, ways
 from wallviz.units import duration
@@ -30,7 +30,7 @@ _ANSWERS = {
     "fewest": fewest.answer,
 }
 #: The same for serving, where the job makes a difference.
-_SERVING = {"curve": serve.answer, "wire": serve.wire, "frontier": serve.against, "bill": serve.bill}
+_SERVING = {"curve": serving.curve.answer, "wire": serving.wire.answer, "frontier": serving.frontier.answer, "bill": serving.bill.answer}
 evidence_table = certainty.table
 
 
