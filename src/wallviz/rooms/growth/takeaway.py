@@ -1,0 +1,91 @@
+"""What the figures over time say, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from wallviz import curves, units
+from wallviz.engine import growth as domain
+from wallviz.engine.growth import Trend
+from wallviz.i18n import _
+from wallviz.rooms.growth.choices import View
+from wallviz.rooms.growth.fitted import Fitted
+
+
+def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
+    """The takeaway of `view`: what grew how much per two years."""
+    trends = {f.curve.id: f.trend for f in fitted}
+    if not any(trends.values()):
+        return _("Too few points are left for a line: put some back, or widen the window.")
+    figure = view.figure
+    if figure == "gap" and (trend := trends.get("ridge") or trends.get("capacity")):
+        curve = fitted[0].curve
+        template = (
+            _("FLOP per byte of memory bandwidth grew {ratio} per two years: {first} in {from_year}, {last} in {to_year}.")
+            if curve.id == "ridge"
+            else _("Memory per peak compute became {ratio} per two years: {first} in {from_year}, {last} in {to_year}.")
+        )
+        return template.format(
+            ratio=_two(trend),
+            first=units.ratio(curve.kind, float(trend.at(trend.first))),
+            from_year=trend.first.year,
+            last=units.ratio(curve.kind, float(trend.at(trend.last))),
+            to_year=trend.last.year,
+        )
+    if figure == "gap":
+        compute, memory = trends.get("peak_compute"), trends.get("memory_bandwidth")
+        a, b = _two(compute), _two(memory)
+        if view.hold == "precision" and compute and memory:
+            grown = units.times(domain.divergence(compute, memory, 2.0).ratio)
+            return _("At fixed 16 bits, NVIDIA's flagships gained {a} FLOP/s and {b} bandwidth per two years: FLOP per byte grew only {c}.").format(
+                a=a, b=b, c=grown
+            )
+        if view.hold == "window" and compute and memory and view.data != "today":
+            return _("Since {year} chips gained {a} FLOP/s and {b} DRAM bandwidth per two years: {c} against {d} over twenty.").format(
+                year=min(t.first.year for t in trends.values() if t),
+                a=a,
+                b=b,
+                c=units.times(compute.multiplier(20)),
+                d=units.times(memory.multiplier(20)),
+            )
+        if not compute:
+            return _("Per two years memory bandwidth gained {b}; for FLOP/s there is no line here.").format(b=b)
+        if not memory:
+            return _("Per two years chips gained {a} FLOP/s; for bandwidth there is no line here.").format(a=a)
+        return _(
+            "Per two years chips gained {a} FLOP/s and {b} DRAM bandwidth: their ratio grew {c}, at fixed 16-bit precision (since 2017) only {d}."
+        ).format(a=a, b=b, c=units.times(domain.divergence(compute, memory, 2.0).ratio), d=units.times(fixed_precision()[2]))
+    if figure == "compute":
+        transformers, every = trends.get("transformers"), trends.get("all")
+        if transformers and every:
+            return _("Training compute of Transformers grew {a} per two years; of all models together, {b}.").format(
+                a=_two(transformers), b=_two(every)
+            )
+        trend = next(t for t in trends.values() if t)
+        if trend.multiplier(2.0) < 1:
+            return _("Training compute shrank to {a} per two years on these points.").format(a=_two(trend))
+        template = _("Training compute of Transformers grew {a} per two years.") if transformers else _("Training compute grew {a} per two years.")
+        return template.format(a=_two(trend))
+    size, memory = trends.get("parameters"), trends.get("accelerator_memory")
+    if size and memory:
+        template = (
+            _("Notable models of all sizes grew {a} per two years, the memory of one accelerator {b}.")
+            if view.data == "today" and not view.frontier
+            else _("Models grew {a} per two years, the memory of one accelerator {b}.")
+        )
+        return template.format(a=_two(size), b=_two(memory))
+    template = _("Models grew {a} per two years.") if size else _("The memory of one accelerator grew {a} per two years.")
+    return template.format(a=_two(size or memory))
+
+
+def _two(trend: Trend | None) -> str:
+    return units.times(trend.multiplier(2.0)) if trend else "–"
+
+
+@lru_cache(maxsize=1)
+def fixed_precision() -> tuple[Trend, Trend, float]:
+    """NVIDIA's 16-bit flagships: the trend of peak, of bandwidth, and what FLOP per byte grows per two years."""
+    compute, bandwidth = curves.curves("gap", "today", hold="precision")
+    a, b = domain.fit(compute.points), domain.fit(bandwidth.points)
+    return a, b, domain.divergence(a, b, 2.0).ratio
