@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wallviz import catalog
-from wallviz.figures import hierarchy as bar_figures
+from wallviz.figures import value_bars
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
 from wallviz.rooms.chips.metrics import METRICS, ComparedChip, Metric, View, short, single_source
 
-#: Colour by role in bars: `figures.hierarchy` names its groups by transfer.
+#: Colour by role in bars: `figures.amounts.ROLES` names them by transfer.
 _GROUPS = {"memory": "chip", "bandwidth": "memory", "network": "peers", "compute": "compute", "reference": "storage"}
 #: What keeps a dense model from being larger.
 LIMITS = {"memory": N_("memory is full"), "tpot": N_("reading the weights"), "compute": N_("arithmetic"), "ttft": N_("reading the prompt")}
@@ -27,7 +27,7 @@ def drawn(columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, 
     if not found:
         return None, more
     bars = [
-        bar_figures.ValueBar(
+        value_bars.ValueBar(
             column.chip.id,
             column.chip.name,
             _GROUPS[metric.role],
@@ -38,7 +38,7 @@ def drawn(columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, 
         )
         for column, value in found
     ]
-    return bar_figures.bars(bars, name=_(metric.name), kind=metric.kind, log=view.scale == "log", revision=f"chips-{view.show}"), more
+    return value_bars.bars(bars, name=_(metric.name), kind=metric.kind, log=view.scale == "log", revision=f"chips-{view.show}"), more
 
 
 def _value(metric: Metric, column: ComparedChip, value: float, view: View) -> str:
