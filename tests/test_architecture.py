@@ -21,6 +21,30 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "core", "manager", "common", "misc"}
 DRIVERS = {"pynvml", "cuda", "cupy", "numba", "torch", "wgpu"}
+#: Lines that a file of the package has at most, and those that are longer, each for its reason.
+MOST_LINES = 400
+LONGER = {
+    "catalog/__init__.py": "the only reader of data/, with what it hands out",
+    "catalog/rows.py": "the schema: a dataclass for each table",
+    "engine/advice/search.py": "one search",
+    "engine/advice/splits.py": "one search",
+    "engine/memory/quantization.py": "the formats as data, and their sums",
+    "engine/memory/serve.py": "one calculation",
+    "engine/remedies/remedy.py": "the remedies as data",
+    "engine/transformer/families/llama.py": "one reader, whose switches are most of its lines",
+    "engine/work.py": "the one count of FLOP and bytes",
+    "job.py": "the one description of a job",
+    "machine/probe/cpu.py": "one way to measure",
+    "machine/probe/cuda.py": "one driver",
+    "machine/probe/cuda_device.py": "one driver",
+    "machine/probe/nvml.py": "one driver",
+    "machine/probe/wgpu.py": "one driver",
+    "machine/record.py": "the schema of a record, and its reader, which trusts nothing",
+    "ui/page.py": "one class",
+    "validation/cases.py": "one table: from a quantity to its formula",
+    "validation/peers.py": "one table: a formula for each tool",
+    "validation/roofline_cases.py": "one table: from a quantity to its formula",
+}
 FILE_CALLS = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "read_csv"}
 
 
@@ -98,6 +122,12 @@ def test_modules_have_a_subject() -> None:
     """No module is called utils, helpers, core, manager or common."""
     offenders = [name(path) for path in python_files("src", "pages", "tests", "benchmarks") if EMPTY_NAMES & {path.stem, path.parent.name}]
     assert not offenders
+
+
+def test_a_long_file_has_a_reason() -> None:
+    """A file of more than `MOST_LINES` lines stands in `LONGER` with its reason, and nothing shorter does."""
+    long = {str(path.relative_to(PACKAGE)) for path in python_files("src") if len(path.read_text(encoding="utf-8").splitlines()) > MOST_LINES}
+    assert long == {*LONGER}
 
 
 def test_a_class_name_means_one_thing() -> None:

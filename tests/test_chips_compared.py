@@ -17,6 +17,7 @@ from wallviz.figures import chips as figures
 from wallviz.job import Job
 from wallviz.rooms import chips, roofline
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
+from wallviz.rooms.chips.table import READING_ORDER
 from wallviz.rooms.footprint.need import estimate
 
 LLAMA = "llama-3.1-8b"
@@ -233,7 +234,7 @@ def test_every_id_of_the_lists_exists() -> None:
 
 def test_every_metric_stands_in_the_table() -> None:
     """The table has a line for each metric, those of money once a price is typed."""
-    assert set(chips.READING_ORDER) == METRICS.keys()
+    assert set(READING_ORDER) == METRICS.keys()
     bare, priced = (len(chips.side_by_side(Job(), View(prices=text))) for text in ("", "H100 25000"))
     assert priced - bare == sum(metric.priced for metric in METRICS.values())
 

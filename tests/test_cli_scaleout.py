@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 import wallviz
 from wallviz import cli
 from wallviz.engine.scaleout import record
-from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
+from wallviz.engine.scaleout.serving_job import ServingOnChips
+from wallviz.engine.scaleout.training_job import TrainingOnChips
 from wallviz.errors import InputError
 
 KEYS = {"step_s", "compute_s", "communication_s", "bubble_s", "efficiency", "bytes_on_wire", "tokens_per_s"}

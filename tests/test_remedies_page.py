@@ -14,7 +14,8 @@ from wallviz.cli import app
 from wallviz.engine.remedies.remedy import REMEDIES
 from wallviz.job import JOBS, Job
 from wallviz.rooms import remedies
-from wallviz.rooms.remedies import further
+from wallviz.rooms.advice import known
+from wallviz.rooms.remedies import further, offer
 from wallviz.settings import of
 
 FIGURES = of(remedies.View)["figure"].words
@@ -177,10 +178,10 @@ def test_gains_are_bought_and_prices_are_paid(case: Job) -> None:
 
 def test_a_card_cites_cases_of_its_own_method() -> None:
     """AWQ's card cites AWQ, GPTQ's GPTQ, INT8's int8: not a neighbour."""
-    known = remedies.known()
+    cases = known()
     for id, word in (("weights-4bit", "AWQ"), ("weights-gptq", "GPTQ"), ("weights-int8", "int8"), ("weights-q8", "q8_0")):
-        assert known[id]
-        assert all(word in case.setting.replace("Q8_0", "q8_0") for case in known[id])
+        assert cases[id]
+        assert all(word in case.setting.replace("Q8_0", "q8_0") for case in cases[id])
 
 
 def test_serving_speaks_of_tokens_and_training_of_time() -> None:
@@ -217,8 +218,8 @@ def test_faster_without_loss_comes_first() -> None:
 def test_a_row_without_a_saving_is_cited() -> None:
     """What was published of a remedy, if neither a saving nor a price, still stands on its card and is not called unpublished."""
     for remedy in ("offload-optimizer", "experts", "in-network"):
-        assert "→" in remedies._alone(remedy)
-    assert "nothing published" in remedies._alone("fused-kernels")
+        assert "→" in offer.alone(remedy)
+    assert "nothing published" in offer.alone("fused-kernels")
 
 
 def test_one_format_takes_the_place_of_another() -> None:

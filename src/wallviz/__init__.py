@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.plan import Plan
     from wallviz.engine.remedies.setup import Draft
     from wallviz.engine.roofline.report import Report
-    from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
+    from wallviz.engine.scaleout.serving_job import ServingOnChips
+    from wallviz.engine.scaleout.training_job import TrainingOnChips
     from wallviz.engine.transformer import Architecture
     from wallviz.machine.record import Record
 

@@ -17,7 +17,7 @@ from wallviz import settings
 from wallviz.engine.memory import kv_cache, quantization, run, serve
 from wallviz.engine.memory.jobs import on_gpus
 from wallviz.engine.memory.run import FIELDS, Run
-from wallviz.engine.scaleout.job import split
+from wallviz.engine.scaleout.serving_job import split
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _

@@ -20,7 +20,8 @@ from wallviz.i18n import N_, _
 if TYPE_CHECKING:
     from wallviz.engine.advice.splits import Search
     from wallviz.engine.scaleout.budget import Budget
-    from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
+    from wallviz.engine.scaleout.serving_job import ServingOnChips
+    from wallviz.engine.scaleout.training_job import TrainingOnChips
 
 Hardware = Annotated[
     str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
@@ -75,7 +76,7 @@ def answer(source: Source, hardware: Hardware, given: Given, *, as_json: Json = 
 
 
 def _is_serving(found: Any) -> bool:
-    from wallviz.engine.scaleout.job import ServingOnChips
+    from wallviz.engine.scaleout.serving_job import ServingOnChips
 
     return isinstance(found, ServingOnChips)
 

@@ -2,7 +2,7 @@
 
 Bytes are `memory.peak` and `memory.serve`. Seconds are scale-out's (`scaleout.step`, `scaleout.decode`) for the same split, links and efficiencies,
 with nothing hidden behind the chip's work, and what the slot to the host carries. What scale-out leaves out is left out here: above all the
-optimizer's own update (`scaleout.job.NOT_MODELLED`).
+optimizer's own update (`scaleout.training_job.NOT_MODELLED`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wallviz import checks
+from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.terms import Quantity
+from wallviz.errors import InputError
+from wallviz.i18n import N_
 
 HOUR_S = 3600.0
 #: Power usage effectiveness of an average data centre; the reader types another.
@@ -46,3 +49,12 @@ def budget(
     hours = seconds * gpus / HOUR_S
     energy = None if tdp_w is None else tdp_w * gpus * seconds * pue
     return Budget(tokens, seconds, hours, energy, None if price_per_hour is None else hours * price_per_hour)
+
+
+def bill(chip: Accelerator, tokens_per_s: float, gpus: int, tokens: float | None, price_per_hour: float | None, pue: float) -> Budget | None:
+    """The bill of a run over `tokens`; a price without tokens is a question without its half."""
+    if tokens is None:
+        if price_per_hour is not None:
+            raise InputError(N_("a price needs the tokens of the run: give tokens, such as 15e12"))
+        return None
+    return budget(tokens, tokens_per_s, float(gpus), tdp_w=chip.tdp_w, pue=pue, price_per_hour=price_per_hour)

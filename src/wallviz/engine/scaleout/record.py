@@ -9,8 +9,9 @@ import numpy as np
 from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.scaleout.budget import Budget
 from wallviz.engine.scaleout.fabric import Fabric
-from wallviz.engine.scaleout.job import NOT_MODELLED, NOT_MODELLED_SERVING, ServingOnChips, TrainingOnChips, layout
 from wallviz.engine.scaleout.scaling import ScalingCurve
+from wallviz.engine.scaleout.serving_job import NOT_MODELLED_SERVING, ServingOnChips
+from wallviz.engine.scaleout.training_job import NOT_MODELLED, TrainingOnChips, layout
 from wallviz.i18n import N_, _
 
 

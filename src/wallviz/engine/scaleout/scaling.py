@@ -17,6 +17,9 @@ from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
+MOST_GPUS = 1_000_000
+"""Beyond this a number of chips is a typing error."""
+
 
 @dataclass(frozen=True)
 class ScalingCurve:

@@ -97,6 +97,11 @@ def _largest_parameters(column: ComparedChip, _view: View) -> float | None:
     return float(catalog.presets()[column.largest[0]].parameters) if column.largest else None
 
 
+def short(chip: Accelerator) -> str:
+    """A chip's name without its remark and its vendor's line."""
+    return chip.name.partition(" (")[0].removeprefix("Instinct ").removeprefix("GeForce ")
+
+
 def rate(unit: str) -> Callable[[float], str]:
     """How a value in `unit` is written."""
     return lambda value: units.si(value, unit)

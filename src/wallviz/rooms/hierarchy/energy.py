@@ -10,7 +10,7 @@ from wallviz import catalog, units
 from wallviz.engine.hardware import Accelerator, MemoryLevel
 from wallviz.engine.hierarchy import energy
 from wallviz.engine.hierarchy.ladder import place
-from wallviz.figures import hierarchy as figures
+from wallviz.figures import value_bars
 from wallviz.i18n import N_, _, bracketed, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer, bound
@@ -90,7 +90,7 @@ def answer(case: Job, view: View) -> Answer:
         ("chip", _("One FLOP, at most"), now.j_per_flop, now.of_flop),
     )
     rows += [
-        figures.ValueBar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how)
+        value_bars.ValueBar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how)
         for id, label, value, how in flops
     ]
     rows.sort(key=lambda row: row.value or 0.0)
@@ -102,7 +102,7 @@ def answer(case: Job, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=sentence,
-        drawing=figures.bars(
+        drawing=value_bars.bars(
             rows,
             name=_("Energy per byte, or per FLOP (log scale: each line is ×10)") if view.scale == "log" else _("Energy per byte, or per FLOP"),
             kind="energy",
@@ -123,12 +123,12 @@ def _percent(share: float) -> str:
     return f"{share * 100:.1f} %" if 0.99 < share < 0.9995 else f"{share * 100:.0f} %"
 
 
-def _of_level(level: MemoryLevel) -> figures.ValueBar:
+def _of_level(level: MemoryLevel) -> value_bars.ValueBar:
     where = "" if level.device == "memory device" else f" · {_(level.device)}"
     said = units.si(level.energy_j_per_byte or 0.0, "J", digits=2)
     is_model = level.energy_kind == "model"
     group = {"on chip": "chip", "device memory": "memory", "host memory": "memory"}.get(level.place, place(level.level)[0])
-    return figures.ValueBar(
+    return value_bars.ValueBar(
         level.id, _(level.level) + where, group, level.energy_j_per_byte, said, not is_model, how=_(KINDS.get(level.energy_kind, "")),
         source=titles(tuple(s for s in level.source.split(";") if s)),
     )  # fmt: skip

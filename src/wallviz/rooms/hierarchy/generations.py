@@ -11,7 +11,7 @@ from wallviz.engine.growth import Trend
 from wallviz.engine.hierarchy.generations import Family, families
 from wallviz.errors import InputError
 from wallviz.figures import growth as lines
-from wallviz.figures import hierarchy as figures
+from wallviz.figures import value_dots
 from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -59,7 +59,7 @@ def rates(case: Job, view: View) -> Answer:
             (
                 family.id,
                 bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}"),
-                [figures.ValueDot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
+                [value_dots.ValueDot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
             )
         )
         ends.append(units.times(fitted.multiplier(2.0)))
@@ -75,7 +75,7 @@ def rates(case: Job, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=sentence,
-        drawing=figures.dots(
+        drawing=value_dots.dots(
             rows, name=_("Growth per two years, 95 % interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
         ),
         sure=_("few generations each"),

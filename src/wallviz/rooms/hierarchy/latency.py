@@ -12,7 +12,7 @@ from wallviz.engine.hierarchy import latency
 from wallviz.engine.hierarchy.ladder import Rung, ladder
 from wallviz.engine.hierarchy.latency import WULF_MCKEE_1995, Assumptions
 from wallviz.engine.hierarchy.machines import MACHINES
-from wallviz.figures import hierarchy as figures
+from wallviz.figures import latency as figures
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer

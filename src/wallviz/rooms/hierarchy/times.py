@@ -8,7 +8,7 @@ from functools import partial
 from wallviz import catalog, units
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
 from wallviz.engine.hierarchy.size import written
-from wallviz.figures import hierarchy as figures
+from wallviz.figures import amounts, value_bars, value_dots
 from wallviz.i18n import N_, _, bracketed, labelled, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
@@ -92,7 +92,7 @@ def answer(case: Job, view: View) -> Answer:
     rows = [_bar(rung, found, home) for rung in found.rungs]
     timed = [rung for rung in found.rungs if rung.bytes_per_s]
     name = _("Time for {size} (log scale: each line is ×10)") if view.scale == "log" else _("Time for {size}")
-    drawing = figures.bars(
+    drawing = value_bars.bars(
         rows,
         name=name.format(size=said),
         kind="time",
@@ -124,7 +124,7 @@ def sources(*found: Ladder) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for each in found for rung in each.rungs for source in rung.sources))
 
 
-def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.ValueBar:
+def _bar(rung: Rung, found: Ladder, home: Rung | None) -> value_bars.ValueBar:
     time = rung.time_s(found.size_bytes)
     holds = rung.holds(found.size_bytes)
     label = _(rung.name) + (f" · {units.binary(rung.capacity_bytes)}" if rung.capacity_bytes else "")
@@ -138,7 +138,7 @@ def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.ValueBar:
             said += " · " + _("too small")
     others = {r.bytes_per_s: r for r in rung.readings[1:] if abs(r.bytes_per_s / rung.readings[0].bytes_per_s - 1) > 0.01}
     marks = tuple(
-        figures.Mark(
+        value_bars.Mark(
             found.size_bytes / rate + (rung.latency_s or 0.0),
             f"{units.si(rate, 'B/s')} · {_(KINDS.get(reading.kind, reading.kind))} · {reading.device}",
             filled=reading.kind == "measured",
@@ -147,7 +147,7 @@ def _bar(rung: Rung, found: Ladder, home: Rung | None) -> figures.ValueBar:
     )
     how = [units.si(rung.bytes_per_s, "B/s") if rung.bytes_per_s else "", _(KINDS.get(rung.kind, rung.kind))]
     how.append(_("latency {time}").format(time=units.si(rung.latency_s, "s")) if rung.latency_s else _("latency not published"))
-    return figures.ValueBar(
+    return value_bars.ValueBar(
         rung.id, label, rung.transfer, time, said, holds is not False, marks, " · ".join(h for h in how if h), titles(rung.sources)
     )
 
@@ -259,11 +259,11 @@ def human(case: Job, view: View) -> Answer:
         time = rung.time_s(size)
         slow = time / base if time else None
         waits = rung.latency_s / access if rung.latency_s and access else None
-        text = figures.human(slow) if slow else _("no bandwidth in the sources")
+        text = amounts.human(slow) if slow else _("no bandwidth in the sources")
         if waits:
-            text += " · " + _("one access {time}").format(time=figures.human(waits))
-        marks = (figures.Mark(waits, _("one access: {time}").format(time=figures.human(waits)), filled=False),) if waits else ()
-        rows.append(figures.ValueBar(rung.id, _(rung.name), rung.transfer, slow, text, marks=marks, source=titles(rung.sources)))
+            text += " · " + _("one access {time}").format(time=amounts.human(waits))
+        marks = (value_bars.Mark(waits, _("one access: {time}").format(time=amounts.human(waits)), filled=False),) if waits else ()
+        rows.append(value_bars.ValueBar(rung.id, _(rung.name), rung.transfer, slow, text, marks=marks, source=titles(rung.sources)))
     timed = [rung for rung in found.rungs if rung.time_s(size) and rung is not memory]
     far = max(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
     near = min(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
@@ -274,9 +274,9 @@ def human(case: Job, view: View) -> Answer:
         size=said,
         memory=short(memory),
         far=short(far) if far else "",
-        long=figures.human((far.time_s(size) or 0.0) / base) if far else "",
+        long=amounts.human((far.time_s(size) or 0.0) / base) if far else "",
         near=short(near) if near else "",
-        brief=figures.human((near.time_s(size) or 0.0) / base) if near else "",
+        brief=amounts.human((near.time_s(size) or 0.0) / base) if near else "",
     )
     caption = (
         _("Bars: {size}, slowed down {times}. Open diamonds: one access, where one access to {memory} takes a second.")
@@ -286,7 +286,7 @@ def human(case: Job, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=sentence,
-        drawing=figures.bars(
+        drawing=value_bars.bars(
             rows,
             name=_("If {memory} took a second").format(memory=short(memory)),
             kind="human",
@@ -329,7 +329,7 @@ def machines(case: Job, view: View) -> Answer:
         sentence=_("{size} takes {fast} from the memory of {quick}, {slow} from that of {last}.").format(
             size=written(size), fast=first, quick=_(found[quick].machine.name), slow=second, last=_(found[last].machine.name)
         ),
-        drawing=figures.dots(
+        drawing=value_dots.dots(
             rows,
             name=_("Time for {size}").format(size=said),
             kind="time",
@@ -350,9 +350,9 @@ def machines(case: Job, view: View) -> Answer:
 _SHAPES = {"chip": "■", "memory": "◆", "peers": "▲", "storage": "–"}
 
 
-def _dot(rung: Rung, size: float) -> figures.ValueDot:
+def _dot(rung: Rung, size: float) -> value_dots.ValueDot:
     text = f"{bracketed(_(rung.name), units.si(rung.bytes_per_s or 0.0, 'B/s'))} · {units.si(rung.time_s(size) or 0.0, 's')}"
-    return figures.ValueDot(rung.time_s(size) or 0.0, rung.transfer, text, _(KINDS.get(rung.kind, rung.kind)), filled=rung.kind == "measured")
+    return value_dots.ValueDot(rung.time_s(size) or 0.0, rung.transfer, text, _(KINDS.get(rung.kind, rung.kind)), filled=rung.kind == "measured")
 
 
 def _machine_table(found: tuple[Ladder, ...]) -> tuple[Mapping[str, object], ...]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from wallviz import units
-from wallviz.figures import hierarchy as rows_figures
 from wallviz.figures import machine as figures
+from wallviz.figures import value_bars
 from wallviz.i18n import _, bracketed, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import tables
@@ -42,7 +42,7 @@ def kernels(given: Shown) -> Answer:
         )
     peak = record.theoretical_bytes_per_s if record else None
     caption = _("Best run of each kernel.") if record else _("Pale: from a data sheet or derived. Solid: measured.")
-    drawing = rows_figures.bars(
+    drawing = value_bars.bars(
         rows,
         name=_("Bandwidth (read and written bytes, each counted once)"),
         kind="bytes_per_s",
@@ -59,11 +59,11 @@ def kernels(given: Shown) -> Answer:
     return Answer(name="machine", sentence=sentence, drawing=drawing, caption=caption, rows=partial(_kernel_rows, given))
 
 
-def _kernel_bars(given: Shown) -> list[rows_figures.ValueBar]:
+def _kernel_bars(given: Shown) -> list[value_bars.ValueBar]:
     bars = []
     for each, label, filled in given.records:
         peak = each.theoretical_bytes_per_s
-        marks = (rows_figures.Mark(peak, _("promised: {peak}").format(peak=units.si(peak, "B/s")), filled=False),) if peak else ()
+        marks = (value_bars.Mark(peak, _("promised: {peak}").format(peak=units.si(peak, "B/s")), filled=False),) if peak else ()
         within = {**each.kernels} | {name: found for name, found in each.transfers.items() if name == "d2d"}
         for group, measured in (("memory", within), ("peers", {name: found for name, found in each.transfers.items() if name != "d2d"})):
             for name, found in measured.items():
@@ -72,7 +72,7 @@ def _kernel_bars(given: Shown) -> list[rows_figures.ValueBar]:
                 if rate and peak and group == "memory":
                     said = bracketed(said, f"{rate / peak * 100:.0f} %")
                 bars.append(
-                    rows_figures.ValueBar(
+                    value_bars.ValueBar(
                         f"{label}/{group}/{name}",
                         named(name) if len(given.records) == 1 else qualified(named(name), label),
                         group,
@@ -86,9 +86,9 @@ def _kernel_bars(given: Shown) -> list[rows_figures.ValueBar]:
     return bars[:MOST_BARS]
 
 
-def _memory_bars(given: Shown) -> list[rows_figures.ValueBar]:
+def _memory_bars(given: Shown) -> list[value_bars.ValueBar]:
     return [
-        rows_figures.ValueBar(
+        value_bars.ValueBar(
             other.id,
             f"{other.name}: {other.memory.level}",
             "memory",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wallviz import units
-from wallviz.figures import hierarchy as rows_figures
+from wallviz.figures import value_bars
 from wallviz.i18n import _
 from wallviz.rooms import Answer
 from wallviz.rooms.machine.published import published_shares
@@ -22,14 +22,14 @@ def share(given: Shown) -> Answer:
     else:
         sentence = _("Published machines reach {low} to {high} % of what their memory promises. And yours?")
     rows = [
-        rows_figures.ValueBar(
+        value_bars.ValueBar(
             "mine", label, "chip", each.fraction * 100, f"{each.fraction * 100:.0f} %", strong=filled, how=_promised(each.theoretical_bytes_per_s)
         )
         for each, label, filled in given.records
         if each.fraction is not None
     ]
     rows += [
-        rows_figures.ValueBar(
+        value_bars.ValueBar(
             other.id, other.name, "memory", value * 100, f"{value * 100:.0f} %", how=_promised(other.promised_bytes_per_s), source=other.memory.source
         )
         for other, value in published
@@ -37,7 +37,7 @@ def share(given: Shown) -> Answer:
     return Answer(
         name="machine",
         sentence=sentence.format(mine=f"{(mine or 0.0) * 100:.0f}", low=low, high=high),
-        drawing=rows_figures.bars(rows, name=_("Measured over promised, %"), kind="number", log=False, revision="share", line=(100.0, "100 %")),
+        drawing=value_bars.bars(rows, name=_("Measured over promised, %"), kind="number", log=False, revision="share", line=(100.0, "100 %")),
         caption=_("Promised: clock times width, as on the data sheet. The dashed line is 100 %."),
         rows=lambda: tuple(
             {

@@ -13,8 +13,8 @@ from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms import job as shared
-from wallviz.rooms.remedies import _plain, planned
 from wallviz.rooms.remedies.choices import View
+from wallviz.rooms.remedies.steps import plain, planned
 
 #: Tokens that a training run takes where nothing is said, a parameter (arXiv 2203.15556: about 20).
 TOKENS_A_PARAMETER = 20.0
@@ -27,7 +27,7 @@ def answer(case: Job, view: View) -> Answer:
     arch = shared.architecture(case)
     P = float(arch.active_parameters)
     C, D = view.critical * 1e3, TOKENS_A_PARAMETER * P
-    found = planned(case, _plain(view))
+    found = planned(case, plain(view))
     tokens = found.now.tokens / found.setup.gpus
     token_bytes = max(0.0, found.now.moved_bytes - (whole_run.PASS_BYTES + whole_run.ADAM_BYTES) * P) / tokens
     B = np.geomspace(C / 1000, C * 10, 60)

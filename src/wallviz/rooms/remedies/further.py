@@ -9,16 +9,17 @@ from wallviz.errors import InputError
 from wallviz.i18n import _, language
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
-from wallviz.rooms.remedies import _plain, batch, formats, line, plane, quality, search
 from wallviz.rooms.remedies import answer as remedies_answer
+from wallviz.rooms.remedies import batch, formats, line, plane, quality, search
 from wallviz.rooms.remedies.choices import View
+from wallviz.rooms.remedies.steps import plain
 
 
 def answer(case: Job, view: View) -> Answer:
     """The figure that `view` asks for, instead of the steps of the case."""
     if view.figure == "waterfall":
         return remedies_answer(case, view)
-    return _answer(case, replace(_plain(view), **{n: getattr(view, n) for n in _NEEDS.get(view.figure, ())}, figure=view.figure), language())
+    return _answer(case, replace(plain(view), **{n: getattr(view, n) for n in _NEEDS.get(view.figure, ())}, figure=view.figure), language())
 
 
 _NEEDS = {"search": ("trials", "eta"), "batch": ("critical",), "formats": ("median", "spread", "scale")}

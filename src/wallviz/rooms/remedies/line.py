@@ -10,9 +10,9 @@ from wallviz.figures import remedies as figures
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Answer
-from wallviz.rooms.remedies import _plain, planned
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.cited import cited
+from wallviz.rooms.remedies.steps import plain, planned
 
 #: Hardware remedies that are drawn as lines of their own, in a word.
 HARDWARE = {"more-bandwidth": "HBM3e (H200)", "hbm4": "HBM4 (Rubin)", "in-memory": "HBM-PIM"}
@@ -20,7 +20,7 @@ HARDWARE = {"more-bandwidth": "HBM3e (H200)", "hbm4": "HBM4 (Rubin)", "in-memory
 
 def answer(case: Job, view: View) -> Answer:
     """The roof of the chip of the case, and those of hardware that moves or computes more."""
-    found = planned(case, _plain(view))
+    found = planned(case, plain(view))
     chip = found.setup.chip
     peak, rate = chip.peak("bf16"), chip.memory_bytes_per_s
     if not peak or not rate:

@@ -11,9 +11,9 @@ from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.advice import known
-from wallviz.rooms.remedies import _plain, planned
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.cited import cited
+from wallviz.rooms.remedies.steps import plain, planned
 
 #: What a published case saved.
 SAVED = {"memory": N_("memory"), "traffic": N_("memory traffic")}
@@ -21,7 +21,7 @@ SAVED = {"memory": N_("memory"), "traffic": N_("memory traffic")}
 
 def answer(case: Job, view: View) -> Answer:
     """Every published case with a saving and a price, the failures marked."""
-    found = planned(case, _plain(view))
+    found = planned(case, plain(view))
     points = [point for cases in known().values() for point in cases if point.saved is not None and point.has_price]
     # of each remedy one success and one failure is named, the one that saved most, and the dearest; 8 and 5 bits stand among the 4
     by_remedy = {(p.remedy, p.failed): p for p in sorted(points, key=lambda p: p.price if p.failed else p.saved or 0.0)}

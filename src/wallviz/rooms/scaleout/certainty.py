@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.engine.scaleout.job import NOT_MODELLED
+from wallviz.engine.scaleout.training_job import NOT_MODELLED
 from wallviz.i18n import N_, _, listing
 from wallviz.units import duration
 from wallviz.validation import scaling_cases

@@ -14,12 +14,13 @@ from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.terms import Quantity
-from wallviz.engine.scaleout import job, scaling
+from wallviz.engine.scaleout import scaling, serving_job, training_job
 from wallviz.engine.scaleout.budget import Budget, budget
 from wallviz.engine.scaleout.decode import Decode, decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
-from wallviz.engine.scaleout.job import ServingOnChips, TrainingOnChips
 from wallviz.engine.scaleout.scaling import ScalingCurve
+from wallviz.engine.scaleout.serving_job import ServingOnChips
+from wallviz.engine.scaleout.training_job import TrainingOnChips
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.job import Job, changed, sequences_of, serving_options, serving_split, training_run
@@ -191,7 +192,7 @@ def _training(case: Job, view: View, arch: Architecture, chip: Accelerator, run:
         "global_batch": sequences_of(case),
         "half_square": True,
     }
-    return job.training(arch, chip, fabric_of(chip, view), run, tokens=tokens(case, view), **options, **_prices(view))
+    return training_job.training(arch, chip, fabric_of(chip, view), run, tokens=tokens(case, view), **options, **_prices(view))
 
 
 @lru_cache(maxsize=256)
@@ -203,7 +204,7 @@ def study(case: Job, view: View) -> Study:
     short = max(int(run.context_parallel), case.context // SMALL // int(run.context_parallel) * int(run.context_parallel))
     few = replace(run, sequence=short, accumulation=1, micro_batch=1)
     most = max(4 * int(found.step.gpus), min(2 * found.pays_up_to, int(found.reach.chips[-1])))
-    shown = scaling.counts(run, min(most, job.MOST_GPUS), int(found.step.gpus))
+    shown = scaling.counts(run, min(most, scaling.MOST_GPUS), int(found.step.gpus))
     weak, small = (scaling.weak(arch, one, card, found.fabric, shown, **found.options) for one in (run, few))
     return Study(case, view, found, weak, small, _decoding(found, case))
 
@@ -225,10 +226,10 @@ def served(case: Job, view: View) -> Served:
     fabric, split = fabric_of(card, view), serving_split(case, arch)
     apart = {name: n for name, n in split.items() if name != "tensor_parallel"}
     asked = serving_options(case, arch)
-    apart |= {name: asked[name] for name in job.ENGINE}
+    apart |= {name: asked[name] for name in serving_job.ENGINE}
     options: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **apart}
-    found = job.serving(arch, card, fabric, prod(split.values()), batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
-    busy = None if case.batch >= BUSY else job.serving(arch, card, fabric, prod(split.values()), batch=BUSY, **options)
+    found = serving_job.serving(arch, card, fabric, prod(split.values()), batch=case.batch, **options, tokens=tokens(case, view), **_prices(view))
+    busy = None if case.batch >= BUSY else serving_job.serving(arch, card, fabric, prod(split.values()), batch=BUSY, **options)
     held = busy if busy is not None and busy.holding.sum() > 1 else None
     return Served(case, view, found, held, _trained(case, view, int(np.atleast_1d(found.curve.chips)[-1])))
 
@@ -297,14 +298,14 @@ def ways(case: Job, view: View) -> tuple[ServingWay, ...]:
     now = served(case, view)
     found = []
     asked = serving_options(case, now.arch)
-    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **{name: asked[name] for name in job.ENGINE}}
+    stored: dict[str, Any] = {"context": case.context, "weights": case.format, "kv": case.kv, **{name: asked[name] for name in serving_job.ENGINE}}
     powers = [2**i for i in range(18) if now.gpus % 2**i == 0]
     for p in (n for n in powers if n <= min(len(now.arch.layers), 16)):
         for e in (n for n in powers if now.gpus % (n * p) == 0):
             for t in (n for n in powers if n <= view.per_node and now.gpus % (n * p * e) == 0):
                 options: dict[str, Any] = {"pipeline_parallel": p, "expert_parallel": e, "replicas": now.gpus // (t * p * e)}
                 try:
-                    one = job.serving(now.arch, now.chip, now.job.fabric, now.gpus, batch=case.batch, **stored, **options, beyond=False)
+                    one = serving_job.serving(now.arch, now.chip, now.job.fabric, now.gpus, batch=case.batch, **stored, **options, beyond=False)
                 except InputError:
                     continue
                 found.append(ServingWay(one))

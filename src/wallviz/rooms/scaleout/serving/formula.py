@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wallviz import units
-from wallviz.engine.scaleout.job import NOT_MODELLED_SERVING
+from wallviz.engine.scaleout.serving_job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.traffic import traffic
 from wallviz.i18n import _
 from wallviz.rooms.scaleout import certainty, formula

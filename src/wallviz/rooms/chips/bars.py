@@ -1,0 +1,49 @@
+"""One figure of every chip as bars, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wallviz import catalog
+from wallviz.figures import value_bars
+from wallviz.figures.style import Drawing
+from wallviz.i18n import N_, _
+from wallviz.rooms.chips.metrics import METRICS, ComparedChip, Metric, View, short, single_source
+
+#: Colour by role in bars: `figures.amounts.ROLES` names them by transfer.
+_GROUPS = {"memory": "chip", "bandwidth": "memory", "network": "peers", "compute": "compute", "reference": "storage"}
+#: What keeps a dense model from being larger.
+LIMITS = {"memory": N_("memory is full"), "tpot": N_("reading the weights"), "compute": N_("arithmetic"), "ttft": N_("reading the prompt")}
+
+
+def drawn(columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, tuple[str, ...]]:
+    """The bars, and a sentence on the chips that have no figure."""
+    metric = METRICS[view.show]
+    found = sorted(
+        ((column, value) for column in columns if (value := metric.value(column, view)) is not None), key=lambda one: one[1], reverse=metric.best
+    )
+    lacking = [short(column.chip) for column in columns if column not in [c for c, _v in found]]
+    more = (_("Without a figure: {chips}.").format(chips=", ".join(lacking)),) if lacking and found else ()
+    if not found:
+        return None, more
+    bars = [
+        value_bars.ValueBar(
+            column.chip.id,
+            column.chip.name,
+            _GROUPS[metric.role],
+            value,
+            _value(metric, column, value, view),
+            strong=not single_source(column.chip, metric, view),
+            how=_("one source alone") if single_source(column.chip, metric, view) else "",
+        )
+        for column, value in found
+    ]
+    return value_bars.bars(bars, name=_(metric.name), kind=metric.kind, log=view.scale == "log", revision=f"chips-{view.show}"), more
+
+
+def _value(metric: Metric, column: ComparedChip, value: float, view: View) -> str:
+    if view.show == "largest" and column.largest:
+        return f"{metric.said(value)} · {catalog.presets()[column.largest[0]].name}"
+    if view.show == "dense" and column.dense:
+        return f"{metric.said(value)} · {_(LIMITS[str(column.dense.bound)])}"
+    return metric.said(value)
