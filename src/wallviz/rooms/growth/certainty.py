@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wallviz import catalog, units
 from wallviz.engine import growth as domain
-from wallviz.i18n import N_, _, labelled
+from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.rooms.growth.choices import METHODS, View
 from wallviz.rooms.growth.fitted import Fitted
 from wallviz.rooms.growth.per_chip import chip_by_chip
@@ -31,7 +31,7 @@ def at_a_glance(view: View, fitted: Sequence[Fitted]) -> tuple[str, str]:
     else:
         spread = high / low if low > 0 else float("inf")
         _limit, colour, words = next(t for t in TRUST if spread <= t[0])
-    return labelled(_(words), f"{_(found.curve.label)}, {interval(found.trend)}"), colour
+    return labelled(_(words), qualified(_(found.curve.label), interval(found.trend))), colour
 
 
 def how_sure(fitted: Sequence[Fitted], view: View) -> str:
