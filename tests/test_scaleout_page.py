@@ -334,3 +334,30 @@ def test_a_button_breaks_it() -> None:
     app.button(key=f"scaleout_action_{len(scaleout.answer(FITS, View()).actions) - 1}").click().run()
     assert takeaway(app) != before
     assert "ethernet/10-gbe" in app.query_params["across"]
+
+
+def labels(case: Job) -> list[dict[str, object]]:
+    """The labels of the curve's lines: what starts with a line's mark."""
+    drawn = scaleout.answer(case, View()).figure
+    assert drawn is not None
+    return [each for each in drawn.to_plotly_json()["layout"]["annotations"] if "this job" in each["text"] or "once it fits" in each["text"]]
+
+
+def test_labels_of_lines_that_end_together_are_one() -> None:
+    """8B on 64 chips does not fit as it is: the line as if it did and the one of what fits end close together, and are named in one label."""
+    (label,) = labels(Job(job="train", chips=64))
+    assert "this job, were" in str(label["text"])
+    assert "once it fits" in str(label["text"])
+    assert label["yanchor"] == "top"
+
+
+def test_a_label_stands_before_its_point_where_another_is_at_the_edge() -> None:
+    """With states that are shared the batch may grow: that line is named at the edge, this job before its point, over it."""
+    (label,) = [each for each in labels(Job(job="train", chips=64, zero=3)) if "this job" in str(each["text"])]
+    assert (label["xanchor"], label["yanchor"]) == ("right", "bottom")
+
+
+def test_one_point_is_no_line() -> None:
+    """One sequence on one chip cannot be shared out: what is named is the batch that grows with the chips, of the job as it fits."""
+    (label,) = labels(Job(job="train"))
+    assert "once it fits" in str(label["text"])

@@ -16,6 +16,7 @@ from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.engine.scaleout.scaling import ScalingCurve
 from wallviz.figures import scaleout as figures
+from wallviz.figures import style
 from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
 from wallviz.i18n import N_, _, labelled
 from wallviz.job import Job
@@ -42,15 +43,7 @@ def answer(case: Job, view: View) -> Answer:
     return Answer(
         name="scaleout",
         sentence=sentence(now),
-        drawing=figures.plane(
-            _lines(now),
-            across=Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2),
-            up=share_axis(),
-            marks=_marks(now),
-            split=_split(now),
-            revision=f"scaleout-{case.model}",
-            right=158,
-        ),
+        drawing=chips_plane(case, _lines(now), _marks(now), _split(now)),
         sure=sure,
         trust=trust,
         caption=caption(now),
@@ -62,6 +55,12 @@ def answer(case: Job, view: View) -> Answer:
         rows=partial(_rows, now),
         sources=tuple(dict.fromkeys([*SOURCES, *(s for s in now.chip.source.split(";") if s)])),
     )
+
+
+def chips_plane(case: Job, lines: Sequence[Line], marks: Sequence[CrossLine], split: Split) -> style.Drawing:
+    """The plane of chips and the share that each keeps of its speed, one step's parts below it."""
+    across = Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2)
+    return figures.plane(lines, across=across, up=share_axis(), marks=marks, split=split, revision=f"scaleout-{case.model}", right=158)
 
 
 def badge(runs_out: str, share: float) -> tuple[str, str]:

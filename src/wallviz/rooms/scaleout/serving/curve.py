@@ -10,8 +10,7 @@ from wallviz import units
 from wallviz.engine.advice.record import briefly
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.phrases import rate, served_split
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
+from wallviz.figures.scaleout import CrossLine, Line, Split
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -20,13 +19,13 @@ from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.curve import (
     VERDICTS,
     badge,
+    chips_plane,
     chips_said,
     hover,
     links,
     memory,
     served_line,
     served_rows,
-    share_axis,
     table,
     to_fit,
 )
@@ -44,15 +43,7 @@ def answer(case: Job, view: View) -> Answer:
     return Answer(
         name="scaleout",
         sentence=sentence(now),
-        drawing=figures.plane(
-            _lines(now),
-            across=Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2),
-            up=share_axis(),
-            marks=_marks(now),
-            split=_split(now),
-            revision=f"scaleout-{case.model}",
-            right=158,
-        ),
+        drawing=chips_plane(case, _lines(now), _marks(now), _split(now)),
         sure=sure,
         trust=trust,
         caption=caption(now),
