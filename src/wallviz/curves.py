@@ -25,7 +25,6 @@ EDITIONS = ("2021", "2024", "today")
 HOLDS = ("published", "window", "precision")
 UNITS = ("normalised", "real")
 PRECISIONS = ("fp16", "fp32", "tf32", "fp8", "fp4", "int8", "fp64")
-DOMAINS = ("all", "language", "vision", "speech", "multimodal", "recommendation", "image generation", "video", "biology", "games", "robotics")
 FIRST_YEAR, LAST_YEAR = 1995, 2026
 #: Bytes per parameter at which the authors draw accelerator memory beside model size.
 BYTES_PER_PARAMETER_DRAWN = 6

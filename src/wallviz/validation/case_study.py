@@ -37,7 +37,6 @@ MODELS: Mapping[str, str] = {
     "bert-large": "BERT-Large",
     "gpt-2": "GPT-2",
 }
-SEQUENCES = (128, 512, 4096)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from wallviz.checks import said
 from wallviz.engine.hardware import Accelerator, Link, MemoryLevel
 from wallviz.engine.memory.terms import Quantity
@@ -366,10 +364,3 @@ def _of_chip(chip: Accelerator) -> list[Rung]:
 
 def _ids(source: str) -> tuple[str, ...]:
     return tuple(part for part in source.split(";") if part)
-
-
-def at_sizes(rung: Rung, sizes_bytes: Quantity) -> Quantity:
-    """Effective bandwidth of a rung by size of transfer, bytes per second: size / (latency + size / bandwidth)."""
-    if rung.bytes_per_s is None:
-        return np.full_like(np.asarray(sizes_bytes, dtype=np.float64), np.nan)
-    return sizes_bytes / move_s(sizes_bytes, rung.bytes_per_s, rung.latency_s or 0.0)

@@ -17,7 +17,6 @@ Key = TypeVar("Key", bound=Hashable)
 KNEE = 4.0
 #: Shorter kernels than this are not bound by the roof at all: starting one takes several microseconds.
 SHORT_S = 5e-5
-ZONES = ("bandwidth", "knee", "compute", "short")
 
 
 @dataclass(frozen=True, slots=True)
