@@ -13,7 +13,7 @@ from wallviz.rooms import Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class Choice:
     """One answer to choose: its words (marked for translation) and whether it is the right one."""
 
     words: str
@@ -29,7 +29,7 @@ class Guess:
     """
 
     question: str
-    options: tuple[Option, ...] = ()
+    options: tuple[Choice, ...] = ()
     truth: str = ""
     low: float = 0.0
     high: float = 0.0
