@@ -4,16 +4,22 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.rooms import Answer, hierarchy
+from wallviz.rooms import hierarchy
 
 page = ui.Page("hierarchy", hierarchy.View, job=True)
 
 
-def first_view() -> Answer:
-    """The answer, its figure, and the box for the size."""
+def body() -> None:
+    """Everything under the title."""
+    page.case()
+    page.figures("show")
     view = page.view
     answer = hierarchy.answer(page.job, view)
-    page.show(answer)
+
+    def take() -> None:
+        page.save(_("Every number: JSON"), lambda: hierarchy.document(page.job, view), "wallviz-hierarchy.json", "application/json")
+
+    page.show(answer, take=take)
     with page.controls():
         if view.show in ("ladder", "human", "machines"):
             sizes = hierarchy.size_options(page.job)
@@ -31,26 +37,18 @@ def first_view() -> Answer:
             page.number("misses", _("Misses in 10,000"), 0, 10_000, step=50)
             page.number("processor", _("Processors, % a year"), 0, 200, step=5, width=160)
             page.number("dram", _("DRAM, % a year"), 0, 200)
-        page.ask("scale")
-    return answer
-
-
-answer = page.live(first_view, whole=["show", "machine", "chip"])
-view = page.view
-if other := page.drawer("figure", _("Other figures: human time, energy, machines compared, growth of every level, the curve of 1995")):
-    with other:
-        page.ask("show")
         if view.show == "years":
             page.many("families", _("Families (the first five where none is chosen)"), hierarchy.families())
-if why := page.drawer("why", _("Why: the formula with these numbers")):
-    why.markdown(answer.why)
-if sure := page.drawer("sure", _("How sure: promised against measured, and what no source says")):
-    sure.markdown(answer.how_sure)
-if table := page.drawer("table", _("Every number of this figure")):
-    with table:
-        page.table(answer.table)
-        page.save(_("Every number: JSON"), lambda: hierarchy.document(page.job, view), "wallviz-hierarchy.json", "application/json")
-if expert := page.drawer("expert", _("Expert: measured rates, CXL, the assumptions of 1995")):
-    with expert:
-        page.settings(hierarchy.groups(view))
-page.next("roofline", _("what this means for a model on one chip"))
+        page.ask("scale")
+    if why := page.drawer("why"):
+        with why:
+            st.markdown(answer.why)
+            page.table(answer.table)
+    if sure := page.drawer("sure"):
+        sure.markdown(answer.how_sure)
+    if settings := page.drawer("settings"):
+        with settings:
+            page.settings(hierarchy.groups(view))
+
+
+page.live(body)

@@ -4,50 +4,46 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.rooms import Answer, remedies
+from wallviz.rooms import remedies
 from wallviz.rooms.remedies import further
 from wallviz.ui import cards
 
 page = ui.Page("remedies", remedies.View, job=True)
 
 
-def first_view() -> Answer:
-    """The answer, its waterfall, the remedies as pills, and the cards of those that matter most."""
-    view = page.view
-    answer = further.answer(page.job, view)
+def body() -> None:
+    """Everything under the title."""
+    page.case()
+    page.figures("figure")
+    view, case = page.view, page.job
+    answer = further.answer(case, view)
     page.show(answer)
-    if view.figure != "waterfall":
-        page.actions(answer.actions)
-        return answer
-    with page.controls():
-        offered = remedies.offered(page.job, view)
-        st.pills(
-            _("Remedies, in the order in which you choose them"),
-            list(offered),
-            selection_mode="multi",
-            format_func=offered.get,
-            key=page.link.seed("apply"),
-        )
-        page.ask("show")
-        page.ask("order")
+    if view.figure == "waterfall":
+        with page.controls():
+            offered = remedies.offered(case, view)
+            st.pills(
+                _("Remedies, in the order in which you choose them"),
+                list(offered),
+                selection_mode="multi",
+                format_func=offered.get,
+                key=page.link.seed("apply"),
+            )
+            page.ask("show")
+            page.ask("order")
     page.actions(answer.actions)
-    cards.show(() if page.embedded else remedies.cards(page.job, view))
-    return answer
+    if why := page.drawer("why"):
+        with why:
+            if view.figure == "waterfall":
+                cards.show(remedies.cards(case, view))
+            st.markdown(answer.why)
+    if sure := page.drawer("sure"):
+        with sure:
+            st.markdown(answer.how_sure)
+            page.table(remedies.evidence_rows(case, view))
+    if settings := page.drawer("settings"):
+        with settings:
+            page.settings(remedies.groups(case, view))
+            page.table(remedies.every(case, view))
 
 
-answer = page.live(first_view, whole=["job", "chips", "figure"])
-view, case = page.view, page.job
-if why := page.drawer("why", _("Why: every step with these numbers")):
-    why.markdown(answer.why)
-if figure := page.drawer("figure", _("Other figures: saved against paid, quality against bits, the line that stays, fewer trials, number formats")):
-    with figure:
-        page.ask("figure")
-if sure := page.drawer("sure", _("How sure: every published point and who measured it")):
-    with sure:
-        st.markdown(answer.how_sure)
-        page.table(remedies.evidence_rows(case, view))
-if expert := page.drawer("expert", _("Expert: how it is run now, every remedy, the models behind them")):
-    with expert:
-        page.settings(remedies.groups(case, view))
-        page.table(remedies.every(case, view))
-page.next("footprint", _("where the bytes go"))
+page.live(body)

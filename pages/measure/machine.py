@@ -1,53 +1,55 @@
 """How fast this machine moves bytes: measured on a button, in the browser, or read from a record, beside published machines."""
 
+import streamlit as st
+
 from wallviz import catalog, ui
 from wallviz.i18n import _
-from wallviz.rooms import Answer, machine
+from wallviz.rooms import machine
 from wallviz.ui import machine as bench
 
 page = ui.Page("machine", machine.View, job=True)
 bench.panel(page)
 
 
-def first_view() -> Answer:
-    """The answer, its figure, and what it is about."""
+def body() -> None:
+    """Everything under the title."""
+    page.figures("show")
+    view = page.view
     here = bench.bench()
-    answer = machine.answer(page.job, page.view, here.record, here.against, opened=here.mine is None)
-    page.show(answer)
-    with page.controls():
-        page.select("show", _("Figure"), machine.figure_names())
-        page.select("model", _("Model"), {id: preset.name for id, preset in catalog.presets().items()})
-        page.many("beside", _("Beside it"), machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
-        if here.record is not None and here.record.theoretical_bytes_per_s is None:
-            page.choose_or_type("promised", _("Promised: its modules, its card, or GB/s"), machine.promises())
-    return answer
+    answer = machine.answer(page.job, view, here.record, here.against, opened=here.mine is None)
+    record = here.record
 
-
-answer = page.live(first_view)
-record = bench.bench().record
-if chip := machine.chip_id(record, page.view.promised):
-    page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
-if why := page.drawer("why", _("Why: the formula with these numbers")):
-    why.markdown(answer.why)
-if sure := page.drawer("sure", _("How sure: samples, spread, what disturbed it, and why a machine may lie low")):
-    with sure:
-        page.remarks("", machine.failures(record))
-        sure.markdown(answer.how_sure)
-        page.table(machine.samples(record))
-        page.table(machine.products(record))
-if compare := page.drawer("compare", _("Compare: open one record or two, of any machine")):
-    with compare:
-        bench.compare(page)
-if browser := page.drawer("browser", _("Your browser's GPU: the device in front of you")):
-    with browser:
-        bench.browser()
-if live := page.drawer("telemetry", _("Telemetry: clocks, heat and power of NVIDIA's GPUs, once a second")):
-    with live:
-        bench.telemetry(page)
-if take := page.drawer("take", _("Take it with you: the record, and a command that confirms each number")):
-    with take:
+    def take() -> None:
         page.table(machine.facts(record))
         page.table(machine.commands(record))
         if record is not None:
             page.save(_("The record: JSON"), record.as_json, "wallviz-machine.json", "application/json")
-page.next("roofline", _("what this means for a model on one chip"), chip=chip)
+
+    page.show(answer, take=take)
+    with page.controls():
+        page.select("model", _("Model"), {id: preset.name for id, preset in catalog.presets().items()})
+        page.many("beside", _("Beside it"), machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
+        if record is not None and record.theoretical_bytes_per_s is None:
+            page.choose_or_type("promised", _("Promised: its modules, its card, or GB/s"), machine.promises())
+    if chip := machine.chip_id(record, page.view.promised):
+        page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
+    if why := page.drawer("why"):
+        why.markdown(answer.why)
+    if sure := page.drawer("sure"):
+        with sure:
+            page.remarks("", machine.failures(record))
+            st.markdown(answer.how_sure)
+            page.table(machine.samples(record))
+            page.table(machine.products(record))
+    if settings := page.drawer("settings"):
+        with settings:
+            compare, browser, live = st.tabs([_("Compare records"), _("Your browser's GPU"), _("Telemetry")])
+            with compare:
+                bench.compare(page)
+            with browser:
+                bench.browser()
+            with live:
+                bench.telemetry(page)
+
+
+page.live(body)

@@ -34,10 +34,12 @@ HEADLINES = (
 )
 
 
-def question(case: Job) -> str:
-    """The page's title, with the chip's own bandwidth in it."""
-    bandwidth = catalog.chip(case.chip).memory_bytes_per_s
-    return _("How fast can {bandwidth} write?").format(bandwidth=units.si(bandwidth, "B/s")) if bandwidth else _("How fast can a chip write?")
+def wall() -> str:
+    """The memory wall in one sentence."""
+    return _(
+        "Arithmetic grows much faster than the memory that feeds it: in **capacity** and in **bandwidth**, at every level from the chip's own "
+        "storage to the network. So AI waits for data, not for arithmetic. That is the memory wall."
+    )
 
 
 def answer(case: Job) -> Answer:

@@ -14,16 +14,37 @@ function load(url) {
   return loading;
 }
 
-// Sizes that depend on the reader's screen, not on the data: a phone, a laptop, a projector.
-function fit(layout, width) {
-  const size = innerWidth >= 1700 ? 17 : width >= 720 ? 14 : width >= 480 ? 12.5 : 11.5;
-  if (size > 14) for (const side of ["l", "r", "t", "b"]) layout.margin[side] *= size / 14;
+// Sizes that depend on the reader's screen, not on the data: a phone, a laptop, a projector. To an audience a letter is a fortieth of the
+// screen's height and the figure 85 % of it; everything that is measured in pixels grows with the letters.
+const LETTER = 14;
+
+function fit(figure, width, present) {
+  const { layout } = figure;
+  const size = present ? innerHeight / 40 : innerWidth >= 1700 ? 17 : width >= 720 ? LETTER : width >= 480 ? 12.5 : 11.5;
   layout.font = { ...layout.font, size };
   layout.hoverlabel = { ...layout.hoverlabel, font: { ...(layout.hoverlabel?.font ?? {}), size } };
-  const narrow = width < 480;
+  const narrow = width < 480 * Math.max(1, size / LETTER);
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
+  if (size > LETTER) grow(figure, size / LETTER);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
-  layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
+  layout.height = Math.round(present ? innerHeight * 0.85 : narrow ? Math.min(layout.height, 400)
+    : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
+}
+
+const PIXELS = new Set(["size", "xshift", "yshift", "standoff", "thickness", "ticklen", "xgap", "ygap"]); // in data units: width of bars, x, y
+const LINES = new Set(["line", "error_x", "error_y"]);
+
+function grow(node, by, inside = "") {
+  for (const [key, value] of Object.entries(node)) {
+    if (key === "customdata" || key === "meta" || (inside === "layout" && (key === "font" || key === "hoverlabel"))) continue;
+    if (typeof value === "number") {
+      if (inside.endsWith("font")) node[key] = Math.max(value, LETTER) * by; // what is smaller than the rest on a laptop is not to an audience
+      else if (PIXELS.has(key) || inside === "margin" || (key === "width" && LINES.has(inside))) node[key] = value * by;
+    } else if (Array.isArray(value)) {
+      if (key === "size") node[key] = value.map((one) => one * by);
+      else if (typeof value[0] === "object") value.forEach((one) => one && grow(one, by, key));
+    } else if (value && typeof value === "object") grow(value, by, key);
+  }
 }
 
 // Labels at line ends keep their distance in pixels, which only the browser knows: each is moved by the least that frees it.
@@ -86,7 +107,7 @@ function draw(me) {
   figure.layout.font = { ...figure.layout.font, color: ink, family: read("--st-font", "sans-serif") };
   figure.layout.hoverlabel = { ...figure.layout.hoverlabel, bgcolor: read("--st-secondary-background-color", "#fff"), bordercolor: ink, font: { color: ink } };
   figure.layout.paper_bgcolor = figure.layout.plot_bgcolor = "rgba(0,0,0,0)";
-  fit(figure.layout, root.clientWidth);
+  fit(figure, root.clientWidth, me.present);
   spread(figure.layout);
   root.style.minHeight = figure.layout.height + "px";
   figure.layout.width = root.clientWidth; // known here: plotly need not measure the page
@@ -118,8 +139,10 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     me.observer.observe(root);
     me.shrunk = matchMedia("(min-width: 1700px)");
     me.shrunk.onchange = () => draw(me);
+    me.resized = () => { if (me.present) draw(me); };
+    addEventListener("resize", me.resized);
   }
-  Object.assign(me, { root, spec: data.spec, clickable: data.clickable, tell: setTriggerValue });
+  Object.assign(me, { root, spec: data.spec, clickable: data.clickable, present: data.present, tell: setTriggerValue });
   root.setAttribute("aria-label", data.alt);
   root.dataset.chart = data.name;
   root.style.minHeight = root.style.minHeight || data.height + "px";
@@ -127,5 +150,5 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     (Plotly) => { me.Plotly = Plotly; (window.wallvizCharts ??= {})[data.name] = { root, Plotly }; draw(me); },
     () => setStateValue("failed", true),
   );
-  return () => { me.observer.disconnect(); me.shrunk.onchange = null; me.Plotly?.purge(root); state.delete(parentElement); };
+  return () => { me.observer.disconnect(); me.shrunk.onchange = null; removeEventListener("resize", me.resized); me.Plotly?.purge(root); state.delete(parentElement); };
 }

@@ -15,6 +15,7 @@ import streamlit as st
 from wallviz.rooms import Answer
 from wallviz.ui import server
 from wallviz.ui.component import component
+from wallviz.ui.frame import presents
 
 _CSS = """
 .wallviz-chart { width: 100%; position: relative; contain: layout style; }
@@ -54,6 +55,7 @@ def chart(answer: Answer, *, on_click: Callable[[str], None] | None = None) -> N
             "alt": alt,
             "name": name,
             "clickable": on_click is not None,
+            "present": presents(),
             "height": answer.drawing.layout["height"] if answer.drawing else 0,
             "plotly": server.PLOTLY_PATH.lstrip("/"),
         },

@@ -1,4 +1,4 @@
-"""What stands around every page: the rooms and their order, the language switch, the embedded view."""
+"""What stands around every page: the rooms and their order, the language switch, the embedded view and the one for a projector."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import streamlit as st
 
 from wallviz import i18n
 from wallviz.i18n import N_, _
+from wallviz.ui import look
+
+SIDEBAR = 232
+"""Pixels of the menu when it is first seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,17 @@ class Room:
 
 
 SECTIONS = {"learn": N_("Learn"), "explore": N_("Explore"), "measure": N_("Measure"), "about": N_("About")}
+#: The rooms in the order of the menu, which is that of the path.
 ROOMS: dict[str, Room] = {
     room.name: room
     for room in (
         Room(
-            "start", "learn", ":material/bolt:", N_("Start"), N_("How fast can a chip write?"),
+            "start", "learn", ":material/bolt:", N_("Start"), N_("What does AI wait for?"),
             N_("The memory wall in one minute: a model, a chip, and the speed that memory allows."),
+        ),
+        Room(
+            "story", "learn", ":material/auto_stories:", N_("The story"), N_("The memory wall in nine steps"),
+            N_("Guess, see, understand: the argument in nine steps of two minutes each."),
         ),
         Room(
             "growth", "explore", ":material/show_chart:", N_("Growth curves"), N_("How fast does the memory wall grow?"),
@@ -46,12 +55,12 @@ ROOMS: dict[str, Room] = {
             N_("What one GPU needs to train, fine-tune or serve a model, against what it holds, and what would make it fit."),
         ),
         Room(
-            "roofline", "explore", ":material/roofing:", N_("Roofline"), N_("What holds this workload back?"),
-            N_("Arithmetic or memory: a workload under a chip's roof, operation by operation, beside what others measured."),
-        ),
-        Room(
             "hierarchy", "explore", ":material/stairs:", N_("Memory levels"), N_("How long does a byte take to arrive?"),
             N_("From registers to disk: time, energy and growth of every level, to scale."),
+        ),
+        Room(
+            "roofline", "explore", ":material/roofing:", N_("Roofline"), N_("What holds this workload back?"),
+            N_("Arithmetic or memory: a workload under a chip's roof, operation by operation, beside what others measured."),
         ),
         Room(
             "scaleout", "explore", ":material/hub:", N_("Scale-out"), N_("How many chips still help?"),
@@ -70,16 +79,16 @@ ROOMS: dict[str, Room] = {
             N_("Bandwidth, caches and latency of this computer or of your browser's GPU, measured, beside H100 and others."),
         ),
         Room(
-            "glossary", "learn", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),
-            N_("Every term in English and Chinese, with its unit and where it is used."),
-        ),
-        Room(
             "accuracy", "about", ":material/rule:", N_("Accuracy"), N_("How wrong are we?"),
             N_("Predicted against measured for every case, and why tools disagree."),
         ),
         Room(
             "sources", "about", ":material/library_books:", N_("Sources"), N_("Where do the numbers come from?"),
             N_("Every dataset with its licence, its known errors and how to cite it."),
+        ),
+        Room(
+            "glossary", "about", ":material/dictionary:", N_("Glossary"), N_("What do these words mean?"),
+            N_("Every term in English and Chinese, with its unit and where it is used."),
         ),
     )
 }  # fmt: skip
@@ -100,9 +109,18 @@ def _switched() -> None:
     st.session_state["_language_chosen"] = True
 
 
-def language_query() -> dict[str, str]:
-    """The part of an address that keeps the language: nothing while the browser's own locale decides."""
-    return {"lang": i18n.language()} if st.session_state.get("_language_chosen") else {}
+def presents() -> bool:
+    """Whether this session shows itself on a projector (``?present=true``): said in an address, it stays until an address ends it."""
+    asked = st.query_params.get("present")
+    if asked is not None:
+        st.session_state["_present"] = asked == "true"
+    return bool(st.session_state.get("_present", False))
+
+
+def carried() -> dict[str, str]:
+    """The part of an address that every page keeps: the language, unless the browser's own locale decides, and the view for a projector."""
+    language = {"lang": i18n.language()} if st.session_state.get("_language_chosen") else {}
+    return language | ({"present": "true"} if st.session_state.get("_present") else {})
 
 
 @cache
@@ -122,12 +140,14 @@ def pages() -> dict[str, st.Page]:
 def navigation() -> st.Page:
     """Sets up everything around the page that was asked for and returns that page, ready to run."""
     _speak()
-    st.set_page_config(page_title="wallviz", page_icon=_icon(), layout="wide")
-    embedded = st.context.is_embedded
+    st.set_page_config(page_title="wallviz", page_icon=_icon(), layout="wide", initial_sidebar_state=SIDEBAR)
+    present = presents()
+    st.html(look.PRESENT if present else look.EVERYWHERE)
+    bare = st.context.is_embedded or present
     built = pages()
     sections = {_(title): [built[r.name] for r in ROOMS.values() if r.section == section] for section, title in SECTIONS.items()}
-    page = st.navigation(sections, position="hidden" if embedded else "sidebar", expanded=True)
-    if not embedded:
+    page = st.navigation(sections, position="hidden" if bare else "sidebar", expanded=True)
+    if not bare:
         st.session_state.setdefault("language", i18n.language())
         st.sidebar.segmented_control(
             "Language · 语言", list(i18n.LANGUAGES), format_func=i18n.LANGUAGES.__getitem__, key="language", required=True, on_change=_switched

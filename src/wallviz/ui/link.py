@@ -27,16 +27,19 @@ from wallviz.ui.component import component
 #: What an address may name on any page: the language, the job that links carry along, and what mail programs, social networks and search
 #: engines add to links to count visits. Streamlit itself keeps ``embed`` and ``embed_options`` out of sight.
 TRACKING = r"(utm|mtm|pk|mc|hsa)_\w+|(fb|g|d|y|tw)clid|msclkid|gbraid|wbraid|igshid|igsh|_ga|_gl|ref|ref_src|spm|from"
-EVERYWHERE = re.compile("|".join(["lang", *JOB, *(old for setting in JOB.values() for old in setting.old), TRACKING]))
+EVERYWHERE = re.compile("|".join(["lang", "present", *JOB, *(old for setting in JOB.values() for old in setting.old), TRACKING]))
 
 Renamed = Mapping[str, tuple[str, Mapping[str, str] | None]]
 """What addresses called settings before: the old name, the new one, and what the values are called now (None: as they were)."""
 
 
 class PageLink:
-    """The values of one page's settings and of the job, kept in the session and mirrored in the address."""
+    """The values of one page's settings and of the job, kept in the session and mirrored in the address.
 
-    def __init__(self, page: str, own: Mapping[str, Setting], shared: Mapping[str, Setting], renamed: Renamed) -> None:
+    `steered` is the setting that links alone change: the address decides it at every run of the page, so that "back" goes back a step.
+    """
+
+    def __init__(self, page: str, own: Mapping[str, Setting], shared: Mapping[str, Setting], renamed: Renamed, *, steered: str = "") -> None:
         self.page = page
         self.own = own
         self.problems: list[str] = []
@@ -45,9 +48,13 @@ class PageLink:
         self._renamed += [(old, name, values) for old, (name, values) in renamed.items()]
         store: dict[str, dict[str, Any]] = st.session_state.setdefault("_chosen", {})
         self._page, self._job = store.setdefault(page, {}), store.setdefault("job", {})
-        if st.session_state.get("_page") != page:
-            st.session_state["_page"] = page
-            self._enter(st.query_params.to_dict())
+        address = st.query_params.to_dict()
+        if steered and address.get(steered, "") != own[steered].format(self._page.get(steered, "")):
+            self._page.pop(steered, None)
+            self._enter(address)
+        elif st.session_state.get("_page") != page:
+            self._enter(address)
+        st.session_state["_page"] = page
         self.values: dict[str, Any] = {}
         self.read()
 

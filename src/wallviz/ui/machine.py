@@ -75,7 +75,7 @@ def refused() -> str:
 
 def panel(page: Page) -> None:
     """What will be measured and the button; while it is measured, progress and cancel; where it may not be, why."""
-    if page.embedded:
+    if page.bare:
         return
     here = bench()
     if why := refused():

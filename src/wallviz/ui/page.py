@@ -1,12 +1,13 @@
-"""One skeleton for every page: question, answer, figure, at most four controls, drawers, next (docs/decisions/0004-page-skeleton.md).
+"""One skeleton for every page: question, figures by name, answer, figure, at most four controls, why, how sure, settings, and the path
+(docs/decisions/0004-page-skeleton.md).
 
-A page file reads top-down: declare, compute an `Answer`, show it, name the controls. Embedded (``?embed=true``) a page is its takeaway,
-figure and controls alone.
+A page file reads top-down: declare, then a body that computes an `Answer`, shows it and names the controls. Embedded (``?embed=true``) and on
+a projector (``?present=true``) a page is its takeaway, figure and controls alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -16,16 +17,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from wallviz import units
 from wallviz.figures import style
-from wallviz.i18n import _, labelled, use
+from wallviz.i18n import N_, _, use
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer, Card, Entry, Group
 from wallviz.rooms.job import SETTINGS
 from wallviz.settings import of
 from wallviz.ui import job as job_bar
 from wallviz.ui import model as own_model
+from wallviz.ui import path
 from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.escape import plain
-from wallviz.ui.frame import ROOMS, language_query
+from wallviz.ui.frame import ROOMS, carried, presents
 from wallviz.ui.handout import citation, csv_text, one_file, origin
 from wallviz.ui.link import PageLink, Renamed
 
@@ -36,16 +38,22 @@ _CARDS_CSS = """<style>
 .wallviz-cards p:last-child { margin: 0; }
 </style>"""
 
+#: What opens under a figure: these three and nothing else; what can be taken along is in the figure's menu.
+DRAWERS = {"why": N_("Why"), "sure": N_("How sure"), "settings": N_("Settings")}
 FEW = 5
 """Options that may all be visible; of more, one is chosen from a list."""
 DOORS_IN_A_ROW = 4
 """Rooms beside each other on the start page: four lines of text each on a laptop."""
 
 
-class Page:
-    """The page `name` of `frame.ROOMS`: the dataclass of its own choices, and where it is about a `job` the case bar (without what it `asks`).
+def _nothing_more() -> None:
+    """A figure's menu holds what every figure's does."""
 
-    `renamed`: see `ui.link`.
+
+class Page:
+    """The page `name` of `frame.ROOMS`: the dataclass of its own choices, and whether it is about a `job`.
+
+    `renamed` and `steered`: see `ui.link`.
     """
 
     def __init__(
@@ -54,21 +62,18 @@ class Page:
         view: type | None = None,
         *,
         job: bool = False,
-        asks: Collection[str] = (),
         renamed: Renamed = MappingProxyType({}),
-        question: Callable[[Job], str] | None = None,
+        steered: str = "",
     ) -> None:
         self.room = ROOMS[name]
         self.embedded = bool(st.context.is_embedded)
+        self.presents = presents() and not self.embedded
+        self.bare = self.embedded or self.presents
         self._kind = view
-        self.link = PageLink(name, of(view) if view else {}, SETTINGS if job else {}, renamed)
-        self._live = False
-        if not self.embedded:
-            st.title(question(self.job) if question else _(self.room.question), anchor=False)
-            if self.room.name == "start":
-                st.caption(_("wallviz explains the memory wall of AI: moving data, not arithmetic, is what AI waits for."))
-            if job and self.room.section == "explore":
-                job_bar.show(self.link, asks)
+        self._step, self._notes = 0, path.Notes()
+        self.link = PageLink(name, of(view) if view else {}, SETTINGS if job else {}, renamed, steered=steered)
+        if not self.bare and not steered:  # where the address steers, each stop has a title of its own
+            st.title(_(self.room.question), anchor=False)
         if self.link.problems:
             st.warning(plain(self.link.problems), icon=":material/link_off:")
 
@@ -81,32 +86,27 @@ class Page:
         self._foot = st.container()
         self._more = st.container()
 
-    def live(self, first_view: Callable[[], Answer], *, whole: Sequence[str] = ()) -> Answer:
-        """Runs `first_view` so that its controls rerun it alone, without the frame and the drawers around it; returns its answer.
+    def live(self, body: Callable[[], None]) -> None:
+        """Runs `body`, everything under the title, as one fragment: its controls rerun it without the frame around it
+        (docs/decisions/0013-first-view-alone.md)."""
 
-        An open drawer shows the answer too, so while one is open a control reruns the whole page; so does a change of a parameter named in
-        `whole`, on which the drawers themselves depend (docs/decisions/0013-first-view-alone.md).
-        """
-        drawers = f"{self.room.name}_drawer_"
-        self._live = not any(is_open for key, is_open in st.session_state.items() if str(key).startswith(drawers))
-        before = {name: self.link.values[name] for name in whole}
-
-        def alone() -> Answer:
+        def alone() -> None:
             use(st.session_state["_language"])  # a rerun of a fragment passes by app.py
             self.link.read()
-            if before != {name: self.link.values[name] for name in whole}:
-                st.rerun()
-            answer = first_view()
-            self.link.publish(language_query())
-            return answer
+            body()
+            self._leave()
 
-        if self._live:
-            answer: Answer = st.fragment(alone)()
-        else:
-            with st.container():  # where a fragment puts its elements: the chart stays the node that it is
-                answer = first_view()
-        self._more = st.container()
-        return answer
+        st.fragment(alone)()
+
+    def at(self, step: int, notes: path.Notes) -> None:
+        """Which step of the story this is, and what the lecturer's window says of it."""
+        self._step, self._notes = step, notes
+
+    def _leave(self) -> None:
+        """The ways to the neighbours on the path; then the view is mirrored in the address bar."""
+        if not self.embedded:
+            path.show(self.room.name, self._step, job=self.link.query(job_alone=True), notes=self._notes)
+        self.link.publish(carried())
 
     @property
     def view(self) -> Any:
@@ -120,29 +120,40 @@ class Page:
 
     # -- what is shown -------------------------------------------------------------------------------------------------------------
 
-    def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None) -> None:
-        """The takeaway with its badge, the figure under it, and the figure's menu."""
+    def case(self, *asked: str) -> None:
+        """The case bar, without what the page's own controls ask."""
+        if not self.bare:
+            job_bar.show(self.link, asked)
+
+    def figures(self, name: str) -> None:
+        """The figures of the room by name, above the picture: the setting `name`, whose words they are."""
+        if not self.bare:
+            options = self.link.setting(name).options(self.view)
+            with st.container(key=f"{self.room.name}_figures"):
+                st.segmented_control(
+                    _("Figure"), list(options), format_func=options.__getitem__, key=self.link.seed(name), required=True, label_visibility="collapsed"
+                )
+
+    def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None, take: Callable[[], None] = _nothing_more) -> None:
+        """The takeaway with its badge, the figure under it, and the figure's menu, in which `take` adds what else can be taken along."""
         self._lay_out()
         if answer.drawing is not None:
             with self._figure:  # sent first: the browser draws it while the rest is on its way
                 chart(answer, on_click=on_click)
-        with self._answer:
-            if answer.problems:
-                st.info(plain(answer.problems), icon=":material/info:")
-            with st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
-                # Without a figure the sentence is an error's, which may quote an address or a file.
-                st.markdown(f"#### {answer.sentence if answer.drawing is not None else plain([answer.sentence])}", width="stretch")
-                if answer.sure and not self.embedded:
-                    st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
-        if answer.drawing is None:
-            return
+        with self._answer, st.container(horizontal=True, vertical_alignment="center", key=f"{self.room.name}_answer"):
+            # Without a figure the sentence is an error's, which may quote an address or a file.
+            st.markdown(f"#### {answer.sentence if answer.drawing is not None else plain([answer.sentence])}", width="stretch")
+            if answer.sure and not self.bare:
+                st.badge(answer.sure, color=answer.trust)  # type: ignore[arg-type]  # one of Streamlit's colour names
         with self._foot:
-            if not self.embedded:
+            if answer.problems:  # under the figure: a notice never moves what one is adjusting
+                st.info(plain(answer.problems), icon=":material/info:")
+            if answer.drawing is not None and not self.bare:
                 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key=f"{answer.name}_foot"):
                     st.caption(answer.caption, width="stretch")
-                    self._menu(answer)
+                    self._menu(answer, take)
 
-    def _menu(self, answer: Answer) -> None:
+    def _menu(self, answer: Answer, take: Callable[[], None]) -> None:
         menu = st.popover(
             _("More"), icon=":material/more_horiz:", help=_("Table, download, cite, link"), on_change="rerun", key=f"{answer.name}_menu"
         )
@@ -168,12 +179,8 @@ class Page:
                     on_click="ignore",
                     help=_("One file that works offline"),
                 )
-            st.dataframe(
-                self.columns(answer.table),
-                alt=answer.sentence,
-                height=260,
-                width=640,
-            )
+            take()
+            st.dataframe(self.columns(answer.table), alt=answer.sentence, height=260, width=640)
             st.markdown("\n".join(f"- {origin(source)}" for source in answer.sources))
             st.code(citation(answer), language=None, wrap_lines=True)
 
@@ -184,14 +191,14 @@ class Page:
 
     def cards(self, cards: Sequence[Card]) -> None:
         """Claims as published beside the reader's refit: one element, because every choice sends and renders all of them again."""
-        if self.embedded or not cards:
+        if self.bare or not cards:
             return
         with self._more:
             st.html(_CARDS_CSS + f"<div class='wallviz-cards'>{''.join(map(_card, cards))}</div>")
 
     def actions(self, actions: Sequence[Action]) -> None:
         """Changes as buttons, the best first: one press makes the change, and everything follows."""
-        if self.embedded or not actions:
+        if self.bare or not actions:
             return
         with self._actions, st.container(horizontal=True, key=f"{self.room.name}_actions"):
             for i, action in enumerate(actions):
@@ -253,12 +260,12 @@ class Page:
         with self._controls:
             yield
 
-    def drawer(self, name: str, title: str) -> DeltaGenerator | None:
-        """A drawer under the figure for the page to fill; None while it is closed, so that nothing in it is computed."""
-        if self.embedded:
+    def drawer(self, name: str) -> DeltaGenerator | None:
+        """A drawer under the figure (`DRAWERS`) for the page to fill; None while it is closed, so that nothing in it is computed."""
+        if self.bare:
             return None
         with self._more:
-            box = st.expander(title, on_change="rerun", key=f"{self.room.name}_drawer_{name}")
+            box = st.expander(_(DRAWERS[name]), on_change="rerun", key=f"{self.room.name}_drawer_{name}")
         return box if box.open else None
 
     def figure(self, answer: Answer) -> None:
@@ -266,9 +273,20 @@ class Page:
         st.markdown(f"**{answer.sentence}**")
         chart(answer)
 
+    def lead(self, sentence: str) -> None:
+        """What the page is about, in one sentence under its question."""
+        if not self.bare:
+            st.markdown(sentence)
+
+    def open_story(self, label: str) -> None:
+        """The door into the story."""
+        if not self.bare:
+            with self._actions, st.container(key="door"):
+                st.page_link(ROOMS["story"].file, label=f"**{label}**", icon=ROOMS["story"].icon, query_params=carried(), help="")
+
     def headlines(self, title: str, cards: Sequence[Card]) -> None:
         """Claims as large numbers, each beside its refit."""
-        if self.embedded:
+        if self.bare:
             return
         with self._more:
             st.subheader(title, anchor=False)
@@ -282,7 +300,7 @@ class Page:
 
     def doors(self, title: str) -> None:
         """A door to every other room, carrying the case and the language."""
-        if self.embedded:
+        if self.bare:
             return
         with self._more:
             st.subheader(title, anchor=False)
@@ -294,7 +312,7 @@ class Page:
                         room.file,
                         label=f"**{_(room.title)}**",
                         icon=room.icon,
-                        query_params={**language_query(), **self.link.query(job_alone=True)},
+                        query_params={**carried(), **self.link.query(job_alone=True)},
                         help="",
                     )
                     st.caption(_(room.help))
@@ -316,34 +334,19 @@ class Page:
                     if rooms:
                         with st.container(horizontal=True):
                             for room in rooms:
-                                st.page_link(room.file, label=_(room.title), icon=room.icon, query_params=language_query(), help="")
-
-    def next(self, room: str, why: str, *, chip: str = "") -> None:
-        """The way on, carrying the case (with another `chip`, where there is one) and the language; then mirrors the view in the address bar."""
-        self.publish()
-        if self.embedded:
-            return
-        target = ROOMS[room]
-        with self._more:
-            carried = {**language_query(), **self.link.query(job_alone=True), **({"chip": chip} if chip else {})}
-            st.page_link(target.file, label=labelled(_("Next"), why), icon=target.icon, query_params=carried)
+                                st.page_link(room.file, label=_(room.title), icon=room.icon, query_params=carried(), help="")
 
     def on(self, rooms: Mapping[str, Mapping[str, str]], title: str, chip: str) -> None:
         """The case with this `chip` in other `rooms`, each with what its address says beside it."""
-        if self.embedded:
+        if self.bare:
             return
         with self._more:
             st.caption(title)
             with st.container(horizontal=True, key=f"{self.room.name}_on"):
                 for room, extra in rooms.items():
                     there = ROOMS[room]
-                    carried = {**language_query(), **self.link.query(job_alone=True), "chip": chip, **extra}
-                    st.page_link(there.file, label=_(there.title), icon=there.icon, query_params=carried, width="content")
-
-    def publish(self) -> None:
-        """Mirrors the view in the address bar; a live first view has done so."""
-        if not self._live:
-            self.link.publish(language_query())
+                    query = {**carried(), **self.link.query(job_alone=True), "chip": chip, **extra}
+                    st.page_link(there.file, label=_(there.title), icon=there.icon, query_params=query, width="content")
 
     # -- what is asked -------------------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,9 @@ class View:
     """What the page shows."""
 
     group: str = choice("all", GROUPS)
-    show: str = choice("errors", ("errors", "scatter"))
+    show: str = choice(
+        "errors", {"errors": N_("Errors"), "scatter": N_("Predicted against expected"), "tools": N_("Why tools disagree")}, N_("Figure")
+    )
     run: str = choice("S-b200-70b-tp2", RUNS)
 
 
@@ -69,7 +71,6 @@ WORDS: dict[str, dict[str, str]] = {
         "calibration": N_("Calibration"),
         "tools": N_("Other tools"),
     },
-    "show": {"errors": N_("Errors"), "scatter": N_("Predicted against expected")},
 }
 
 

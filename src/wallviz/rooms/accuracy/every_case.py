@@ -15,6 +15,7 @@ from wallviz.i18n import _, labelled, language
 from wallviz.rooms import Answer
 from wallviz.rooms.accuracy.choices import GROUPS, PEAKS, RUNS, WORDS, View, group, members
 from wallviz.rooms.accuracy.labels import KINDS, SUBJECTS, origin, printed, quantity, short, title, tolerance, tolerance_text
+from wallviz.rooms.accuracy.other_tools import disagree
 from wallviz.validation import cases
 from wallviz.validation.cases import Prediction
 
@@ -25,7 +26,7 @@ MOST_ROWS = 8
 
 def answer(view: View) -> Answer:
     """The answer to `view`, in the language in use."""
-    return _answer(view.group, view.show, language())
+    return disagree(view.run) if view.show == "tools" else _answer(view.group, view.show, language())
 
 
 @lru_cache(maxsize=64)

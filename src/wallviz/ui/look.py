@@ -1,0 +1,36 @@
+"""What the stylesheet of Streamlit lacks: one scale of type and spacing for every room, and the view for a projector.
+
+Classes ``st-key-…`` are the keys that `Page` gives its containers; ``data-testid`` names are Streamlit's own (1.67).
+"""
+
+from __future__ import annotations
+
+EVERYWHERE = """<style>
+[data-testid=stSidebar] { border-right: 1px solid rgba(128, 128, 128, 0.2); }
+[data-testid=stMainBlockContainer] { padding-left: clamp(1rem, 3.5vw, 4rem); padding-right: clamp(1rem, 3.5vw, 4rem); padding-bottom: 1rem; }
+[data-testid=stSidebarNavItems] a { padding-top: .15rem; padding-bottom: .15rem; }
+/* The takeaway grows with the screen, and keeps two lines, so that the figure stays where it is when a longer sentence comes. */
+[class*=_answer] h4 { font-size: clamp(1.0625rem, .72rem + .72vw, 2rem); line-height: 1.3; padding: 0; }
+@media (min-width: 48rem) { [class*=_answer] h4 { min-height: 2.6em; } }
+/* The way on stands at the foot of the screen, whatever the length of the page. */
+[data-testid=stLayoutWrapper]:has(> .st-key-path) { position: sticky; bottom: 0; z-index: 99; background: color-mix(in srgb, Canvas 92%, transparent); }
+.st-key-door a { border: 1px solid currentColor; border-radius: .5rem; padding: .3rem .9rem; }
+/* A heading of a table is never one letter wide. */
+[data-testid=stTable] th { white-space: nowrap; }
+</style>"""
+
+#: The view for a projector. A rem is a fortieth of the height, so no text is smaller; the figure takes 85 % (ui/chart.js), the rest is
+#: the takeaway, one row of controls and nothing else.
+PRESENT = """<style>
+html { font-size: calc(100vh / 40); }
+[data-testid=stHeader], [data-testid=stSidebar], [data-testid=stSidebarCollapsedControl] { display: none; }
+[data-testid=stMainBlockContainer] { padding: .3rem 1.2rem 0; max-width: none; }
+[data-testid=stMainBlockContainer] > [data-testid=stVerticalBlock] { gap: 0; }
+[data-testid=stVerticalBlock]:has(> [class*=_answer]) { gap: .1rem; }
+[class*=_answer] h4 { font-size: 1.05rem; line-height: 1.2; padding: 0; min-height: 0; }
+[data-testid=stLayoutWrapper]:has(> .st-key-path) { display: none; }
+[class*=_controls] { flex-wrap: nowrap; gap: .8rem; min-height: 0; }
+[class*=_controls] label > div, [class*=_controls] [data-testid=stWidgetLabel] { font-size: 1rem; }
+[class*=_controls] > div > div { display: flex; align-items: center; gap: .5rem; }
+[class*=_controls] [data-testid=stWidgetLabel] { min-height: 0; margin: 0; white-space: nowrap; }
+</style>"""
