@@ -182,7 +182,7 @@ def main() -> None:
                 for _ in range(asked.rounds):
                     times[BARE] += asyncio.run(under_load(bare, "", "", "years", 1, 40, asked.visitors, 8))
                     times[DASHBOARD] += asyncio.run(
-                        under_load(dashboard, "growth", "growth_drawer_expert", "growth_extend", 2026, 2040, asked.visitors, 8)
+                        under_load(dashboard, "growth", "growth_drawer_settings", "growth_extend", 2026, 2040, asked.visitors, 8)
                     )
             row(f"a slider moved while {asked.visitors} move theirs (in the open expert drawer), median", times[DASHBOARD], times[BARE])
             row("the same, 95th percentile", times[DASHBOARD], times[BARE], at=0.95)

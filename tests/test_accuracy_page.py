@@ -102,7 +102,7 @@ def test_the_page_answers_a_link() -> None:
         assert open_page(**wrong).warning
 
 
-@pytest.mark.parametrize("drawer", ["cases", "disagree", "chosen"])
+@pytest.mark.parametrize("drawer", ["why", "sure"])
 def test_a_drawer_opens_and_stays_usable(drawer: str) -> None:
     """Each drawer opens without an exception and survives the next choice."""
     app = open_page(drawer)
@@ -113,7 +113,7 @@ def test_a_drawer_opens_and_stays_usable(drawer: str) -> None:
 
 def test_the_table_of_the_drawer_follows_the_group() -> None:
     """The drawer shows the cases of the group that is chosen."""
-    app = open_page("cases", group="peaks")
+    app = open_page("why", group="peaks")
     assert len(app.dataframe[0].value) == len(accuracy.members("peaks"))
 
 
@@ -131,10 +131,10 @@ def test_every_tool_is_named_with_what_it_leaves_out(run: str) -> None:
 
 def test_another_run_changes_the_figure() -> None:
     """Choosing another measured run asks the tools about that run."""
-    app = open_page("disagree")
+    app = open_page(show="tools")
     app.selectbox(key="accuracy_run").set_value("S-b200-70b-tp8").run()
     assert not app.exception
-    assert any("28.3" in m.value for m in app.markdown)
+    assert "28.3" in sentence(app)
 
 
 def test_what_was_chosen_after_seeing_residuals_is_said() -> None:

@@ -171,7 +171,7 @@ def dark(page: Page) -> None:
 def test_open_page_is_accessible(visit: Visit) -> None:
     """With its drawers and its menu open the growth page has nothing serious either, in both themes."""
     page = visit("/growth")
-    for name in ("why", "sure", "expert"):
+    for name in ("why", "sure", "settings"):
         open_drawer(page, name)
     page.locator(".st-key-growth_menu button").first.click()
     expect(page.get_by_role("button", name="PNG")).to_be_visible()
@@ -293,7 +293,9 @@ def test_own_model_is_pasted_or_uploaded(visit: Visit) -> None:
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     asked = takeaway(page).inner_text()
-    open_drawer(page, "own", "footprint")
+    page.locator(".st-key-job_bar button").click()
+    page.locator(".st-key-job_own summary").click()
+    settled(page)
     wrong = {"[" * 100_000: "nested too deeply", "x" * 2_000_000: "this text has 2000000", '{"a": NaN}': "NaN", GPT2.replace("768", "-1"): "not -1"}
     for pasted, said in wrong.items():
         own_model(page, pasted=pasted)
@@ -345,7 +347,7 @@ def test_point_is_taken_out_by_name(visit: Visit) -> None:
     page = visit("/growth")
     whole = takeaway(page).inner_text()
     taken_out, name = next(iter(growth.answer(growth.View()).options.items()))
-    open_drawer(page, "expert")
+    open_drawer(page, "settings")
     points = page.locator(".st-key-growth_without input")
     points.click()
     points.fill(name)
@@ -371,7 +373,7 @@ def test_chart_is_changed_in_place(visit: Visit) -> None:
     choose(page, "growth_scale", 1)
     page.wait_for_function(f"{RANGES}.scale === 'linear'")
     assert page.evaluate(RANGES)["x"] == years
-    open_drawer(page, "expert")
+    open_drawer(page, "settings")
     drawn = page.evaluate(DRAWN)
     choose(page, "growth_fit", 2)
     page.wait_for_function(f"(before) => {DRAWN} !== before", arg=drawn)
@@ -468,7 +470,7 @@ def test_keyboard_reaches_everything(visit: Visit) -> None:
         key = page.evaluate("() => document.activeElement.closest('[class*=st-key-]')?.className.match(/st-key-(\\S+)/)[1] ?? ''")
         if key and key not in reached:
             reached.append(key)
-    controls = ["figure", "data", "hold", "scale", "menu", "drawer_why", "drawer_sure", "drawer_expert"]
+    controls = ["figure", "data", "hold", "scale", "menu", "drawer_why", "drawer_sure", "drawer_settings"]
     wanted = ["language", "job_bar", *(f"growth_{name}" for name in controls)]
     assert [key for key in reached if key in wanted] == wanted
 

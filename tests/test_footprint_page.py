@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent
 TRAIN = Job(job="train")
 LLAMA = {"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "vocab_size": 99}
 FIGURES = settings.of(View)["show"].words
-DRAWERS = ("why", "sure", "figure", "compare", "expert", "own", "export")
+DRAWERS = ("why", "sure", "settings", "own", "menu")
 
 
 def open_page(*drawers: str, **query: str) -> AppTest:
@@ -42,8 +42,9 @@ def open_page(*drawers: str, **query: str) -> AppTest:
     app.switch_page(ROOMS["footprint"].file)
     for name, value in query.items():
         app.query_params[name] = value
-    for name in drawers:
-        app.session_state[f"footprint_drawer_{name}"] = True
+    keys = {"own": ("job_bar", "job_own"), "menu": ("footprint_menu",)}
+    for key in (key for name in drawers for key in keys.get(name, (f"footprint_drawer_{name}",))):
+        app.session_state[key] = True
     return app.run()
 
 
@@ -249,7 +250,7 @@ def test_what_cannot_run_offers_a_way_out() -> None:
 
 def test_one_pipeline_stage_can_be_asked_about() -> None:
     """A stage by its number answers for that stage: the first holds the embedding, the second neither it nor the head."""
-    first, second = (gib(takeaway(open_page("expert", job="train", pipeline_parallel="4", chips="4", stage=str(n)))) for n in (0, 1))
+    first, second = (gib(takeaway(open_page("settings", job="train", pipeline_parallel="4", chips="4", stage=str(n)))) for n in (0, 1))
     assert first > second
 
 
@@ -337,7 +338,7 @@ def test_numbers_typed_into_the_form_become_the_model() -> None:
 @pytest.mark.parametrize(("name", "value"), [("prompt", 512), ("encoder_context", 1500), ("prefix", 64), ("replicas", 2)])
 def test_a_request_is_set_in_the_drawer(name: str, value: int) -> None:
     """A number of the expert's drawer stands in the address."""
-    app = open_page("expert", chips="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
+    app = open_page("settings", chips="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
     app.number_input(key=f"footprint_{name}").set_value(value).run()
     assert not app.exception
     assert app.query_params[name] in (str(value), [str(value)])
@@ -346,7 +347,7 @@ def test_a_request_is_set_in_the_drawer(name: str, value: int) -> None:
 @pytest.mark.parametrize("sparsity", ["2:4", "0.3", "0.50", "0.333", ".7"])
 def test_any_fraction_can_be_pruned(sparsity: str) -> None:
     """A link may ask for every fraction that the command line takes; the drawer shows it among its options."""
-    app = open_page("expert", sparsity=sparsity, utilization="87.5")
+    app = open_page("settings", sparsity=sparsity, utilization="87.5")
     assert not app.exception
     assert not app.warning
     parsed = SETTINGS["sparsity"].parse(sparsity)
@@ -357,7 +358,7 @@ def test_any_fraction_can_be_pruned(sparsity: str) -> None:
 @pytest.mark.parametrize("query", [{"sparsity": "1"}, {"sparsity": "0"}, {"sparsity": "1e-3"}, {"utilization": "101"}, {"utilization": "nan"}])
 def test_a_share_that_cannot_be_gets_a_sentence(query: dict[str, str]) -> None:
     """Shares outside their range are answered with a sentence and the default."""
-    app = open_page("expert", **query)
+    app = open_page("settings", **query)
     assert not app.exception
     assert app.warning
 

@@ -12,7 +12,7 @@ from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
 FIGURES, CHIP_FIGURES = (of(room.View)["show"].words for room in (hierarchy, chips))
-DRAWERS = {"hierarchy": ("figure", "why", "sure", "table", "expert"), "chips": ("table", "price", "why", "sure")}
+DRAWERS = ("why", "sure", "settings")
 
 
 def open_page(room: str, *, drawers: bool = False, **query: str) -> AppTest:
@@ -21,7 +21,7 @@ def open_page(room: str, *, drawers: bool = False, **query: str) -> AppTest:
     app.switch_page(ROOMS[room].file)
     for name, value in query.items():
         app.query_params[name] = value
-    for name in DRAWERS[room] if drawers else ():
+    for name in DRAWERS if drawers else ():
         app.session_state[f"{room}_drawer_{name}"] = True
     return app.run()
 

@@ -30,7 +30,7 @@ from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
 MIB = 2**20
-DRAWERS = ("why", "sure", "compare", "browser", "telemetry", "take")
+DRAWERS = ("why", "sure", "settings")
 
 
 def rates(best: float) -> Measured:
@@ -343,7 +343,6 @@ def test_a_hosted_page_measures_nothing_and_says_why() -> None:
     app = open_page()
     assert not [button for button in app.button if button.key == "machine_measure"]
     assert "wallviz run --host 127.0.0.1" in said(app)
-    assert app.session_state["machine_drawer_browser"] is True
 
 
 @pytest.mark.parametrize(
@@ -451,7 +450,7 @@ def test_gpus_are_offered_where_their_packages_are(played: type[Played], monkeyp
 
 def test_a_record_that_is_opened_becomes_the_answer() -> None:
     """A file from another machine is drawn; a second one stands beside it, earlier against later."""
-    app = open_page(drawers=("compare",))
+    app = open_page(drawers=("settings",))
     app.file_uploader(key="machine_files").upload("a.json", CPU.as_json().encode(), "application/json").run()
     assert takeaway(app).startswith("This machine moves 68.0 GB/s")
     assert "A record that was opened: A CPU, cpu" in said(app)
@@ -466,7 +465,7 @@ def test_a_record_that_is_opened_becomes_the_answer() -> None:
 @pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
 def test_a_hostile_record_is_refused_with_a_sentence(text: str) -> None:
     """What is no record, or lies out of range, is refused; the page keeps what it had."""
-    app = open_page(drawers=("compare",), mine=GPU)
+    app = open_page(drawers=("settings",), mine=GPU)
     app.file_uploader(key="machine_files").upload("<b>x</b>.json", text.encode(), "application/json").run()
     assert not app.exception
     assert len(app.error) == 1
@@ -478,7 +477,7 @@ def test_a_records_words_are_shown_as_they_are() -> None:
     """A name that would be an image, a link or a formula in Markdown is text on the page."""
     evil = "![x](http://example.org/x.png) [y](http://example.org) $a$ www.example.org"
     record = replace(CPU, device=replace(CPU.device, name=evil), runs=(KernelRun(evil, 2, None, {"`k`": rates(1e9)}),))
-    app = open_page(drawers=("sure", "compare", "take"), mine=record, opened=(GPU,))
+    app = open_page(drawers=("sure", "settings"), mine=record, opened=(GPU,))
     assert not app.exception
     assert not [element.value for element in app.markdown if "![x](" in element.value or "](http://example" in element.value]
     drawn = machine.answer(Job(), machine.View(), record).drawing
@@ -488,7 +487,7 @@ def test_a_records_words_are_shown_as_they_are() -> None:
 
 def test_records_can_be_forgotten() -> None:
     """One button takes the records away, and the page shows published machines again."""
-    app = open_page(drawers=("compare",), mine=CPU, opened=(GPU,))
+    app = open_page(drawers=("settings",), mine=CPU, opened=(GPU,))
     app.button(key="machine_forget").click().run()
     assert takeaway(app).endswith("And yours?")
 
@@ -497,7 +496,7 @@ def test_a_browsers_record_becomes_the_pages(monkeypatch: pytest.MonkeyPatch) ->
     """What the visitor's browser measured is taken once, however often it is sent; what is no record is a sentence."""
     record = replace(GPU, path="browser", theoretical_bytes_per_s=None)
     monkeypatch.setattr(bench, "browser_probe", lambda: replace(record, created="2026-05-05T00:00:00+00:00"))
-    app = open_page(drawers=("browser",))
+    app = open_page(drawers=("settings",))
     assert takeaway(app).startswith("This machine moves 418 GB/s")
     app.session_state["_machine"].mine = CPU
     app.run()
@@ -507,7 +506,7 @@ def test_a_browsers_record_becomes_the_pages(monkeypatch: pytest.MonkeyPatch) ->
         raise InputError("what the browser sent is not a record: measure again")
 
     monkeypatch.setattr(bench, "browser_probe", hostile)
-    assert "not a record" in said(open_page(drawers=("browser",)))
+    assert "not a record" in said(open_page(drawers=("settings",)))
 
 
 @pytest.mark.usefixtures("local")
@@ -516,7 +515,7 @@ def test_telemetry_tells_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = nvml.Sample(0, 1.98e9, 2.619e9, (nvml.Throttle.HEAT,), 91.0, 690.0, 700.0, 1.0, 0.8, 2**30, 80 * 2**30, 1e9, 2e9, 5, 16)
     lost = nvml.Sample(1, missing={"": nvml.Missing.GPU_IS_LOST})
     monkeypatch.setattr(nvml.TELEMETRY, "latest", lambda: (hot, lost))
-    app = open_page(drawers=("telemetry",))
+    app = open_page(drawers=("settings",))
     assert not app.exception
     text = app.table[0].value.to_string().replace("\\", "").replace("\u2009", " ")
     assert all(each in text for each in ("1.98 GHz", "690 of 700 W", "91 °C", "PCIe 5 x16", "too hot"))
@@ -527,7 +526,7 @@ def test_telemetry_tells_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NotMeasured(Reason.NO_DRIVER)
 
     monkeypatch.setattr(nvml.TELEMETRY, "latest", none)
-    assert "driver is not installed" in said(open_page(drawers=("telemetry",)))
+    assert "driver is not installed" in said(open_page(drawers=("settings",)))
 
 
 @pytest.mark.usefixtures("local")
@@ -539,7 +538,7 @@ def test_telemetry_draws_the_last_minutes(monkeypatch: pytest.MonkeyPatch, gpus:
     sampler = nvml.Sampler(clock=lambda: clock[0])
     monkeypatch.setitem(sys.modules, "pynvml", made)
     monkeypatch.setattr(nvml, "TELEMETRY", sampler)
-    app = open_page(drawers=("telemetry",))
+    app = open_page(drawers=("settings",))
     clock[0] = 1.0
     app.run()
     assert not app.exception
@@ -559,7 +558,7 @@ def test_telemetry_without_a_gpu_says_why(monkeypatch: pytest.MonkeyPatch) -> No
     ):
         monkeypatch.setitem(sys.modules, "pynvml", module)
         monkeypatch.setattr(nvml, "TELEMETRY", nvml.Sampler())
-        app = open_page(drawers=("telemetry",))
+        app = open_page(drawers=("settings",))
         assert not app.exception
         assert sentence in said(app)
         assert not app.table
@@ -568,7 +567,7 @@ def test_telemetry_without_a_gpu_says_why(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_hosted_page_asks_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server may not be measured its GPUs are not asked."""
     monkeypatch.setattr(nvml.TELEMETRY, "latest", lambda: pytest.fail("asked"))
-    assert not open_page(drawers=("telemetry",)).exception
+    assert not open_page(drawers=("settings",)).exception
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_page_opens_with_every_drawer(job: str) -> None:
     opened: AppTest = open_page("remedies", job=job, chips="8")
     assert not opened.exception
     assert len(sentences(opened)) == 1
-    for name in ("why", "figure", "sure", "expert"):
+    for name in ("why", "sure", "settings"):
         opened.session_state[f"remedies_drawer_{name}"] = True
     opened.run()
     assert not opened.exception

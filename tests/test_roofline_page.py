@@ -26,7 +26,7 @@ from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
 FIGURES, EVIDENCE, RATIOS = (of(View)[name].words for name in ("show", "evidence", "ratio"))
-DRAWERS = ("why", "sure", "points", "figure", "targets", "expert", "own", "export")
+DRAWERS = ("why", "sure", "settings")
 KEYS = {"time_s", "bound", "tokens_per_s", "ttft_s", "tpot_s", "arithmetic_intensity", "ridge", "critical_batch", "operations"}
 
 

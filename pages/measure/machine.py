@@ -47,7 +47,7 @@ def body() -> None:
             with compare:
                 bench.compare(page)
             with browser:
-                bench.browser()
+                bench.browser_here()
             with live:
                 bench.telemetry(page)
 

@@ -9,7 +9,9 @@ import streamlit as st
 from wallviz.i18n import _
 from wallviz.job import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Job
 from wallviz.rooms import job as words
+from wallviz.rooms import own_model as packed
 from wallviz.rooms.job import SETTINGS
+from wallviz.ui import model as own_model
 from wallviz.ui.link import PageLink
 
 
@@ -40,6 +42,10 @@ def show(link: PageLink, asked: Collection[str] = ()) -> None:
         if "model" not in asked and not job.config:
             models = words.models()
             st.selectbox(words.label("model"), list(models), format_func=models.__getitem__, key=link.seed("model"))
+        own = st.expander(_("Your own model: paste its config.json, or enter its numbers"), on_change="rerun", key="job_own")
+        if own.open:
+            with own:
+                own_model.ask(link, "config", pack=packed.pack, pack_numbers=packed.pack_numbers, labels=packed.labels())
         if "job" not in asked:
             jobs = words.job_names()
             st.segmented_control(words.label("job"), list(jobs), format_func=jobs.__getitem__, key=link.seed("job"), required=True)

@@ -80,7 +80,7 @@ def panel(page: Page) -> None:
     here = bench()
     if why := refused():
         st.info(plain([why]), icon=":material/lock:")
-        st.session_state.setdefault("machine_drawer_browser", True)  # what a visitor can measure is open
+        browser()  # what a visitor can measure
     elif here.running is not None:
         st.fragment(_progress, run_every=AGAIN_S)()
     else:
@@ -197,6 +197,12 @@ def browser() -> None:
     if not nothing(record):  # why there is none stands where the reader pressed
         here.mine, here.failed = record, None
         st.rerun()
+
+
+def browser_here() -> None:
+    """The same under the page's settings, where the server itself may be measured first."""
+    if not refused():
+        browser()
 
 
 def telemetry(page: Page) -> None:

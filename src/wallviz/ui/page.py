@@ -23,7 +23,6 @@ from wallviz.rooms import Action, Answer, Card, Entry, Group
 from wallviz.rooms.job import SETTINGS
 from wallviz.settings import of
 from wallviz.ui import job as job_bar
-from wallviz.ui import model as own_model
 from wallviz.ui import path
 from wallviz.ui.chart import chart, save_buttons
 from wallviz.ui.escape import plain
@@ -70,7 +69,7 @@ class Page:
         self.presents = presents() and not self.embedded
         self.bare = self.embedded or self.presents
         self._kind = view
-        self._step, self._notes = 0, path.Notes()
+        self._step, self._notes = 0, path.SpeakerNotes()
         self.link = PageLink(name, of(view) if view else {}, SETTINGS if job else {}, renamed, steered=steered)
         if not self.bare and not steered:  # where the address steers, each stop has a title of its own
             st.title(_(self.room.question), anchor=False)
@@ -98,7 +97,7 @@ class Page:
 
         st.fragment(alone)()
 
-    def at(self, step: int, notes: path.Notes) -> None:
+    def at(self, step: int, notes: path.SpeakerNotes) -> None:
         """Which step of the story this is, and what the lecturer's window says of it."""
         self._step, self._notes = step, notes
 
@@ -245,10 +244,6 @@ class Page:
             self.number(name, label, setting.low, setting.high, step=step, **wide)
         else:
             self.toggle(name, label)
-
-    def own_model(self, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
-        """Asks for a model of the reader's own and keeps it, packed, in parameter `name`."""
-        own_model.ask(self.link, name, pack=pack, pack_numbers=pack_numbers, labels=labels)
 
     def save(self, label: str, make: Callable[[], str], file: str, kind: str) -> None:
         """A button that saves a text, made when it is pressed; nothing reruns."""

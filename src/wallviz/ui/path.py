@@ -45,14 +45,14 @@ def stops() -> tuple[Stop, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
+class SpeakerNotes:
     """What the lecturer's window shows: a title, and paragraphs with a heading each."""
 
     title: str = ""
     parts: Sequence[tuple[str, str]] = field(default_factory=tuple)
 
 
-def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: Notes) -> None:
+def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNotes) -> None:
     """The way back and the way on (`job`: what their addresses carry of the case), and the keys that take them.
 
     Page Up and Page Down, the arrows and a clicker go to the neighbours; P shows the page for a projector and ends it; N opens the notes.

@@ -70,10 +70,10 @@ def show(page: Page) -> None:
                     st.markdown(f"**{head}**  \n{text}")
 
 
-def _notes(step: Step, facts: Mapping[str, str]) -> path.Notes:
+def _notes(step: Step, facts: Mapping[str, str]) -> path.SpeakerNotes:
     said = step.notes
     parts = ((_("Goal"), said.goal), (_("Ask the room"), said.ask), (_("Often misunderstood"), said.misconception))
-    return path.Notes(_(step.title), tuple((head, _(text).format(**facts)) for head, text in parts))
+    return path.SpeakerNotes(_(step.title), tuple((head, _(text).format(**facts)) for head, text in parts))
 
 
 def _ask(step: Step, facts: Mapping[str, str], known: dict[str, Any]) -> None:
