@@ -1,0 +1,104 @@
+"""Step 5: the ladder from register to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wallviz import units
+from wallviz.engine.hierarchy.ladder import Rung
+from wallviz.i18n import N_
+from wallviz.job import Job
+from wallviz.rooms import hierarchy
+from wallviz.rooms.hierarchy import choices, generations, times
+from wallviz.rooms.job import model_name
+from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
+
+JOB = Job()
+
+
+
+def rungs() -> Mapping[str, Rung]:
+    """The levels of the machine around the chip, by id."""
+    found = times.of(choices.resolved(JOB, hierarchy.View()), size_bytes())
+    return {rung.id: rung for rung in found.rungs}
+
+
+def size_bytes() -> float:
+    """What one token reads."""
+    return choices.size_bytes(JOB, "token")
+
+
+def _growth(family: str) -> str:
+    fitted = generations.trend(family)
+    return units.times(fitted.multiplier(2.0)) if fitted else "–"
+
+
+@once_a_language
+def _facts() -> Mapping[str, str]:
+    size, found = size_bytes(), rungs()
+    took = {id: rung.time_s(size) or 0.0 for id, rung in found.items()}
+    hbm, slot, wire = took["hbm3"], took["pcie-5.0-x16"], took["network-share-of-one-gpu"]
+    disk = took["nvme-ssd-pcie-5.0-x4"]
+    return {
+        "model": model_name(JOB),
+        "size": units.si(size, "B"),
+        "cache": units.duration(took["l2"]),
+        "hbm": units.duration(hbm),
+        "nvlink": units.duration(took["nvlink-4"]),
+        "slot": units.duration(slot),
+        "slot_times": units.times(slot / hbm),
+        "twice": units.duration(2.0 * hbm),
+        "tenfold": units.duration(10.0 * hbm),
+        "network": units.duration(wire),
+        "disk": units.duration(disk),
+        "disk_slow": units.duration(disk / hbm),
+        "compute_growth": _growth(choices.COMPUTE),
+        "hbm_growth": _growth("HBM"),
+        "ddr_growth": _growth("DDR"),
+        "pcie_growth": _growth("PCIe"),
+    }
+
+
+STEP = Step(
+    id="levels",
+    title=N_("Memory is not one thing"),
+    standfirst=N_("The same bytes take hundreds of times longer from the far end of a machine than from the near end."),
+    guess=Guess(
+        N_("The {size} of one token take {hbm} from the chip's own memory. How long do they take over PCIe, from the memory of its host?"),
+        (Choice(N_("{twice}, about twice as long")), Choice(N_("{tenfold}, about ten times")), Choice(N_("{slot}, longer still"), right=True)),
+    ),
+    facts=_facts,
+    explain=(
+        N_(
+            "The article tells three transfers apart, and so can you: inside a chip, from its logic to the memory on it; from the logic to DRAM; and "
+            "from socket to socket, from chip to chip and machine to machine. Each is a level of its own, and each has its own wall."
+        ),
+        N_(
+            "Put {size} on every level. The second-level cache would hand them over in {cache}, if they fitted; HBM takes {hbm}, NVLink {nvlink}, "
+            "PCIe {slot}, the network {network} and the disk {disk}. Slow it all down until HBM takes one second, and the disk takes {disk_slow}. "
+            "That is the memory hierarchy: farther levels hold more and hand it over more slowly."
+        ),
+        N_(
+            "The levels do not grow alike either. Per two years 16-bit compute grew {compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe "
+            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate."
+        ),
+    ),
+    caveat=N_(
+        "These are rates of data sheets, of one direction where a link has two. Small pieces wait for their first byte instead: there "
+        "latency counts, not bandwidth. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
+    ),
+    try_it=(
+        Try("hierarchy", {}, N_("Another size, another machine")),
+        Try("hierarchy", {"show": "human"}, N_("The same in human time")),
+        Try("hierarchy", {"show": "rates"}, N_("How fast each level grows")),
+        Try("hierarchy", {"show": "latency"}, N_("Where the wall got its name, in 1995")),
+    ),
+    notes=Notes(
+        N_("The class places any piece of data on its level and estimates how long it takes to arrive."),
+        N_("Where do the weights of a model that does not fit into HBM go, and what does that cost for each token?"),
+        N_("“More memory is more memory.” A gigabyte behind PCIe hands itself over {slot_times} more slowly than one in HBM."),
+    ),
+    term="memory_hierarchy",
+    claims=("three-transfers", "communication-bottleneck"),
+    sources=("wulf_mckee_1995",),
+)

@@ -1,0 +1,126 @@
+"""Step 8: what can be done, what it buys and when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from wallviz import catalog, units
+from wallviz.engine.remedies import low_precision, published, search
+from wallviz.i18n import N_
+from wallviz.job import Job
+from wallviz.rooms.job import model_name
+from wallviz.rooms.remedies import choices
+from wallviz.rooms.remedies.steps import chosen_steps, planned
+from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
+from wallviz.story.training import activations, states
+
+JOB = Job(job="train", chips=64)
+APPLIED = ("zero-2", "full-recompute")
+"""The remedies of the figure."""
+MANY = 1_000_000
+"""So many GPUs that what each holds of a shard is nothing."""
+
+
+def times_smaller(stage: int, gpus: int) -> float:
+    """By how much ZeRO of a stage makes the states of one GPU smaller."""
+    return sum(states(replace(JOB, chips=1)).values()) / sum(states(replace(JOB, chips=gpus, zero=stage)).values())
+
+
+def _power_of_two(value: float) -> str:
+    return "2" + f"{round(np.log2(value))}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+@once_a_language
+def _facts() -> Mapping[str, str]:
+    view = choices.View(apply=APPLIED)
+    found = planned(JOB, choices.View())
+    steps = chosen_steps(found, view).steps
+    last = steps[-1].after or steps[-1].before
+    gradients = (2.0**view.median, float(view.spread))
+    fp16, e4m3, e5m2 = (low_precision.FORMATS[name] for name in ("fp16", "e4m3", "e5m2"))
+    scale = low_precision.best_scale(fp16, *gradients)
+    board = published.scoreboard(catalog.evidence().values())
+    new, old = (
+        next(q.ratio for q in board if q.model == model and q.format.casefold() == "q2_k" and not q.imatrix) for model in ("Llama-3-8B", "Llama-2-7B")
+    )
+    pruned = {row.setting: row for row in catalog.evidence().values() if row.remedy == "pruning" and row.metric == "perplexity"}
+    magnitude, wanda = (pruned[f"LLaMA-7B 50% {how}"] for how in ("magnitude", "Wanda"))
+    return {
+        "model": model_name(JOB),
+        "gpus": f"{JOB.chips:,}",
+        "one_limit": units.claimed(round(times_smaller(1, MANY), 1)),
+        "two_limit": units.claimed(round(times_smaller(2, MANY), 1)),
+        "one": units.times(times_smaller(1, JOB.chips)),
+        "two": units.times(times_smaller(2, JOB.chips)),
+        "every": units.claimed(JOB.chips),
+        "before": units.binary(found.now.bytes),
+        "after": units.binary(last.bytes),
+        "slower": f"{last.time_s / found.now.time_s - 1.0:.0%}",
+        "activations": units.binary(activations(JOB)),
+        "activations_again": units.binary(activations(replace(JOB, recompute="full"))),
+        "lost": f"{float(low_precision.underflow(fp16, *gradients)):.1%}",
+        "scale": _power_of_two(2.0**scale),
+        "lost_scaled": f"{float(low_precision.underflow(fp16, *gradients, 2.0**scale)):.1%}",
+        "largest": units.significant(e4m3.largest),
+        "smallest": _power_of_two(e5m2.smallest),
+        "two_bits_new": units.times(new),
+        "two_bits_old": units.times(old),
+        "magnitude": units.times((magnitude.value or 0.0) / (magnitude.baseline or 1.0)),
+        "wanda": units.times((wanda.value or 0.0) / (wanda.baseline or 1.0)),
+        "trials": f"{view.trials:,}",
+        "runs": units.significant(float(search.halving_runs(view.trials, view.eta)), 2),
+        "bandwidth": units.si(found.setup.chip.memory_bytes_per_s or 0.0, "B/s"),
+    }
+
+
+STEP = Step(
+    id="remedies",
+    title=N_("The remedies"),
+    standfirst=N_("Every remedy trades something for bytes: traffic, arithmetic, digits or certainty."),
+    guess=Guess(
+        N_("ZeRO's first stage shares the optimizer's state over {gpus} GPUs. By how much does that shrink what each holds of the model?"),
+        (Choice(N_("{every}, one share each")), Choice(N_("{two}")), Choice(N_("{one}"), right=True)),
+    ),
+    facts=_facts,
+    explain=(
+        N_(
+            "In training you can share, compute again, or round. ZeRO shares: with the optimizer's state alone a GPU never gets below a fourth, "
+            "{one_limit} smaller; with gradients too it is {two_limit} in the limit, and {two} on {gpus} GPUs. Recomputation trades compute for "
+            "memory by keeping data local: of {activations} of activations {activations_again} stay, the rest is made again near where it is used. "
+            "That is locality. Together they take {model} from {before} to {after} a GPU, for {slower} more time."
+        ),
+        N_(
+            "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} first "
+            "and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so each tensor needs a "
+            "scale of its own, and outliers still break it."
+        ),
+        N_(
+            "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained "
+            "on less, {two_bits_old}. Pruned to half of its weights, LLaMA-7B has {magnitude} if the smallest go and {wanda} if you also look at what they "
+            "are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} trials cost {runs} full runs if the worst "
+            "stop early."
+        ),
+    ),
+    caveat=N_(
+        "All of these move the job, none moves the wall: the chip stays at {bandwidth}. Only other hardware moves that. Losses of quality were measured "
+        "on the models named, and do not carry over; gradients here are a model of ours."
+    ),
+    try_it=(
+        Try("remedies", {"job": "train", "chips": "64", "apply": ",".join(APPLIED)}, N_("Add a remedy, or take one away")),
+        Try("remedies", {"job": "train", "figure": "formats"}, N_("Loss scaling and where FP8 fails")),
+        Try("remedies", {"figure": "quality"}, N_("What fewer bits cost")),
+        Try("remedies", {"figure": "plane"}, N_("Published successes and failures, pruning among them")),
+        Try("remedies", {"figure": "search"}, N_("Fewer trials")),
+    ),
+    notes=Notes(
+        N_("The class names for each remedy what it buys, what it costs and when it fails."),
+        N_("Your model does not fit by a factor of two. Which remedy do you try first, and what do you pay?"),
+        N_("“Over {gpus} GPUs ZeRO makes the model {every} smaller.” Only what is shared shrinks: {one} with the optimizer's state, {two} with gradients."),
+    ),
+    term="locality",
+    claims=("zero", "locality", "low-precision", "quantization", "pruning", "trials"),
+    sources=("zero_2020", "llama_cpp", "wanda_2023", "fp8_lm_2023"),
+)

@@ -1,0 +1,104 @@
+"""Step 6: work per byte, and the roof above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import median
+
+from wallviz import units
+from wallviz.i18n import N_
+from wallviz.job import Job
+from wallviz.rooms import roofline
+from wallviz.rooms.bound import bound, tokens_per_s
+from wallviz.rooms.job import chip_name, model_name
+from wallviz.rooms.roofline.job_on_chip import most_sequences
+from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
+from wallviz.validation import case_study
+from wallviz.validation.roofline_cases import measurements
+
+JOB = Job()
+BATCH = 32
+#: Tokens of the article's case study.
+STUDIED = 512
+
+
+def reached(zone: str) -> float:
+    """The share of its roof that a measured matrix product reaches, the median of those in a zone of the roof."""
+    return median(one.fraction for one in measurements() if one.what == "gemm" and one.zone == zone)
+
+
+@once_a_language
+def _facts() -> Mapping[str, str]:
+    now = roofline.workload(JOB, roofline.View())
+    one, prefill = now.steps["decode"], now.steps["prefill"]
+    many = replace(JOB, batch=BATCH)
+    work = float(one.arithmetic_intensity)
+    encoder, decoder = (case_study.rows(name, STUDIED)[-1].intensity for name in ("bert-base", "gpt-2"))
+    return {
+        "model": model_name(JOB),
+        "chip": chip_name(JOB).partition(" (")[0],
+        "peak": units.si(one.roof.peak_flop_per_s, "FLOP/s"),
+        "bandwidth": units.si(one.roof.bytes_per_s, "B/s"),
+        "ridge": units.significant(one.ridge),
+        "work": units.significant(work, 2),
+        "tenfold": units.significant(10.0 * work, 2),
+        "context": f"{JOB.context:,}",
+        "prefill": units.significant(float(prefill.arithmetic_intensity)),
+        "batch": f"{BATCH:,}",
+        "work_many": units.significant(float(bound(many).arithmetic_intensity), 2),
+        "rate": units.significant(tokens_per_s(JOB, one)),
+        "rate_many": units.significant(tokens_per_s(many, bound(many))),
+        "most": f"{int(most_sequences(now)):,}",
+        "studied": f"{STUDIED:,}",
+        "encoder": units.significant(encoder),
+        "decoder": units.significant(decoder, 2),
+        "reached_memory": f"{reached('bandwidth'):.0%}",
+        "reached_ridge": f"{reached('knee'):.0%}",
+        "reached_compute": f"{reached('compute'):.0%}",
+    }
+
+
+STEP = Step(
+    id="roof",
+    title=N_("The roof"),
+    standfirst=N_("How much arithmetic you do with each byte decides what you wait for."),
+    guess=Guess(
+        N_("{chip} can do {ridge} FLOP in the time in which it reads a byte. How many does it do for each byte when it writes one answer?"),
+        (Choice(N_("about {work}"), right=True), Choice(N_("about {tenfold}")), Choice(N_("about {ridge}"))),
+    ),
+    facts=_facts,
+    explain=(
+        N_(
+            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}, so at {ridge} FLOP "
+            "per byte both take equally long. That is its ridge point: to the left you wait for memory, to the right for arithmetic."
+        ),
+        N_(
+            "Reading your prompt uses each weight for {context} tokens at once: {prefill} FLOP per byte, compute-bound. Writing uses it for one: "
+            "{work}, bandwidth-bound. Let {batch} answers share the reading and the point climbs to {work_many} FLOP per byte, from {rate} to "
+            "{rate_many} tokens/s. At {most} answers their KV caches have filled the memory: here the two sides of the wall meet."
+        ),
+        N_(
+            "The article's own case study says the same of other models: over {studied} tokens BERT-Base does {encoder} FLOP per byte, and GPT-2, "
+            "a model of the same size, writes them at {decoder}: equal arithmetic is not equal time. And chips do get there: measured matrix products reach {reached_memory} of the roof "
+            "on its slope, {reached_ridge} near the ridge and {reached_compute} on its flat part."
+        ),
+    ),
+    caveat=N_(
+        "A roof is a bound, never a forecast. It knows one level of memory, the chip's DRAM, and takes moving and computing as perfectly overlapped; "
+        "the corner at the ridge is the least true part of it."
+    ),
+    try_it=(
+        Try("roofline", {}, N_("Move the batch and watch the point climb")),
+        Try("roofline", {"show": "measured"}, N_("Measured points against the roof")),
+        Try("roofline", {"show": "study"}, N_("BERT and GPT-2, the article's case study")),
+    ),
+    notes=Notes(
+        N_("The class puts a job of its own under the roof and says what would make it faster."),
+        N_("Why does a larger batch help writing and hardly reading?"),
+        N_("“Low utilisation means bad code.” One answer at {work} FLOP per byte cannot use more of {ridge}, however good the code is."),
+    ),
+    term="ridge_point",
+    claims=("compute-is-not-time",),
+    sources=("kim_2023",),
+)
