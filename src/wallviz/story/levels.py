@@ -16,7 +16,6 @@ from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
 JOB = Job()
 
 
-
 def rungs() -> Mapping[str, Rung]:
     """The levels of the machine around the chip, by id."""
     found = times.of(choices.resolved(JOB, hierarchy.View()), size_bytes())
@@ -84,8 +83,8 @@ STEP = Step(
         ),
     ),
     caveat=N_(
-        "These are rates of data sheets, of one direction where a link has two. Small pieces wait for their first byte instead: there "
-        "latency counts, not bandwidth. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
+        "These are rates of data sheets, of one direction where a link has two. Small pieces wait for their first byte instead: there latency "
+        "counts, not bandwidth. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
     ),
     try_it=(
         Try("hierarchy", {}, N_("Another size, another machine")),

@@ -58,14 +58,14 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "Think of a chip's memory as the shelf on which the model has to stand. The 2021 blog has models grow {models} per two years and the shelf "
-            "{memory}, the 2024 paper {models_2024} and {memory_2024}. Their own points give {fit} and {memory_fit}, then {fit_2024} and "
+            "Think of a chip's memory as the shelf on which the model has to stand. The 2021 blog has models grow {models} per two years and the "
+            "shelf {memory}, the 2024 paper {models_2024} and {memory_2024}. Their own points give {fit} and {memory_fit}, then {fit_2024} and "
             "{memory_fit_2024}. Take the axis to linear and the shelf becomes the floor."
         ),
         N_(
-            "Then ask who stands on the line. Without the two small models, ALBERT and ELECTRA, the rate is {without_small}; without the sparse GShard "
-            "it is {without_gshard}. The largest models of their day grew {boom} per two years from 2018 to 2021 and {since} from 2020 to 2025: the "
-            "hundreds were an episode. The gap that they left stayed."
+            "Then ask who stands on the line. Without the two small models, ALBERT and ELECTRA, the rate is {without_small}; without the sparse "
+            "GShard it is {without_gshard}. The largest models of their day grew {boom} per two years from 2018 to 2021 and {since} from 2020 to "
+            "2025: the hundreds were an episode. The gap that they left stayed."
         ),
         N_(
             "So putting the largest models to work is a problem of its own. Of its year's best accelerators the largest model of {year_before} took "

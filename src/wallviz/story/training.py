@@ -98,8 +98,8 @@ STEP = Step(
         ),
         N_(
             "And training is hungry for data. At twenty tokens a parameter and the batch that moves least, {step_tokens} tokens a step, you take "
-            "{steps} steps over {run_tokens} tokens, and {run_moved} go back and forth between chip and memory. An algorithm that learns as much from "
-            "half the data would halve that: data efficiency is bandwidth saved."
+            "{steps} steps over {run_tokens} tokens, and {run_moved} go back and forth between chip and memory. An algorithm that learns as much "
+            "from half the data would halve that: data efficiency is bandwidth saved."
         ),
     ),
     caveat=N_(

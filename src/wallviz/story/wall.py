@@ -79,24 +79,25 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "Here is the article's best-known picture. The 2021 blog: {compute} for FLOP/s, {memory} for DRAM and {link} for interconnects "
-            "in twenty years. The 2024 paper: {compute_2024}, {memory_2024}, {link_2024}. Their points say {compute_fit}, {memory_fit} and {link_fit}, "
-            "then {compute_fit_2024}, {memory_fit_2024} and {link_fit_2024}. The claims hold."
+            "Here is the article's best-known picture. The 2021 blog: {compute} for FLOP/s, {memory} for DRAM and {link} for interconnects in twenty "
+            "years. The 2024 paper: {compute_2024}, {memory_2024}, {link_2024}. Their points say {compute_fit}, {memory_fit} and {link_fit}, then "
+            "{compute_fit_2024}, {memory_fit_2024} and {link_fit_2024}. The claims hold."
         ),
         N_(
             "Now hold something still. The lines start in {compute_first}, {memory_first} and {link_first}; over one window FLOP/s grew "
-            "{compute_window}, or {compute_window_2024}. And the FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. "
-            "At a fixed 16 bits NVIDIA's flagships since {fixed_first} gained {fixed_compute} FLOP/s and {fixed_memory} bandwidth per two years, so FLOP "
+            "{compute_window}, or {compute_window_2024}. And the FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. At a "
+            "fixed 16 bits NVIDIA's flagships since {fixed_first} gained {fixed_compute} FLOP/s and {fixed_memory} bandwidth per two years, so FLOP "
             "per byte grew {fixed_ratio}; the published pair implies {ratio_2024}."
         ),
         N_(
-            "The memory wall is real, and its slope depends on what you hold fixed. Hardware was built for compute first: a V100 held {held_v100}, a B200 "
-            "holds {held_b200}. To build it the other way round, giving up peak for what feeds it, is the article's last proposal."
+            "The memory wall is real, and its slope depends on what you hold fixed. Hardware was built for compute first: a V100 held {held_v100}, a "
+            "B200 holds {held_b200}. To build it the other way round, giving up peak for what feeds it, is the article's last proposal."
         ),
     ),
     caveat=N_(
-        "The three lines are not the same kind of thing. FLOP/s are of one chip, in whichever format was fastest. DRAM is one memory interface in 2021 "
-        "and one whole card in 2024, so {memory} and {memory_2024} count different things. Links are counted per lane, and devices have ever more of them."
+        "The three lines are not the same kind of thing. FLOP/s are of one chip, in whichever format was fastest. DRAM is one memory interface in "
+        "2021 and one whole card in 2024, so {memory} and {memory_2024} count different things. Links are counted per lane, and devices have ever "
+        "more of them."
     ),
     try_it=(
         Try("growth", dict(_GAP_2021), N_("Take points out, hold the window or the precision")),
@@ -111,7 +112,9 @@ STEP = Step(
         N_("If you were to draw the wall, what would you hold fixed, and why?"),
         N_("“FLOP per byte explodes.” At equal precision it grows {fixed_ratio} per two years: the wall rises steadily, not suddenly."),
     ),
-    takeaway=N_("As published FLOP/s grew {compute} and bandwidth {memory} in twenty years; at fixed 16 bits FLOP per byte grows {fixed_ratio} every two."),
+    takeaway=N_(
+        "As published FLOP/s grew {compute} and bandwidth {memory} in twenty years; at fixed 16 bits FLOP per byte grows {fixed_ratio} every two."
+    ),
     term="memory_wall",
     claims=("gap", "hardware"),
 )
