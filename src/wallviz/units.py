@@ -91,8 +91,10 @@ def times(factor: float) -> str:
     >>> times(240.93), times(1.8630), times(10309), times(4.1e25), times(0.5)
     ('241×', '1.86×', '10,309×', '4.1·10²⁵×', '0.500×')
 
-    In Chinese prose the word is 倍; axes keep the sign.
+    In Chinese prose the word is 倍, from ten thousand on counted as Chinese counts: "9.11 万倍"; axes keep the sign.
     """
+    if language() == "zh" and 1e4 <= factor < 1e12:
+        return f"{count(factor)}倍"
     word = f"{THIN}倍" if language() == "zh" else TIMES
     if isfinite(factor) and factor >= 1e7:
         exponent = floor(log10(factor))
@@ -120,6 +122,8 @@ def claimed(factor: float) -> str:
     >>> claimed(3.0), claimed(1.4), claimed(90000)
     ('3×', '1.4×', '90,000×')
     """
+    if language() == "zh" and factor >= 1e4:
+        return f"{factor / 1e4:,.10g}{THIN}万倍"
     return f"{factor:,.10g}" + (f"{THIN}倍" if language() == "zh" else TIMES)
 
 

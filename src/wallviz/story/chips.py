@@ -70,13 +70,13 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "If one chip's memory is too small or too slow, take many. Then they have to talk, and there the wall is higher still. {chip} reads its own "
-            "memory at {memory}; to a chip in the same machine it sends {inside}, {inside_times} less, and to another machine {across}, "
+            "If one chip's memory is too small or too slow, take many. Then they have to talk, and there the wall is higher still. {chip} reads its "
+            "own memory at {memory}; to a chip in the same machine it sends {inside}, {inside_times} less, and to another machine {across}, "
             "{across_times} less."
         ),
         N_(
-            "So it pays only where there is much arithmetic for little traffic. Training {sequences} long sequences on {chips} chips, each sends {sent} "
-            "a step, nearly all of it in an all-reduce of gradients; it waits {waiting} of {step} and is computing for {computing} of the time. "
+            "So it pays only where there is much arithmetic for little traffic. Training {sequences} long sequences on {chips} chips, each sends "
+            "{sent} a step, all of it to add up gradients, an all-reduce; it waits {waiting} of {step} and is computing for {computing} of the time. "
             "Doubling pays up to {stop} chips. Give each only {small} tokens, and the curve bends early."
         ),
         N_(
@@ -86,8 +86,8 @@ STEP = Step(
         ),
     ),
     caveat=N_(
-        "Links are taken at a share of their rate that large messages reach; stragglers, failures and other traffic are left out. Frameworks hide part "
-        "of the gradients behind the backward pass, which moves the bend, not its cause."
+        "Links are taken at a share of their rate that large messages reach; stragglers, failures and other traffic are left out. Frameworks hide "
+        "part of the gradients behind the backward pass, which moves the bend, not its cause."
     ),
     try_it=(
         Try("scaleout", dict(_TRAINING), N_("More chips, slower links, shorter sequences")),

@@ -75,7 +75,7 @@ STEP = Step(
         N_(
             "Put {size} on every level. The second-level cache would hand them over in {cache}, if they fitted; HBM takes {hbm}, NVLink {nvlink}, "
             "PCIe {slot}, the network {network} and the disk {disk}. Slow it all down until HBM takes one second, and the disk takes {disk_slow}. "
-            "That is the memory hierarchy: each level holds more and hands it over more slowly."
+            "That is the memory hierarchy: farther levels hold more and hand it over more slowly."
         ),
         N_(
             "The levels do not grow alike either. Per two years 16-bit compute grew {compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe "
@@ -83,8 +83,8 @@ STEP = Step(
         ),
     ),
     caveat=N_(
-        "These are rates of data sheets, of one direction where a link has two. Small pieces wait for the first byte instead, and how long that takes "
-        "has hardly improved. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
+        "These are rates of data sheets, of one direction where a link has two. Small pieces wait for their first byte instead: there latency "
+        "counts, not bandwidth. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
     ),
     try_it=(
         Try("hierarchy", {}, N_("Another size, another machine")),

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.engine.memory.quantization import bits_per_weight
 from wallviz.engine.remedies import low_precision, published, search
 from wallviz.i18n import N_
 from wallviz.job import Job
@@ -52,25 +51,22 @@ def _facts() -> Mapping[str, str]:
     return {
         "model": model_name(JOB),
         "gpus": f"{JOB.chips:,}",
-        "one_limit": units.times(round(times_smaller(1, MANY), 1)),
-        "two_limit": units.times(round(times_smaller(2, MANY), 1)),
-        "one": units.times(times_smaller(1, JOB.chips)),
-        "two": units.times(times_smaller(2, JOB.chips)),
-        "every": units.times(float(JOB.chips)),
+        "one_limit": units.significant(times_smaller(1, MANY), 1),
+        "two_limit": units.significant(times_smaller(2, MANY), 1),
+        "one": units.significant(times_smaller(1, JOB.chips)),
+        "two": units.significant(times_smaller(2, JOB.chips)),
         "before": units.binary(found.now.bytes),
         "after": units.binary(last.bytes),
         "slower": f"{last.time_s / found.now.time_s - 1.0:.0%}",
         "activations": units.binary(activations(JOB)),
         "activations_again": units.binary(activations(replace(JOB, recompute="full"))),
-        "lost": f"{float(low_precision.underflow(fp16, *gradients)):.0%}",
+        "lost": f"{float(low_precision.underflow(fp16, *gradients)):.1%}",
         "scale": _power_of_two(2.0**scale),
-        "lost_scaled": f"{float(low_precision.underflow(fp16, *gradients, 2.0**scale)):.0%}",
+        "lost_scaled": f"{float(low_precision.underflow(fp16, *gradients, 2.0**scale)):.1%}",
         "largest": units.significant(e4m3.largest),
         "smallest": _power_of_two(e5m2.smallest),
-        "bits": units.significant(bits_per_weight("awq-4"), 2),
         "two_bits_new": units.times(new),
         "two_bits_old": units.times(old),
-        "half": "50%",
         "magnitude": units.times((magnitude.value or 0.0) / (magnitude.baseline or 1.0)),
         "wanda": units.times((wanda.value or 0.0) / (wanda.baseline or 1.0)),
         "trials": f"{view.trials:,}",
@@ -85,30 +81,31 @@ STEP = Step(
     standfirst=N_("Every remedy trades something for bytes: traffic, arithmetic, digits or certainty."),
     guess=Guess(
         N_("ZeRO's first stage shares the optimizer's state over {gpus} GPUs. By how much does that shrink what each holds of the model?"),
-        (Choice(N_("{every}, one share each")), Choice(N_("{two}")), Choice(N_("{one}"), right=True)),
+        (Choice(N_("{gpus} times, one share each")), Choice(N_("{two} times")), Choice(N_("{one} times"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
             "In training you can share, compute again, or round. ZeRO shares: with the optimizer's state alone a GPU never gets below a fourth, "
-            "{one_limit} smaller; with gradients too it is {two_limit} in the limit, and {two} on {gpus} GPUs. Recomputation trades compute for "
-            "memory by keeping data local: of {activations} of activations {activations_again} stay, the rest is made again near where it is used. "
-            "That is locality. Together they take {model} from {before} to {after} a GPU, for {slower} more time."
+            "{one_limit} times smaller; with gradients too it is {two_limit} times in the limit, and {two} on {gpus} GPUs. Recomputation trades "
+            "compute for memory by keeping data local: of {activations} of activations {activations_again} stay, the rest is made again near where "
+            "it is used. That is locality. Together they take {model} from {before} to {after} a GPU, for {slower} more time."
         ),
         N_(
-            "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} first "
-            "and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so each tensor needs a "
-            "scale of its own, and outliers still break it."
+            "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} "
+            "first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so each tensor "
+            "needs a scale of its own, and outliers still break it."
         ),
         N_(
-            "In serving you can quantize or prune. Two bits a weight cost Llama-3-8B {two_bits_new} its perplexity and the less trained Llama-2-7B "
-            "{two_bits_old}; with {half} of its weights set to zero LLaMA-7B has {magnitude} if you take the smallest, {wanda} if you ask the data, and "
-            "only a sparse format saves bytes. And try less: {trials} trials cost {runs} full runs if the worst stop early."
+            "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained on "
+            "less, {two_bits_old}. Pruned to half of its weights, LLaMA-7B has {magnitude} if the smallest go and {wanda} if you also look at what "
+            "they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} trials cost {runs} full runs if "
+            "the worst stop early."
         ),
     ),
     caveat=N_(
-        "All of these move the job, none moves the wall: the chip stays at {bandwidth}. Only other hardware moves that. Losses of quality were measured "
-        "on the models named, and do not carry over; gradients here are a model of ours."
+        "All of these move the job, none moves the wall: the chip stays at {bandwidth}. Only other hardware moves that. Losses of quality were "
+        "measured on the models named, and do not carry over; gradients here are a model of ours."
     ),
     try_it=(
         Try("remedies", {"job": "train", "chips": "64", "apply": ",".join(APPLIED)}, N_("Add a remedy, or take one away")),
@@ -121,7 +118,8 @@ STEP = Step(
         N_("The class names for each remedy what it buys, what it costs and when it fails."),
         N_("Your model does not fit by a factor of two. Which remedy do you try first, and what do you pay?"),
         N_(
-            "“Over {gpus} GPUs ZeRO makes the model {every} smaller.” Only what is shared shrinks: {one} with the optimizer's state, {two} with gradients."
+            "“Over {gpus} GPUs ZeRO makes the model {gpus} times smaller.” Only what is shared shrinks: {one} times with the optimizer's state, "
+            "{two} with gradients."
         ),
     ),
     term="locality",

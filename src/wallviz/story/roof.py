@@ -61,7 +61,7 @@ def _facts() -> Mapping[str, str]:
 
 STEP = Step(
     id="roof",
-    title=N_("The roof"),
+    title=N_("Under the roof"),
     standfirst=N_("How much arithmetic you do with each byte decides what you wait for."),
     guess=Guess(
         N_("{chip} can do {ridge} FLOP in the time in which it reads a byte. How many does it do for each byte when it writes one answer?"),
@@ -70,8 +70,8 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}, so at {ridge} FLOP "
-            "per byte both take equally long. That is its ridge point: to the left you wait for memory, to the right for arithmetic."
+            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}, so at {ridge} "
+            "FLOP per byte both take equally long. That is its ridge point: to the left you wait for memory, to the right for arithmetic."
         ),
         N_(
             "Reading your prompt uses each weight for {context} tokens at once: {prefill} FLOP per byte, compute-bound. Writing uses it for one: "
@@ -79,9 +79,9 @@ STEP = Step(
             "{rate_many} tokens/s. At {most} answers their KV caches have filled the memory: here the two sides of the wall meet."
         ),
         N_(
-            "The article's own case study says the same of other models: over {studied} tokens BERT-Base does {encoder} FLOP per byte, and GPT-2, "
-            "about as much arithmetic, writes them at {decoder}. And chips do get there: measured matrix products reach {reached_memory} of the roof "
-            "on its slope, {reached_ridge} near the ridge and {reached_compute} on its flat part."
+            "The article's own case study says the same of other models: over {studied} tokens BERT-Base does {encoder} FLOP per byte, and GPT-2, a "
+            "model of the same size, writes them at {decoder}: equal arithmetic is not equal time. And chips do get there: measured matrix products "
+            "reach {reached_memory} of the roof on its slope, {reached_ridge} near the ridge and {reached_compute} on its flat part."
         ),
     ),
     caveat=N_(

@@ -36,6 +36,8 @@ def _facts() -> Mapping[str, str]:
         "compute": units.claimed(claims["blog_hw_flops_20y"].multiplier),
         "memory": units.claimed(claims["blog_dram_bw_20y"].multiplier),
         "link": units.claimed(claims["blog_interconnect_bw_20y"].multiplier),
+        "gap": units.claimed(claims["blog_hw_flops_20y"].multiplier / claims["blog_dram_bw_20y"].multiplier),
+        "gap_2024": units.claimed(claims["paper_hw_flops_20y"].multiplier / claims["paper_dram_bw_20y"].multiplier),
         "compute_2024": units.claimed(claims["paper_hw_flops_20y"].multiplier),
         "memory_2024": units.claimed(claims["paper_dram_bw_20y"].multiplier),
         "link_2024": units.claimed(claims["paper_interconnect_bw_20y"].multiplier),
@@ -65,7 +67,7 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="wall",
     title=N_("The wall"),
-    standfirst=N_("In twenty years arithmetic outgrew the memory and the links that feed it, a thousandfold as published."),
+    standfirst=N_("In twenty years arithmetic outgrew the memory that feeds it: {gap} by the numbers of 2021, {gap_2024} by those of 2024."),
     guess=Guess(
         N_("In twenty years peak FLOP/s of server hardware grew {compute}. How much did the bandwidth of DRAM grow?"),
         truth="memory",
@@ -77,24 +79,25 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "Here is the picture that gave the article its name. The 2021 blog: {compute} for FLOP/s, {memory} for DRAM and {link} for interconnects "
-            "in twenty years. The 2024 paper: {compute_2024}, {memory_2024}, {link_2024}. Their points say {compute_fit}, {memory_fit} and {link_fit}, "
-            "then {compute_fit_2024}, {memory_fit_2024} and {link_fit_2024}. The claims hold."
+            "Here is the article's best-known picture. The 2021 blog: {compute} for FLOP/s, {memory} for DRAM and {link} for interconnects in twenty "
+            "years. The 2024 paper: {compute_2024}, {memory_2024}, {link_2024}. Their points say {compute_fit}, {memory_fit} and {link_fit}, then "
+            "{compute_fit_2024}, {memory_fit_2024} and {link_fit_2024}. The claims hold."
         ),
         N_(
             "Now hold something still. The lines start in {compute_first}, {memory_first} and {link_first}; over one window FLOP/s grew "
-            "{compute_window}, or {compute_window_2024}. And the FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. "
-            "At a fixed 16 bits NVIDIA's flagships since {fixed_first} gained {fixed_compute} FLOP/s and {fixed_memory} bandwidth per two years, so FLOP "
+            "{compute_window}, or {compute_window_2024}. And the FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. At a "
+            "fixed 16 bits NVIDIA's flagships since {fixed_first} gained {fixed_compute} FLOP/s and {fixed_memory} bandwidth per two years, so FLOP "
             "per byte grew {fixed_ratio}; the published pair implies {ratio_2024}."
         ),
         N_(
-            "The memory wall is real, and its slope depends on what you hold fixed. Hardware was built for compute first: a V100 held {held_v100}, a B200 "
-            "holds {held_b200}. To build it the other way round, giving up peak for what feeds it, is the article's last proposal."
+            "The memory wall is real, and its slope depends on what you hold fixed. Hardware was built for compute first: a V100 held {held_v100}, a "
+            "B200 holds {held_b200}. To build it the other way round, giving up peak for what feeds it, is the article's last proposal."
         ),
     ),
     caveat=N_(
-        "The three lines are not the same kind of thing. FLOP/s are of one chip, in whichever format was fastest. DRAM is one memory interface in 2021 "
-        "and one whole card in 2024, which is most of the change. Links are counted per lane, and devices have ever more of them."
+        "The three lines are not the same kind of thing. FLOP/s are of one chip, in whichever format was fastest. DRAM is one memory interface in "
+        "2021 and one whole card in 2024, so {memory} and {memory_2024} count different things. Links are counted per lane, and devices have ever "
+        "more of them."
     ),
     try_it=(
         Try("growth", dict(_GAP_2021), N_("Take points out, hold the window or the precision")),

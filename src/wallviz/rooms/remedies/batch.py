@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wallviz import units
 from wallviz.engine.remedies import whole_run
@@ -20,22 +21,43 @@ from wallviz.rooms.remedies.steps import plain, planned
 TOKENS_A_PARAMETER = 20.0
 
 
-def answer(case: Job, view: View) -> Answer:
-    """Bytes that a whole run moves over the batch, up to the same loss."""
+@dataclass(frozen=True, slots=True)
+class WholeRuns:
+    """Whole runs up to the same loss, one for each batch."""
+
+    step_tokens: NDArray[np.float64]
+    """Tokens of a step on all GPUs."""
+    tokens: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    moved_bytes: NDArray[np.float64]
+
+    @property
+    def best(self) -> int:
+        """Which of them moves least."""
+        return int(np.argmin(self.moved_bytes))
+
+
+def whole_runs(case: Job, view: View) -> WholeRuns:
+    """Whole runs of the case's model, trained, over the batch."""
     if case.job == "infer":
         case = replace(case, job="train")
-    arch = shared.architecture(case)
-    P = float(arch.active_parameters)
+    P = float(shared.architecture(case).active_parameters)
     C, D = view.critical * 1e3, TOKENS_A_PARAMETER * P
     found = planned(case, plain(view))
     tokens = found.now.tokens / found.setup.gpus
     token_bytes = max(0.0, found.now.moved_bytes - (whole_run.PASS_BYTES + whole_run.ADAM_BYTES) * P) / tokens
     B = np.geomspace(C / 1000, C * 10, 60)
-    moved = np.asarray(whole_run.moved_bytes(B, C, D, P, token_bytes))
-    best = float(B[int(np.argmin(moved))])
+    taken, steps = whole_run.tokens(B, C, D), whole_run.steps(B, C, D)
+    return WholeRuns(B, np.asarray(taken), np.asarray(steps), np.asarray(whole_run.moved_bytes(B, C, D, P, token_bytes)))
+
+
+def answer(case: Job, view: View) -> Answer:
+    """Bytes that a whole run moves over the batch, up to the same loss."""
+    runs = whole_runs(case, view)
+    B, moved = runs.step_tokens, runs.moved_bytes
     sentence = _(
         "A whole run moves least, {least}, at {best} tokens a step: smaller batches reread the states, larger ones need more tokens."
-    ).format(least=units.si(float(moved.min()), "B"), best=units.count(best))
+    ).format(least=units.si(float(moved[runs.best]), "B"), best=units.count(float(B[runs.best])))
     text = [f"{units.count(float(b))}: {units.si(float(m), 'B')}" for b, m in zip(B, moved, strict=True)]
     series = [figures.LabelledLine(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
     ticks = {10.0**n: units.count(10.0**n) for n in range(3, 10) if B[0] <= 10.0**n <= B[-1]}
@@ -45,6 +67,6 @@ def answer(case: Job, view: View) -> Answer:
         kind="bytes", ticks=ticks, revision="batch",
     )  # fmt: skip
     rows = tuple(
-        {_("tokens a step"): float(b), _("steps"): float(whole_run.steps(b, C, D)), _("bytes"): float(m)} for b, m in zip(B, moved, strict=True)
+        {_("tokens a step"): float(b), _("steps"): float(n), _("bytes"): float(m)} for b, n, m in zip(B, runs.steps, moved, strict=True)
     )
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)

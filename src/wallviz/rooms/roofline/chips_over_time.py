@@ -98,13 +98,19 @@ def ridge(own: str) -> Answer:
     ).with_spec()
 
 
+def memory_per_compute(chip: str) -> float:
+    """Bytes that a chip holds for each FLOP/s in 16 bits."""
+    known = catalog.chip(chip)
+    return (known.memory_bytes or 0.0) / roof(known).peak_flop_per_s
+
+
 def capacity(own: str, ratio: str) -> Answer:
     """Memory per arithmetic of each chip by its date, in the ratio that is asked for; `own` is named."""
     holds = ratio == "gb_per_tflop_per_s"
     dots, rows = [], []
     for chip in _chips():
         top = roof(chip)
-        value = (chip.memory_bytes or 0.0) / top.peak_flop_per_s if holds else top.bytes_per_s / top.peak_flop_per_s
+        value = memory_per_compute(chip.id) if holds else top.bytes_per_s / top.peak_flop_per_s
         if not value:
             continue
         said = units.ratio("byte_s_per_flop", value) if holds else f"{units.significant(value * 1e3)}{units.THIN}B per 1,000 FLOP"

@@ -18,7 +18,7 @@ from wallviz.rooms.scaleout.figure import answered
 
 
 @cache
-def _held() -> tuple[frontier.FewestChips, ...]:
+def by_year() -> tuple[frontier.FewestChips, ...]:
     """The largest language model of each year on NVIDIA's flagship with the most memory."""
     models = [
         Dated(model.name, model.date, model.parameters, model.source)
@@ -39,7 +39,7 @@ def _held() -> tuple[frontier.FewestChips, ...]:
 
 def answer(_case: Job, _view: View) -> Answer:
     """Chips that hold the largest model of each year, to serve and to train."""
-    held = _held()
+    held = by_year()
     first, last = held[0], held[-1]
     text = _("The largest model of {first} took {a} of its year's flagships to hold, that of {last} takes {b}; to train it {c}.").format(
         first=first.year, a=_chips(first.serving_chips), last=last.year, b=_chips(last.serving_chips), c=_chips(last.training_chips)

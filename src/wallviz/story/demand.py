@@ -1,0 +1,98 @@
+"""Step 2: how fast the compute of training grew, and the simple rules behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wallviz import catalog, units
+from wallviz.engine.growth import Trend
+from wallviz.engine.scaleout import scaling_laws
+from wallviz.i18n import N_
+from wallviz.rooms import growth
+from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
+
+#: GPT-3's parameters and tokens (arXiv 2005.14165, table 2.1): the budget that the rules are asked about.
+GPT3_PARAMETERS, GPT3_TOKENS = 175e9, 300e9
+
+
+def trend(curve: str, **chosen: object) -> Trend:
+    """The line through one curve of the growth room, as a view of it has it."""
+    return next(f.trend for f in growth.fits(growth.View(**chosen))[0] if f.curve.id == curve and f.trend)  # type: ignore[arg-type]
+
+
+@once_a_language
+def _facts() -> Mapping[str, str]:
+    claims = catalog.claims()
+    fitted, every = (trend(curve, figure="compute", data="2021") for curve in ("transformers", "all"))
+    without = trend("transformers", figure="compute", data="2021", without=("gholami-compute-2021/gpt-3",))
+    today = trend("training_compute", figure="compute", data="today")
+    low, high = fitted.multiplier_interval(2.0)
+    C = scaling_laws.training_flop(GPT3_PARAMETERS, GPT3_TOKENS)
+    (kaplan, few), (chinchilla, many) = scaling_laws.kaplan(C), scaling_laws.chinchilla(C)
+    return {
+        "moore": units.claimed(claims["blog_moore"].multiplier),
+        "every": units.claimed(claims["blog_compute_all"].multiplier),
+        "transformers": units.claimed(claims["blog_compute_transformer"].multiplier),
+        "every_fit": units.times(every.multiplier(2.0)),
+        "fit": units.times(fitted.multiplier(2.0)),
+        "n": f"{fitted.n}",
+        "years": units.significant((fitted.last - fitted.first).days / 365.25, 2),
+        "first": f"{fitted.first.year}",
+        "last": f"{fitted.last.year}",
+        "low": units.times(low),
+        "high": units.times(high),
+        "without": units.times(without.multiplier(2.0)),
+        "today": units.times(today.multiplier(2.0)),
+        "today_n": f"{today.n:,}",
+        "kaplan": units.count(float(kaplan)),
+        "kaplan_tokens": units.count(float(few)),
+        "kaplan_bytes": units.si(float(scaling_laws.cost(kaplan, few).weights_bytes), "B"),
+        "chinchilla": units.count(float(chinchilla)),
+        "chinchilla_tokens": units.count(float(many)),
+        "chinchilla_bytes": units.si(float(scaling_laws.cost(chinchilla, many).weights_bytes), "B"),
+    }
+
+
+STEP = Step(
+    id="demand",
+    title=N_("Demand explodes"),
+    standfirst=N_("The arithmetic that it takes to train a model grew far faster than any chip did."),
+    guess=Guess(
+        N_("Moore's law doubles every two years. From {first} to {last}, how did the training compute of Transformers grow per two years?"),
+        (Choice(N_("{moore}, as chips do")), Choice(N_("{every}")), Choice(N_("{transformers}"), right=True)),
+    ),
+    facts=_facts,
+    explain=(
+        N_(
+            "The article names two rates per two years: {every} for all models of vision, language and speech together, {transformers} for "
+            "Transformers. Draw the lines again through its own points and you get {every_fit} and {fit}: the numbers hold."
+        ),
+        N_(
+            "But look at how little they stand on: {n} models in {years} years. With 95 % confidence the rate is anything from {low} to {high}, and "
+            "without GPT-3 it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
+        ),
+        N_(
+            "Why is the answer always a larger model? Because one simple scaling rule says what comes out: loss falls as a power of parameters and "
+            "of tokens, and training costs C = 6·N·D. With GPT-3's budget Kaplan's rule takes {kaplan} parameters and {kaplan_tokens} tokens, "
+            "Chinchilla's {chinchilla} and {chinchilla_tokens}: serving then reads {kaplan_bytes} or {chinchilla_bytes} for each token. Neither rule "
+            "counts bytes; depth, width and data are still found by trying."
+        ),
+    ),
+    caveat=N_(
+        "The points are estimates, and the line does not know how far each is off. The fast line ends with GPT-3, by far the largest of its points, "
+        "and a line through so short a time says little about the next years."
+    ),
+    try_it=(
+        Try("growth", {"figure": "compute", "data": "2021"}, N_("Take points out and watch the line turn")),
+        Try("growth", {"figure": "compute", "data": "today"}, N_("The same with all models since 2010")),
+        Try("scaleout", {"show": "rules"}, N_("What each scaling rule makes of a budget")),
+    ),
+    notes=Notes(
+        N_("The class separates a claim, its refit and its interval, and can say where C = 6·N·D comes from."),
+        N_("Which single point would you take out to make the claim smaller, and may you?"),
+        N_("“A steep line is a sure line.” Its slope is steep and loose at once: {n} points allow anything from {low} to {high}."),
+    ),
+    term="scaling_rule",
+    claims=("compute-all", "compute-transformers", "simple-rules"),
+    sources=("kaplan_2020", "hoffmann_2022"),
+)

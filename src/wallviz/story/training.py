@@ -1,0 +1,124 @@
+"""Step 4: what training holds beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from wallviz import catalog, units
+from wallviz.engine.memory.peak import Training
+from wallviz.i18n import N_
+from wallviz.job import Job
+from wallviz.rooms.footprint.need import estimate
+from wallviz.rooms.job import chip_name
+from wallviz.rooms.remedies import batch
+from wallviz.rooms.remedies import choices as remedies
+from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
+
+JOB = Job(job="train")
+#: What training holds whatever is fed to it, by the names of the engine's terms.
+STATES = ("weights", "gradients", "master weights", "optimizer state")
+
+
+def states(job: Job) -> Mapping[str, float]:
+    """Bytes of each of `STATES` of one GPU, when the optimizer's step begins: all of them are alive then."""
+    result = estimate(job).result
+    held = {term.name: float(np.max(term.bytes)) for term in result.alive["optimizer_step"]} if isinstance(result, Training) else {}
+    return {name: held[name] for name in STATES}
+
+
+def activations(job: Job) -> float:
+    """Bytes of the activations when they are most."""
+    result = estimate(job).result
+    return max(float(parts["activations"]) for parts in result.phase_parts.values()) if isinstance(result, Training) else 0.0
+
+
+@once_a_language
+def _facts() -> Mapping[str, str]:
+    now = estimate(JOB)
+    P = float(now.arch.parameters)
+    held = states(JOB)
+    weights, gradients, master, moments = held.values()
+    printed = [row.activations_bytes / row.weights_bytes for row in catalog.memory_breakdown().values()]
+    runs = batch.whole_runs(JOB, remedies.View())
+    return {
+        "model": now.arch.name,
+        "weights": units.binary(weights),
+        "twice": units.binary(weights + gradients),
+        "states": units.binary(sum(held.values())),
+        "states_times": units.claimed(round(sum(held.values()) / weights, 2)),
+        "each_weight": units.significant(weights / P, 1),
+        "each_gradient": units.significant(gradients / P, 1),
+        "each_master": units.significant(master / P, 1),
+        "each_moments": units.significant(moments / P, 1),
+        "each_optimizer": units.significant((master + moments) / P, 2),
+        "each": units.significant(sum(held.values()) / P, 2),
+        "activations": units.binary(activations(JOB)),
+        "activations_twice": units.binary(activations(replace(JOB, batch=2 * JOB.batch))),
+        "batch": f"{JOB.batch:,}",
+        "context": f"{JOB.context:,}",
+        "total": units.binary(now.total_bytes),
+        "total_times": units.times(now.total_bytes / weights),
+        "chip": chip_name(JOB).partition(" (")[0],
+        "holds": units.binary(float(now.capacity_bytes or 0.0)),
+        "printed_least": units.significant(min(printed), 2),
+        "printed_most": units.significant(max(printed), 2),
+        "run_tokens": units.count(float(runs.tokens[runs.best])),
+        "steps": units.count(float(runs.steps[runs.best])),
+        "step_tokens": units.count(float(runs.step_tokens[runs.best])),
+        "run_moved": units.si(float(runs.moved_bytes[runs.best]), "B"),
+    }
+
+
+STEP = Step(
+    id="training",
+    title=N_("Training needs a multiple of the model"),
+    standfirst=N_("To train a model you hold its weights several times over, and every activation on the way."),
+    guess=Guess(
+        N_("The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, before a single activation?"),
+        (
+            Choice(N_("{weights}, the weights")),
+            Choice(N_("{twice}, with the gradients")),
+            Choice(N_("{states}, with all that Adam keeps"), right=True),
+        ),
+    ),
+    facts=_facts,
+    explain=(
+        N_(
+            "To serve a model you need its weights, {each_weight} bytes a parameter. To train it you also hold gradients, {each_gradient} bytes, a "
+            "master copy in 32 bits, {each_master}, and Adam's two moments, {each_moments}. That is {each} bytes a parameter, {states_times} the "
+            "weights; {each_optimizer} of the {each} belong to the optimizer. It is mixed precision: 16 bits to compute with, 32 to add up in."
+        ),
+        N_(
+            "Then come the activations, what every layer keeps for the way back. They grow with what you feed: {activations} for {batch} sequence of "
+            "{context} tokens, {activations_twice} for two. At its worst moment the step takes {total}, {total_times} the weights, and {chip} holds "
+            "{holds}."
+        ),
+        N_(
+            "And training is hungry for data. At twenty tokens a parameter and the batch that moves least, {step_tokens} tokens a step, you take "
+            "{steps} steps over {run_tokens} tokens, and {run_moved} go back and forth between chip and memory. An algorithm that learns as much "
+            "from half the data would halve that: data efficiency is bandwidth saved."
+        ),
+    ),
+    caveat=N_(
+        "The article says that activations add three to four times the parameters; in its own table they are {printed_least} to {printed_most} times "
+        "the weights, because the batch decides. That table leaves gradients out and counts weights in 32 bits. Bytes of a whole run are a model of "
+        "ours."
+    ),
+    try_it=(
+        Try("footprint", {"job": "train", "show": "timeline"}, N_("Change batch, context and optimizer")),
+        Try("footprint", {"job": "train", "show": "article"}, N_("The article's own table")),
+        Try("remedies", {"job": "train", "figure": "batch"}, N_("Bytes of a whole run by batch")),
+    ),
+    notes=Notes(
+        N_("The class derives {each} bytes a parameter on the board, and knows what comes on top."),
+        N_("Which of the {each} bytes could you do without, and what would break?"),
+        N_("“If it runs, I can train it.” Before the first activation training holds {states_times} what serving does."),
+    ),
+    takeaway=N_("Training {model} takes {total} at its worst moment, {total_times} its 16-bit weights: states alone are {each} bytes a parameter."),
+    term="mixed_precision",
+    claims=("training-memory", "activations", "data-hungry", "data-efficiency"),
+    sources=("zero_2020",),
+)
