@@ -264,7 +264,7 @@ def test_every_figure_opens_with_every_drawer(show: str, job: str) -> None:
     app = open_page(show=show, job=job, **shared)
     assert not app.exception
     assert takeaway(app)
-    assert len([*app.selectbox, *app.number_input, *app.slider, *app.toggle, *app.get("button_group")]) <= 6  # and the figures by name, and the language
+    assert len([*app.selectbox, *app.number_input, *app.slider, *app.toggle, *app.get("button_group")]) <= 6  # with figures and language
 
 
 def test_the_best_splits_are_listed() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from wallviz import units
-from wallviz.i18n import _, labelled
+from wallviz.i18n import _
 from wallviz.settings import number
 from wallviz.story import Guess, Step
 from wallviz.story.path import STEPS
@@ -36,33 +36,33 @@ def show(page: Page) -> None:
     page.at(n, _notes(step, facts))
     known: dict[str, Any] = st.session_state.setdefault("_guessed", {})
     if not page.bare:
-        st.caption(_("{story}: step {n} of {all}").format(story=_(page.room.question), n=n, all=len(STEPS)))
-        st.title(_(step.title), anchor=False)
-        st.markdown(_(step.standfirst).format(**facts))
+        with st.container(key="story_head"):
+            st.caption(_("{story}: step {n} of {all}").format(story=_(page.room.question), n=n, all=len(STEPS)))
+            st.title(_(step.title), anchor=False)
+            st.markdown(_(step.standfirst).format(**facts))
     if step.id not in known and not page.embedded:
         _ask(step, facts, known)
         return
     answer = step.figure()
     sentence = _(step.takeaway).format(**facts) if step.takeaway else answer.sentence
-    figure, said = (st.container(), st.container()) if page.bare else st.columns([3, 2], gap="medium")
+    figure, said = (st.container(), st.container()) if page.bare else st.columns([11, 9], gap="medium")
     with figure:
         with st.container(key="story_answer"):
             st.markdown(f"#### {sentence}")
         chart(replace(answer, sentence=sentence))
     if page.bare:
         return
-    with said:
+    with said, st.container(key="story_text"):
         if known.get(step.id):
             st.markdown(known[step.id])
         for paragraph in step.explain:
             st.markdown(_(paragraph).format(**facts))
         st.markdown(f"**{_('What this does not say')}** · {_(step.caveat).format(**facts)}")
-    with figure:
-        with st.container(horizontal=True, key="story_try"):
-            for one in step.try_it:
-                room = ROOMS[one.room]
-                label = labelled(_("Try it"), _(one.words))
-                st.page_link(room.file, label=label, icon=room.icon, query_params={**carried(), **one.query}, help="", width="content")
+    with figure, st.container(horizontal=True, vertical_alignment="center", key="story_try"):
+        st.markdown(f"**{_('Try it')}**", width="content")
+        for one in step.try_it:
+            room = ROOMS[one.room]
+            st.page_link(room.file, label=_(one.words), icon=room.icon, query_params={**carried(), **one.query}, help="", width="content")
         with st.popover(_("Sources and notes"), icon=":material/library_books:", on_change="rerun", key="story_sources", type="tertiary") as box:
             if box.open:
                 st.markdown("\n".join(f"- {origin(source)}" for source in dict.fromkeys((*answer.sources, *step.sources))))
