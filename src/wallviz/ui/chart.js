@@ -145,6 +145,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   Object.assign(me, { root, spec: data.spec, clickable: data.clickable, present: data.present, tell: setTriggerValue });
   root.setAttribute("aria-label", data.alt);
   root.dataset.chart = data.name;
+  data.present ? (root.dataset.present = "") : delete root.dataset.present;
   root.style.minHeight = root.style.minHeight || data.height + "px";
   load(data.plotly).then(
     (Plotly) => { me.Plotly = Plotly; (window.wallvizCharts ??= {})[data.name] = { root, Plotly }; draw(me); },

@@ -21,6 +21,7 @@ _CSS = """
 .wallviz-chart { width: 100%; position: relative; contain: layout style; }
 .wallviz-chart .modebar-btn path { fill: var(--st-text-color) !important; }
 .wallviz-chart .modebar-group { background: transparent !important; }
+.wallviz-chart[data-present] .modebar { display: none; }
 """
 _SAVE_CSS = """
 .wallviz-save { display: flex; flex-wrap: wrap; gap: .5rem; }

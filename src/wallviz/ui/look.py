@@ -13,11 +13,16 @@ EVERYWHERE = """<style>
 [class*=_answer] h4 { font-size: clamp(1.0625rem, .72rem + .72vw, 2rem); line-height: 1.3; padding: 0; }
 @media (min-width: 48rem) { [class*=_answer] h4 { min-height: 2.6em; } }
 /* The way on stands at the foot of the screen, whatever the length of the page. */
-[data-testid=stLayoutWrapper]:has(> .st-key-path) { position: sticky; bottom: 0; z-index: 99;
-  background: color-mix(in srgb, Canvas 92%, transparent); }
+@media (min-width: 48rem) {
+  [data-testid=stLayoutWrapper]:has(> .st-key-path) { position: sticky; bottom: 0; z-index: 99;
+    background: color-mix(in srgb, Canvas 92%, transparent); }
+}
 /* A step of the story is one screen: its head is close, and its text smaller than the takeaway beside it. */
-.st-key-story_head { gap: .1rem; }
-.st-key-story_head h1 { padding: 0; }
+.st-key-story_head { gap: .35rem; }
+.st-key-story_head h1 { padding: 0; line-height: 1.25; }
+.st-key-story_head [data-testid=stHeading], .st-key-story_head [data-testid=stMarkdownContainer],
+.st-key-story_head [data-testid=stCaptionContainer] { margin-bottom: 0; }
+.st-key-story_head p { margin: 0; }
 .st-key-story_text p { font-size: .92rem; line-height: 1.42; }
 .st-key-story_text, .st-key-story_try { gap: .5rem; }
 .st-key-door a { border: 1px solid currentColor; border-radius: .5rem; padding: .3rem .9rem; }

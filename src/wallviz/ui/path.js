@@ -45,6 +45,12 @@ me.keyed ??= (document.addEventListener("keydown", (event) => {
   act();
 }), true);
 
+// Streamlit adds a page to the history, but replaces the address of a link within one: a step of the story is a place to come back to.
+me.placed ??= (document.addEventListener("click", (event) => {
+  const link = event.target.closest?.(".st-key-path a");
+  if (link && new URL(link.href).pathname === location.pathname) history.pushState(history.state, "", location.href);
+}, true), true);
+
 export default function ({ data, parentElement }) {
   me.data = data;
   const line = parentElement.querySelector(".wallviz-path");
