@@ -28,9 +28,9 @@ def body() -> None:
         with why:
             page.table(chips.side_by_side(page.job, view))
             st.caption(_("*: one source alone"))
-            st.markdown(answer.why)
+            ui.prose(answer.why)
     if sure := page.drawer("sure"):
-        sure.markdown(answer.how_sure)
+        sure.markdown(ui.linked(answer.how_sure))
     if settings := page.drawer("settings"):
         with settings:
             st.text_input(

@@ -43,12 +43,12 @@ def body() -> None:
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(footprint.terms(case, view))
             page.remarks(_("What the model's file does not say:"), footprint.assumptions(case))
     if sure := page.drawer("sure"):
         with sure:
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 page.number("reported", _("Your run reported (MiB)"), 1, 100_000_000, width=220)
                 page.ask("meter")

@@ -27,11 +27,11 @@ def body() -> None:
         if view.curved:
             page.pick("scale", _("Scale"), growth.words("scale"))
     if why := page.drawer("why"):
-        why.markdown(answer.why)
+        why.markdown(ui.linked(answer.why))
     if sure := page.drawer("sure"):
         with sure:
             page.cards(answer.cards)
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
     if view.curved and (settings := page.drawer("settings")):
         with settings:
             page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)

@@ -42,10 +42,10 @@ def body() -> None:
         page.ask("scale")
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(answer.table)
     if sure := page.drawer("sure"):
-        sure.markdown(answer.how_sure)
+        sure.markdown(ui.linked(answer.how_sure))
     if settings := page.drawer("settings"):
         with settings:
             page.settings(hierarchy.groups(view))

@@ -47,13 +47,13 @@ def body() -> None:
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
             page.number("reported", _("You measured (tokens/s)"), 1, 10_000_000_000, width=220)
             st.markdown(roofline.miss(case, view))
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             page.table(roofline.measured_here(case, view))
     if settings := page.drawer("settings"):
         with settings:

@@ -29,6 +29,7 @@ from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, carried, presents
 from wallviz.ui.handout import citation, csv_text, one_file, origin
 from wallviz.ui.link import PageLink, Renamed
+from wallviz.ui.terms import prose
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
@@ -271,7 +272,7 @@ class Page:
     def lead(self, sentence: str) -> None:
         """What the page is about, in one sentence under its question."""
         if not self.bare:
-            st.markdown(sentence)
+            prose(sentence)
 
     def open_story(self, label: str) -> None:
         """The door into the story."""

@@ -19,6 +19,7 @@ from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, carried
 from wallviz.ui.handout import origin
 from wallviz.ui.page import Page
+from wallviz.ui.terms import prose
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def show(page: Page) -> None:
         if known.get(step.id):
             st.markdown(known[step.id])
         for paragraph in step.explain:
-            st.markdown(_(paragraph).format(**facts))
-        st.markdown(f"**{_('What this does not say')}** · {_(step.caveat).format(**facts)}")
+            prose(_(paragraph).format(**facts))
+        prose(f"**{_('What this does not say')}** · {_(step.caveat).format(**facts)}")
     with figure, st.container(horizontal=True, vertical_alignment="center", key="story_try"):
         st.markdown(f"**{_('Try it')}**", width="content")
         for one in step.try_it:
