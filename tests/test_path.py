@@ -125,3 +125,13 @@ def test_the_terms_of_prose_are_linked_to_the_glossary(monkeypatch: pytest.Monke
     use("zh")
     assert '[权重](glossary?find=%E6%9D%83%E9%87%8D "' in terms.linked("每个 token 都要读一遍权重。")
     use("en")
+
+
+def test_a_visitor_meets_what_is_run_where_the_language_is_spoken() -> None:
+    """Who opens Chinese without naming anything meets the local case, and its address says so; a link that names its view is that view."""
+    app = open_page("start", lang="zh")
+    assert {name: app.query_params[name] for name in ("model", "chip")} == {"model": "qwen3-8b", "chip": "h20"}
+    assert "Qwen3 8B" in next(m.value for m in app.markdown if m.value.startswith("####"))
+    app = open_page("footprint", lang="zh", job="train")
+    assert "model" not in app.query_params
+    assert "chip" not in open_page("start").query_params
