@@ -293,6 +293,9 @@ class Page:
                     st.markdown(f"## {card.published}")
                     st.markdown(f"{_('its own points give')} **{card.refit}**")
                     st.caption(f"{card.interval}  \n{card.note}")
+                    if card.leads is not None:
+                        room = ROOMS["growth"]
+                        st.page_link(room.file, label=_("See its points"), icon=room.icon, query_params={**carried(), **card.leads}, help="")
 
     def doors(self, title: str) -> None:
         """A door to every other room, carrying the case and the language."""
