@@ -11,11 +11,13 @@ from wallviz import catalog, units
 from wallviz.engine.remedies import low_precision, published, search
 from wallviz.i18n import N_
 from wallviz.job import Job
+from wallviz.rooms.footprint.formula import states
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.job import model_name
 from wallviz.rooms.remedies import choices
 from wallviz.rooms.remedies.steps import chosen_steps, planned
 from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
-from wallviz.story.training import activations, states
+from wallviz.story.training import activations
 
 JOB = Job(job="train", chips=64)
 APPLIED = ("zero-2", "full-recompute")
@@ -26,11 +28,16 @@ MANY = 1_000_000
 
 def times_smaller(stage: int, gpus: int) -> float:
     """By how much ZeRO of a stage makes the states of one GPU smaller."""
-    return sum(states(replace(JOB, chips=1)).values()) / sum(states(replace(JOB, chips=gpus, zero=stage)).values())
+    whole, shared = (sum(states(estimate(job)).values()) for job in (replace(JOB, chips=1), replace(JOB, chips=gpus, zero=stage)))
+    return whole / shared
 
 
 def _power_of_two(value: float) -> str:
     return "2" + f"{round(np.log2(value))}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _percent(share: float | None) -> str:
+    return f"{units.significant(100.0 * (share or 0.0), 2)}{units.THIN}%"
 
 
 @once_a_language
@@ -67,8 +74,8 @@ def _facts() -> Mapping[str, str]:
         "smallest": _power_of_two(e5m2.smallest),
         "two_bits_new": units.times(new),
         "two_bits_old": units.times(old),
-        "magnitude": units.times((magnitude.value or 0.0) / (magnitude.baseline or 1.0)),
-        "wanda": units.times((wanda.value or 0.0) / (wanda.baseline or 1.0)),
+        "magnitude": _percent(published.loss(magnitude)),
+        "wanda": _percent(published.loss(wanda)),
         "trials": f"{view.trials:,}",
         "runs": units.significant(float(search.halving_runs(view.trials, view.eta)), 2),
         "bandwidth": units.si(found.setup.chip.memory_bytes_per_s or 0.0, "B/s"),
@@ -98,9 +105,9 @@ STEP = Step(
         ),
         N_(
             "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained on "
-            "less, {two_bits_old}. Pruned to half of its weights, LLaMA-7B has {magnitude} if the smallest go and {wanda} if you also look at what "
-            "they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} trials cost {runs} full runs if "
-            "the worst stop early."
+            "less, {two_bits_old}. With half of its weights pruned its elder LLaMA-7B has a perplexity {magnitude} higher if the smallest go, "
+            "{wanda} if you also look at what they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} "
+            "trials cost {runs} full runs if the worst stop early."
         ),
     ),
     caveat=N_(

@@ -66,7 +66,5 @@ def answer(case: Job, view: View) -> Answer:
         across=_("Tokens a step, all GPUs (log scale)"),
         kind="bytes", ticks=ticks, revision="batch",
     )  # fmt: skip
-    rows = tuple(
-        {_("tokens a step"): float(b), _("steps"): float(n), _("bytes"): float(m)} for b, n, m in zip(B, runs.steps, moved, strict=True)
-    )
+    rows = tuple({_("tokens a step"): float(b), _("steps"): float(n), _("bytes"): float(m)} for b, n, m in zip(B, runs.steps, moved, strict=True))
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)
