@@ -366,7 +366,7 @@ def test_an_interval_says_its_unit_where_its_ends_differ() -> None:
     narrow = growth.fits(growth.View(figure="gap", data="2021"))[0][0].trend
     assert wide
     assert narrow
-    assert rates.interval(wide).replace(units.THIN, " ") == "95 % interval 5.63–10,309×"
+    assert rates.interval(wide).replace(units.THIN, " ").endswith(" 5.63–10,309×")
     i18n.use("zh")
     try:
         assert rates.interval(wide).replace(units.THIN, " ").endswith(" 5.63 倍–1.03 万倍")
