@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from datetime import date
+from math import erf, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -188,15 +189,58 @@ def test_the_wall_is_as_published_and_as_refitted() -> None:
         assert facts[name] == units.times(slope(published(id), 20.0))
 
 
-def test_demand_and_shelf_are_refitted() -> None:
-    """The refits of training compute and of model size come out of numpy's least squares, with and without the points that are named."""
-    demand, shelf = STEPS["demand"].facts(), STEPS["shelf"].facts()
-    assert demand["fit"] == units.times(slope(published("blog_compute_transformer"), 2.0))
-    assert demand["every_fit"] == units.times(slope(published("blog_compute_all"), 2.0))
-    assert shelf["fit"] == units.times(slope(published("blog_params"), 2.0))
-    kept = tuple((p.date, p.value) for p in catalog.claims()["blog_params"].points if not p.id.endswith("/gshard"))
-    assert len(kept) == len(published("blog_params")) - 1
-    assert shelf["without_gshard"] == units.times(slope(kept, 2.0))
+def without(id: str, *names: str) -> tuple[tuple[date, float], ...]:
+    """The points of a published claim but those whose ids end so."""
+    kept = tuple((p.date, p.value) for p in catalog.claims()[id].points if not p.id.endswith(tuple(f"/{name}" for name in names)))
+    assert len(kept) == len(published(id)) - len(names)
+    return kept
+
+
+def bell(z: float) -> float:
+    """The share of a normal distribution below z."""
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
+
+
+GPT3_FLOP = 6 * 175e9 * 300e9
+#: Numbers of the prose, worked out from data sheets, papers and published points alone.
+EXPECTED: dict[tuple[str, str], Callable[[], str]] = {
+    ("one-token", "moved"): lambda: units.si(token_bytes(8192), "B"),
+    ("one-token", "moving"): lambda: units.duration(token_bytes(8192) / 3.35e12),
+    ("demand", "fit"): lambda: units.times(slope(published("blog_compute_transformer"), 2.0)),
+    ("demand", "every_fit"): lambda: units.times(slope(published("blog_compute_all"), 2.0)),
+    ("demand", "without"): lambda: units.times(slope(without("blog_compute_transformer", "gpt-3"), 2.0)),
+    ("demand", "kaplan"): lambda: units.count(1.3e9 * (GPT3_FLOP / 8.64e19) ** 0.73),
+    ("demand", "chinchilla"): lambda: units.count(sqrt(GPT3_FLOP / 120)),
+    ("demand", "chinchilla_bytes"): lambda: units.si(2 * sqrt(GPT3_FLOP / 120), "B"),
+    ("shelf", "fit"): lambda: units.times(slope(published("blog_params"), 2.0)),
+    ("shelf", "fit_2024"): lambda: units.times(slope(published("paper_params"), 2.0)),
+    ("shelf", "without_gshard"): lambda: units.times(slope(without("blog_params", "gshard"), 2.0)),
+    ("shelf", "without_small"): lambda: units.times(slope(without("blog_params", "albert-xxl", "electra-large"), 2.0)),
+    ("training", "run_tokens"): lambda: units.count(20 * 8_030_261_248 * (1 + 370e3 / 4e6)),
+    ("training", "printed_least"): lambda: units.significant(8.63 / 5.86, 2),
+    ("training", "printed_most"): lambda: units.significant(6.04 / 0.07, 2),
+    ("levels", "hbm"): lambda: units.duration(token_bytes(8192) / 3.35e12),
+    ("levels", "slot_times"): lambda: units.times(3.35e12 / 63e9),
+    ("levels", "disk_slow"): lambda: units.duration(3.35e12 / 13e9),
+    ("roof", "ridge"): lambda: units.significant(989.4e12 / 3.35e12),
+    ("chips", "inside_times"): lambda: units.times(3.35e12 / 450e9),
+    ("chips", "across_times"): lambda: units.times(3.35e12 / 50e9),
+    ("chips", "tokens_inside"): lambda: f"{989.4e12 / 450e9:,.0f}",
+    ("remedies", "lost"): lambda: f"{bell((-24 + 22) / 4):.1%}",
+    ("remedies", "magnitude"): lambda: f"{100 * (17.29 / 5.68 - 1):.0f}%",
+    ("remedies", "wanda"): lambda: f"{100 * (7.26 / 5.68 - 1):.0f}%",
+    ("remedies", "runs"): lambda: "6.0",
+    ("wall", "gap"): lambda: "3,000×",
+    ("wall", "gap_2024"): lambda: "600×",
+    ("wall", "compute_fit_2024"): lambda: units.times(slope(published("paper_hw_flops_20y"), 20.0)),
+    ("wall", "held_v100"): lambda: units.ratio("byte_s_per_flop", 16e9 / 125e12),
+}
+
+
+@pytest.mark.parametrize(("id", "fact"), EXPECTED)
+def test_a_number_comes_out_in_another_way(id: str, fact: str) -> None:
+    """A number of the prose is what data sheets, papers and published points give when it is worked out by hand."""
+    assert STEPS[id].facts()[fact] == EXPECTED[id, fact]()
 
 
 def test_training_counts_sixteen_bytes() -> None:

@@ -95,10 +95,10 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "In training you can share, compute again, or round. ZeRO shares: with the optimizer's state alone a GPU never gets below a fourth, "
-            "{one_limit} times smaller; with gradients too it is {two_limit} times in the limit, and {two} on {gpus} GPUs. Recomputation trades "
-            "compute for memory by keeping data local: of {activations} of activations {activations_again} stay, the rest is made again near where "
-            "it is used. That is locality. Together they take {model} from {before} to {after} a GPU, for {slower} more time."
+            "In training you can share, compute again, or round. ZeRO shares: the optimizer's state alone makes what a GPU holds at most {one_limit} "
+            "times smaller, with gradients too {two_limit} times, and {two} on {gpus} GPUs. Recomputation trades compute for memory by keeping data "
+            "local: of {activations} of activations {activations_again} stay, the rest is made again where it is used. That is locality. Together "
+            "they take {model} from {before} to {after} a GPU, for {slower} more time."
         ),
         N_(
             "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} "
