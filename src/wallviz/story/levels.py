@@ -77,7 +77,8 @@ STEP = Step(
         ),
         N_(
             "The levels do not grow alike either. Per two years 16-bit compute grew {compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe "
-            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate."
+            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate. Wulf and McKee saw that between processor and DRAM "
+            "in 1995, and called it the memory wall."
         ),
     ),
     caveat=N_(
