@@ -101,9 +101,9 @@ STEP = Step(
             "they take {model} from {before} to {after} a GPU, for {slower} more time."
         ),
         N_(
-            "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} "
-            "first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so each tensor "
-            "needs a scale of its own, and outliers still break it."
+            "Low precision halves everything, if it is robust. {lost} of gradients spread as in our model are too small for FP16; multiply the loss "
+            "by {scale} first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so "
+            "each tensor needs a scale of its own, and outliers still break it."
         ),
         N_(
             "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained on "
