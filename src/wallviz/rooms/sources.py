@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wallviz import catalog
-from wallviz.i18n import _, labelled
+from wallviz.i18n import N_, _, labelled
 from wallviz.rooms import Answer, Entry
-from wallviz.settings import text
+from wallviz.settings import choice, text
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page looks for."""
+    """What the page lists, and what it looks for."""
 
+    show: str = choice("origins", {"origins": N_("Origins of the data"), "article": N_("What the article claims")}, N_("List"))
     find: str = text(longest=100)
     """Words, as typed."""
 
