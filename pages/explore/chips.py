@@ -12,7 +12,6 @@ page = ui.Page("chips", chips.View, job=True, renamed=chips.RENAMED)
 def body() -> None:
     """Everything under the title."""
     page.case()
-    page.figures("show")
     view = page.view
     answer = chips.answer(page.job, view)
 
@@ -21,6 +20,7 @@ def body() -> None:
 
     page.show(answer, take=take)
     with page.controls():
+        page.ask("show", width=300)
         page.ask("format", width=150)
         page.many("compare", _("Chips (a usual list where none is chosen)"), chips.chip_names())
     page.actions(answer.actions)

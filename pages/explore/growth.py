@@ -11,6 +11,7 @@ page = ui.Page("growth", growth.View, job=True)
 
 def body() -> None:
     """Everything under the title."""
+    page.case()
     page.figures("figure")
     view = page.view
     answer = growth.answer(view, chip=page.job.chip)
