@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from wallviz import curves, ui
+from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import Answer, growth
 
@@ -36,7 +36,7 @@ if sure := page.drawer("sure", _("How sure: intervals, influence, known errors")
     sure.markdown(answer.how_sure)
 if view.curved and (expert := page.drawer("expert", _("Expert: window, unit, method, single points"))):
     with expert:
-        page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)
+        page.years("window")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             if view.figure == "gap":
                 page.pick("show", _("Show"), growth.words("show"))
@@ -45,7 +45,7 @@ if view.curved and (expert := page.drawer("expert", _("Expert: window, unit, met
             page.pick("fit", _("Method"), growth.words("fit"))
             page.pick("band", _("Bands"), growth.words("band"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            page.slider("extend", _("Extrapolate to"), curves.LAST_YEAR, 2040)
+            page.slider("extend")
             page.toggle("records", _("Record-setters only"))
             if view.data == "today" and view.figure == "gap":
                 page.select("peaks", _("Number format"), growth.words("peaks"))

@@ -4,7 +4,6 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.job import MAX_BATCH, MAX_CONTEXT
 from wallviz.rooms import Answer, own_model, roofline
 from wallviz.rooms.job import groups, model_name, models
 
@@ -21,8 +20,8 @@ def first_view() -> Answer:
             page.button(_("Own model: {name}").format(name=model_name(page.job)), {"config": ""}, icon=":material/close:")
         else:
             page.select("model", _("Model"), models(), width=190)
-        page.doubling("batch", _("Batch"), 1, MAX_BATCH)
-        page.number("context", _("Context (tokens)"), 1, MAX_CONTEXT, step=1024)
+        page.doubling("batch")
+        page.ask("context", step=1024)
         page.ask("format" if page.job.serves else "precision", _("Weights") if page.job.serves else "", width=124)
     page.actions(answer.actions)
     return answer
@@ -36,7 +35,7 @@ if why := page.drawer("why", _("Why: the two limits, with these numbers")):
         page.table(roofline.operations(case, view))
 if sure := page.drawer("sure", _("How sure: what others measured under such roofs, and what you measured")):
     with sure:
-        page.number("reported", _("You measured (tokens/s)"), 1, 10_000_000_000, width=220)
+        page.ask("reported", width=220)
         st.markdown(roofline.miss(case, view))
         st.markdown(answer.how_sure)
         page.table(roofline.measured_here(case, view))

@@ -77,9 +77,9 @@ class View:
     more: bool = flag(default=False, label=N_("Show CXL"))
     families: tuple[str, ...] = names(limit=20)
     """Lines by year; the five of `FEW_FAMILIES` where none are chosen."""
-    misses: int = number(100, 0, 10_000, N_("Misses in 10,000 accesses"))
-    processor: int = number(80, 0, 200, N_("Processor faster a year, %"))
-    dram: int = number(7, 0, 200, N_("DRAM faster a year, %"))
+    misses: int = number(100, 0, 10_000, N_("Misses in 10,000"))
+    processor: int = number(80, 0, 200, N_("Processors, % a year"))
+    dram: int = number(7, 0, 200, N_("DRAM, % a year"))
     cycles: int = number(4, 1, 1000, N_("Cycles of a miss in 1995"))
     every: int = number(5, 1, 100, N_("Instructions per access"))
 
