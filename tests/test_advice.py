@@ -15,9 +15,10 @@ import wallviz
 from wallviz import catalog
 from wallviz.engine.advice import price, record, splits
 from wallviz.engine.advice.fit import Fit, fit
-from wallviz.engine.advice.fits import fit_together, fits, verdict
+from wallviz.engine.advice.fits import fit_together, fits
 from wallviz.engine.advice.search import DEAREST, SPLIT, Advice, Fix, changed
 from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.capacity import verdict
 from wallviz.engine.memory.jobs import on_gpus
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import Run
@@ -322,6 +323,8 @@ def test_one_verdict_for_all(need: float, said: str) -> None:
     """What fits at the upper edge of the band does not run out, what fits at the lower edge alone likely does; scale-out says the same."""
     assert verdict(need, 0.03, 80.0) == said
     assert verdict(need, 0.03, None) == "unknown"
+    assert (verdict(need, 0.03, 80.0).fits, verdict(need, 0.03, 80.0).doubtful) == (said == "no", said != "no")
+    assert (verdict(need, 0.03, None).fits, verdict(need, 0.03, None).doubtful) == (None, False)
     llama = wallviz.model("llama-3.1-8b")
     found = scaleout.on_chips(llama, catalog.chip("H100"), gpus=8, sequence=8192, zero=3, recompute="full")
     capacity = found.peak_bytes * 80.0 / need

@@ -126,8 +126,10 @@ class Job:
     """Sequences at once: of each copy of the model in serving, of one micro-batch on one GPU in training."""
     context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, in serving prompt and answer; 4096."))
     """Tokens of a sequence: prompt and answer in serving, what is trained on in training."""
-    chip: str = text(N_("Chip"), default="h100-sxm5")
-    chips: int = number(1, 1, MAX_CHIPS, N_("How many chips"), old={"gpus": None})
+    chip: str = text(
+        N_("Chip"), default="h100-sxm5", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")
+    )
+    chips: int = number(1, 1, MAX_CHIPS, N_("How many chips"), old={"gpus": None}, help=N_("How many there are; 1."))
     """How many of them share the work."""
 
     format: str = choice(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import wallviz
 from wallviz import units
 from wallviz.cli.chip import chip as chip_of
-from wallviz.cli.footprint import amount
+from wallviz.cli.footprint import amount, verdict_said
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import HARDWARE, Given, as_options, of_every_job, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
@@ -41,18 +41,11 @@ def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> 
     from wallviz.engine.advice import record
 
     band = f"±{found.error_band:.0%}"
-    verdict = (
-        _("fits, {room} to spare")
-        if found.fits
-        else _("may not fit, {room} are missing")
-        if found.runs_out == "likely"
-        else _("does not fit, {room} are missing")
-    )
     facts = [
         (_("model"), title(arch)),
         (_("hardware"), qualified(f"{given.get('count', 1)} × {chip.name}", amount(found.capacity_bytes))),
         (_("needs"), bracketed(amount(found.needs_bytes), band)),
-        ("", verdict.format(room=amount(abs(found.headroom_bytes)))),
+        ("", verdict_said(found.runs_out, found.headroom_bytes)),
         (_("largest batch"), _number(found.largest_micro_batch)),
         (_("largest context"), _number(found.largest_context)),
         (_("fewest GPUs"), _shared(found)),

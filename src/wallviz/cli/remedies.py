@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 import wallviz
 from wallviz import units
 from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
-from wallviz.cli.options import HARDWARE, Given, Option, as_options, of_every_job, takes
+from wallviz.cli.options import HARDWARE, Given, Hardware, Option, as_options, of_every_job, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.remedies.setup import Draft
 from wallviz.errors import InputError
@@ -21,16 +19,13 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.effect import Effect
     from wallviz.engine.remedies.plan import Plan
 
-Hardware = Annotated[
-    str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
-]
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
 DRAFT = (
     Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
     Option("draft_length", "N", N_("Tokens drafted at once; 4.")),
     Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model; 0.128.")),
 )
-_COUNT = tuple(option for option in HARDWARE if option.field in ("count", "job"))
+_COUNT = tuple(option for option in HARDWARE if option.field != "hardware")
 _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_cost": "cost"}
 
 

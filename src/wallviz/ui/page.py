@@ -367,7 +367,8 @@ class Page:
     def years(self, name: str) -> None:
         """A window of whole years, everything by default."""
         setting = self.link.setting(name)
-        st.slider(_(setting.label), *setting.default, key=self.link.seed(name), format="%d", width=420)
+        first, last = setting.default
+        st.slider(_(setting.label), first, last, key=self.link.seed(name), format="%d", width=420)
 
     def slider(self, name: str) -> None:
         """A whole number on a slider."""

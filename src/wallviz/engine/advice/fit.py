@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from wallviz.engine.advice.fits import holds, largest, needs
+from wallviz.engine.advice.fits import largest, needs
 from wallviz.engine.advice.search import Advice, Fix, sets
+from wallviz.engine.memory.capacity import Verdict, headroom_bytes, holds
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
 from wallviz.engine.remedies.setup import Setup
@@ -28,8 +29,8 @@ class Fit:
     """Whether a job fits and what would fit. Everything that fits does with the error band of the estimate added."""
 
     fits: bool
-    runs_out: str
-    """Whether it runs out of memory: no, likely or yes (`fits.verdict`)."""
+    runs_out: Verdict
+    """Whether it runs out of memory: no, likely or yes."""
     needs_bytes: float
     error_band: float
     capacity_bytes: float
@@ -53,7 +54,7 @@ class Fit:
     @property
     def headroom_bytes(self) -> float:
         """What is left at the upper end of the error band; negative where it does not fit."""
-        return self.capacity_bytes - self.needs_bytes * (1.0 + self.error_band)
+        return headroom_bytes(self.needs_bytes, self.error_band, self.capacity_bytes)
 
 
 def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:

@@ -8,8 +8,9 @@ from functools import cached_property, lru_cache
 from itertools import product
 
 from wallviz.engine.advice import price
-from wallviz.engine.advice.fits import fit_together, fits, needs, verdict
+from wallviz.engine.advice.fits import fit_together, fits, needs
 from wallviz.engine.advice.splits import holds_on, on_fewest
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.jobs import MOST_GPUS
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import FIELDS
@@ -153,8 +154,8 @@ class Advice:
         return fits(self.setup)
 
     @property
-    def verdict(self) -> str:
-        """Whether it runs out of memory (`fits.verdict`)."""
+    def verdict(self) -> Verdict:
+        """Whether it runs out of memory."""
         found = needs(self.setup)
         return verdict(found.bytes, found.band, self.setup.chip.memory_bytes)
 

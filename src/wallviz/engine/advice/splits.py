@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wallviz.engine.advice.fits import HOST_BYTES, holds
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import peak
+from wallviz.engine.memory.capacity import HOST_BYTES, holds
 from wallviz.engine.memory.jobs import MOST_GPUS
 from wallviz.engine.memory.run import RECOMPUTE, Run, whole
 from wallviz.engine.memory.serve import Serving, infer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,16 @@ OPTIONS: Mapping[str, frozenset[str]] = {
 
 #: Most GPUs that anything is asked about.
 MOST_GPUS = 65_536
+
+
+def served_on(options: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Options of serving on `count` GPUs: what pipeline stages leave over shares each layer, where nothing else is said."""
+    found = dict(options)
+    if count > 1 and "tensor_parallel" not in found:
+        stages = found.get("pipeline_parallel", 1)
+        whole("pipeline_parallel", stages, 1, MOST_GPUS)
+        found["tensor_parallel"] = count // int(stages)
+    return found
 
 
 def on_gpus(run: Run, count: int) -> Run:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallviz.checks import said
-from wallviz.engine.advice.fits import holds, needs
+from wallviz.engine.advice.fits import needs
 from wallviz.engine.advice.search import Advice, Fix, changed
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory.jobs import CONTEXT, MOST_GPUS, OPTIONS, RANKS, on_gpus
+from wallviz.engine.memory.capacity import holds
+from wallviz.engine.memory.jobs import CONTEXT, MOST_GPUS, OPTIONS, RANKS, on_gpus, served_on
 from wallviz.engine.memory.run import Run, whole
 from wallviz.engine.remedies import checks, search
 from wallviz.engine.remedies.effect import Effect, effects, find, ranked, waterfall
@@ -105,10 +106,7 @@ def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[s
     given = {name: checks.plain(name, value) for name, value in options.items()}
     count = checks.whole_number("count", count, 1, MOST_GPUS)
     if job == "infer":
-        served: dict[str, Any] = {"context": CONTEXT} | given
-        if count > 1 and "tensor_parallel" not in served:
-            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, MOST_GPUS)
-        found = Setup(arch, chip, job).with_options(**served)
+        found = Setup(arch, chip, job).with_options(**{"context": CONTEXT} | served_on(given, count))
     else:
         method: dict[str, Any] = {"method": "lora"} if job == "finetune" else {}
         run = Run(**method | given)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wallviz import checks
-from wallviz.engine.advice.fits import verdict
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import serve
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.run import divides, whole
 from wallviz.engine.scaleout import scaling
 from wallviz.engine.scaleout.budget import PUE, Budget, bill
@@ -72,18 +72,18 @@ class ServingOnChips:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the chip's memory surely holds it (`advice.fits.holds`); None where its size is not known."""
-        return None if self.chip.memory_bytes is None else self.runs_out == "no"
+        """Whether the chip's memory surely holds it (`memory.capacity.holds`); None where its size is not known."""
+        return self.runs_out.fits
 
     @property
-    def runs_out(self) -> str:
-        """Whether it runs out of memory (`advice.fits.verdict`)."""
+    def runs_out(self) -> Verdict:
+        """Whether it runs out of memory."""
         return verdict(self.peak_bytes, self.error_band, self.chip.memory_bytes)
 
     @property
     def holding(self) -> NDArray[np.bool_]:
         """Which chip counts of the curve hold it, the error band included; all where the chip's memory is not known."""
-        return np.array([verdict(need, self.error_band, self.chip.memory_bytes) in ("no", "unknown") for need in self.curve_bytes])
+        return np.array([not verdict(need, self.error_band, self.chip.memory_bytes).doubtful for need in self.curve_bytes])
 
     @property
     def fewest(self) -> int | None:

@@ -41,9 +41,7 @@ def telemetry() -> Telemetry:
     names = [_name(sample) for sample in samples]
     rows = [{_("what"): what, **{name: column[what] for name, column in zip(names, columns, strict=True)}} for what in columns[0]] if columns else []
     remarks = [
-        labelled(_name(sample), followed(*dict.fromkeys(_(why.sentence) for why in sample.missing.values())))
-        for sample in samples
-        if sample.missing
+        labelled(_name(sample), followed(*dict.fromkeys(_(why.sentence) for why in sample.missing.values()))) for sample in samples if sample.missing
     ]
     return Telemetry(rows, remarks, [nvml.confirming(field) for field in FIELDS], _history(nvml.TELEMETRY.history()))
 
