@@ -315,6 +315,61 @@ def test_a_chip_without_rates_has_no_time() -> None:
         assert fix["reason"]
 
 
+#: What says that a field is set: some of it stands in the words of a change.
+SAID: dict[str, tuple[str, ...]] = {
+    "tensor_parallel": ("tensor parallel {value}",),
+    "sequence_parallel": ("sequence parallelism",),
+    "pipeline_parallel": ("pipeline parallel {value}",),
+    "virtual_stages": ("virtual stages {value}",),
+    "stage": ("fullest stage",),
+    "context_parallel": ("context parallel {value}",),
+    "expert_parallel": ("expert parallel {value}",),
+    "data_parallel": ("data parallel {value}",),
+    "zero": ("zero-{value}", "zero stage {value}"),
+    "accumulation": ("accumulation {value}", "more accumulation"),
+    "micro_batch": ("one sequence at a time",),
+    "recompute": ("recompute every layer", "recompute the attention core"),
+    "loss": ("loss",),
+    "kernels": ("kernels", "flashattention"),
+    "optimizer": ("adam",),
+    "offload": ("in host memory",),
+    "method": ("lora",),
+    "precision": ("everything in bf16",),
+    "weights": ("weights in", "weights as", "fp8 training"),
+    "gradients": ("fp8 training",),
+    "master": ("fp8 training",),
+    "optimizer_state": ("fp8 training",),
+    "kv": ("kv cache",),
+    "batch": ("half as many sequences",),
+    "context": ("half the context",),
+    "sparsity": ("prun", "2:4"),
+    "host_weights": ("weights in host memory",),
+}
+#: Jobs whose own split is undone: virtual stages, one stage asked about, more parallelism than is needed.
+SPLIT_JOBS: tuple[tuple[str, str, str, dict[str, Any], int], ...] = (
+    ("llama-3.1-8b", "H100", "train", {"pipeline_parallel": 2, "virtual_stages": 2}, 2),
+    ("llama-3.1-8b", "H100", "train", {"pipeline_parallel": 2, "stage": "first"}, 2),
+    ("llama-3.1-8b", "RTX 4090", "train", {"tensor_parallel": 4, "zero": 1}, 8),
+    ("llama-3.1-8b", "RTX 4090", "finetune", {}, 4),
+    ("llama-3.1-70b", "RTX 4090", "infer", {"tensor_parallel": 2}, 2),
+)
+
+
+@pytest.mark.parametrize("job", [*JOBS, *SPLIT_JOBS], ids=str)
+def test_the_words_of_a_change_name_everything_that_it_sets(job: tuple[str, str, str, dict[str, Any], int]) -> None:
+    """Whatever a row sets, in JSON, stands in its words, the number of ranks too; so for the fewest GPUs, split and switches apart."""
+    model, chip, kind, options, count = job
+    setup = asked(JOBS.index(job))[0] if job in JOBS else setup_of(wallviz.model(model), catalog.chip(chip), kind, options, count, timed=False)
+    found = asked(JOBS.index(job))[1] if job in JOBS else fit(setup, LOSSES)
+    rows = [(fix.sets, record.change(fix)) for fix in found.fixes]
+    if found.fewest is not None:
+        rows.append((found.fewest_sets, f"{record.split(found.fewest)}; {record.switches(found.fewest)}"))
+    assert rows
+    for sets, words in rows:
+        left_out = [name for name, value in sets.items() if not any(said.format(value=value) in words.lower() for said in SAID[name])]
+        assert not left_out, (left_out, words)
+
+
 # ---------------------------------------------------------------- one definition of fitting
 
 

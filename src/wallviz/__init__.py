@@ -136,7 +136,8 @@ def model(source: str | os.PathLike[str] | Mapping[str, Any]) -> Architecture:
 def train(source: Source, *, chips: int = 1, **fields: Any) -> Training:
     """Peak memory of a training step, per GPU. `source` is what `model` takes, or an Architecture; `fields` are those of `memory.run.Run`.
 
-    What the split leaves over of so many `chips` are data parallel ranks. Numbers may be numpy arrays, for many runs at once. Raises `InputError` for what cannot run.
+    What the split leaves over of so many `chips` are data parallel ranks. Numbers may be numpy arrays, for many runs at once. Raises
+    `InputError` for what cannot run.
 
     >>> found = train("llama-3.1-8b", precision="bf16-pure", sequence=4096)
     >>> round(float(found.peak_allocated_bytes) / 2**30, 1), found.peak_phase

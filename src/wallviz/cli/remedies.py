@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typer.core import TyperCommand
+
 import wallviz
 from wallviz import units
 from wallviz.cli.chip import chip as chip_of
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.effect import Effect
     from wallviz.engine.remedies.plan import Plan
 
-APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
+APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order; their names are listed below.")),)
 DRAFT = (
     Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
     Option("draft_length", "N", N_("Tokens drafted at once; 4.")),
@@ -27,6 +29,17 @@ DRAFT = (
 )
 _COUNT = tuple(option for option in HARDWARE if option.field != "hardware")
 _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_cost": "cost"}
+
+
+class WithNames(TyperCommand):
+    """The command, whose help ends with the name of every remedy beside what it is."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Writes the names, in the order of the catalogue."""
+        from wallviz.engine.remedies.remedy import REMEDIES
+
+        with formatter.section(_("Remedies")):
+            formatter.write_dl([(id, _(remedy.name)) for id, remedy in REMEDIES.items()])
 
 
 @takes(*_COUNT, *APPLY, *DRAFT, *of_every_job())
@@ -67,7 +80,8 @@ def _described(found: Plan) -> str:
     if found.waterfall:
         blocks.append(_waterfall(found))
     columns = (
-        (_("remedy"), "whole"),
+        (_("name"), "whole"),
+        (_("remedy"), "left"),
         (_("saves"), "right"),
         (_("time"), "right"),
         (_("fits then"), "whole"),
@@ -91,7 +105,7 @@ def _row(e: Effect, found: Plan) -> tuple[Any, ...]:
     quality = found.losses.get(e.remedy.id)
     lost = f"; {_('quality')} −{quality:.1%} ({_('published')})" if quality else ""
     fits = _("yes") if e.fits(found.capacity_bytes) else _("no")
-    return e.remedy.id, units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
+    return e.remedy.id, _(e.remedy.name), units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
 
 
 def _waterfall(found: Plan) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wallviz.engine.advice.fits import largest, needs
-from wallviz.engine.advice.search import Advice, Fix, sets
+from wallviz.engine.advice.search import Advice, Fix
 from wallviz.engine.memory.capacity import Verdict, headroom_bytes, holds
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
@@ -36,20 +36,31 @@ class Fit:
     capacity_bytes: float
     largest_micro_batch: int | None
     largest_context: int | None
-    fewest_gpus: int | None
-    """With switches that cost no quality and take at most a third of the time."""
+    fewest: Fix | None
+    """What changes on the fewest GPUs that hold it, with switches that cost no quality and take at most a third of the time."""
     fewest_gpus_as_set: int | None
-    """Without them: split otherwise, and sharded."""
-    layout: Mapping[str, int] | None
-    """How to split it over the fewest GPUs: fields of `Run`, or of serving."""
-    fewest_sets: Mapping[str, object]
-    """Everything that changes on the fewest GPUs, switches included."""
+    """How many without them: split otherwise, and sharded."""
     goal: str
     """What `fixes` are for: ``fit``, or ``faster`` where it fits."""
     fixes: tuple[Fix, ...]
     """No more GPUs first, then less time, then less quality lost; where fewer GPUs do than there are, that first."""
     reason: str = ""
     """Why something above is None."""
+
+    @property
+    def fewest_gpus(self) -> int | None:
+        """How many the fewest GPUs are."""
+        return None if self.fewest is None else self.fewest.gpus
+
+    @property
+    def layout(self) -> Mapping[str, int] | None:
+        """How to split it over the fewest GPUs: fields of `Run`, or of serving."""
+        return None if self.fewest is None else split_of(self.fewest.setup)
+
+    @property
+    def fewest_sets(self) -> Mapping[str, object]:
+        """Everything that changes on the fewest GPUs, switches included."""
+        return {} if self.fewest is None else self.fewest.sets
 
     @property
     def headroom_bytes(self) -> float:
@@ -77,10 +88,8 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
         capacity,
         batch or None,
         context or None,
-        None if few is None else few.gpus,
+        few,
         None if as_set is None else as_set.gpus,
-        None if few is None else split_of(few),
-        {} if few is None else sets(setup, few),
         advice.goal,
         fixes,
         _reason(batch, context, few),
@@ -116,7 +125,7 @@ def _fits_with(setup: Setup, name: str, values: Any) -> Any:
     return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
 
 
-def _reason(batch: int, context: int, few: Setup | None) -> str:
+def _reason(batch: int, context: int, few: Fix | None) -> str:
     """Why something is None."""
     if few is None:
         return N_("No split over up to 65,536 GPUs that was tried holds it.")
