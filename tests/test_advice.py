@@ -30,6 +30,7 @@ from wallviz.engine.remedies.setup import Setup, outcome
 from wallviz.engine.scaleout import job as scaleout
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
+from wallviz.job import Job, serving_split, training_run
 
 GIB = 2**30
 CONFIG = {
@@ -352,6 +353,8 @@ SPLIT_JOBS: tuple[tuple[str, str, str, dict[str, Any], int], ...] = (
     ("llama-3.1-8b", "RTX 4090", "train", {"tensor_parallel": 4, "zero": 1}, 8),
     ("llama-3.1-8b", "RTX 4090", "finetune", {}, 4),
     ("llama-3.1-70b", "RTX 4090", "infer", {"tensor_parallel": 2}, 2),
+    ("llama-3.1-70b", "H100", "infer", {"replicas": 4}, 4),
+    ("deepseek-v3", "H20", "infer", {"expert_parallel": 8}, 16),
 )
 
 
@@ -368,6 +371,48 @@ def test_the_words_of_a_change_name_everything_that_it_sets(job: tuple[str, str,
     for sets, words in rows:
         left_out = [name for name, value in sets.items() if not any(said.format(value=value) in words.lower() for said in SAID[name])]
         assert not left_out, (left_out, words)
+
+
+@pytest.mark.parametrize(("replicas", "count"), [(4, 4), (2, 4), (3, 12)])
+def test_copies_are_kept(replicas: int, count: int) -> None:
+    """Serving in copies shares each copy otherwise, and never its neighbours' GPUs: another split of the GPUs that are there takes no more."""
+    setup = setup_of(wallviz.model("llama-3.1-70b"), catalog.chip("H100"), "infer", {"replicas": replicas}, count)
+    assert (setup.gpus, setup.replicas) == (count, replicas)
+    found = fit(setup, LOSSES)
+    assert found.fixes
+    for fix in found.fixes:
+        assert fix.setup.replicas == replicas
+        assert fix.gpus % replicas == 0
+        assert "other-split" not in fix.changes or fix.gpus <= count
+        assert f"{replicas} copies" in record.change(fix) or fix.gpus == count
+
+
+def test_a_step_of_so_many_sequences_is_accumulated() -> None:
+    """The sequences of a step set its micro-batches wherever a job is asked about, as on the pages."""
+    run = training_run(Job(job="train", chips=8, sequences=64, context=4096, batch=2))
+    options = {"global_batch": 64, "micro_batch": 2}
+    assert setup_of(wallviz.model("llama-3.1-8b"), catalog.chip("H100"), "train", options, 8).run == run
+    assert wallviz.train("llama-3.1-8b", chips=8, batch=2, global_batch=64).run == run
+    assert wallviz.scaleout("llama-3.1-8b", "H100", chips=8, batch=2, global_batch=64).step.run == run
+    with pytest.raises(InputError, match="4 sequences a step cannot be shared by 8"):
+        wallviz.fit("llama-3.1-8b", hardware="H100", chips=8, global_batch=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "chips"),
+    [({}, 8), ({"replicas": 2}, 8), ({"tensor_parallel": 2}, 8), ({"pipeline_parallel": 2}, 8), ({"tensor_parallel": 8}, 2), ({}, 3), ({}, 1)],
+    ids=str,
+)
+def test_serving_shares_chips_alike_everywhere(options: dict[str, int], chips: int) -> None:
+    """A number of chips is shared by ranks and copies in `fit` and `remedies`, in `footprint` and in `scaleout` as on the pages."""
+    arch = wallviz.model("llama-3.1-70b")
+    split = serving_split(Job(chips=chips, **options), arch)
+    setup = setup_of(arch, catalog.chip("H200"), "infer", options, chips)
+    assert {name: setup.option(name, 1) for name in split if name != "replicas"} | {"replicas": setup.replicas} == split
+    per_chip = infer(arch, context=4096, tensor_parallel=split["tensor_parallel"], pipeline_parallel=split["pipeline_parallel"])
+    assert wallviz.infer(arch, chips=chips, **options).peak_total_bytes == per_chip.peak_total_bytes
+    if "tensor_parallel" not in options:
+        assert wallviz.scaleout(arch, "H200", job="infer", chips=chips, **options).layout == split
 
 
 # ---------------------------------------------------------------- one definition of fitting

@@ -133,22 +133,24 @@ def model(source: str | os.PathLike[str] | Mapping[str, Any]) -> Architecture:
     return architecture(catalog.read_config(text))
 
 
-def train(source: Source, *, chips: int = 1, **fields: Any) -> Training:
+def train(source: Source, *, chips: int = 1, global_batch: Any = None, **fields: Any) -> Training:
     """Peak memory of a training step, per GPU. `source` is what `model` takes, or an Architecture; `fields` are those of `memory.run.Run`.
 
-    What the split leaves over of so many `chips` are data parallel ranks. Numbers may be numpy arrays, for many runs at once. Raises
-    `InputError` for what cannot run.
+    What the split leaves over of so many `chips` are data parallel ranks; `global_batch` sequences of a step set the accumulation. Numbers may
+    be numpy arrays, for many runs at once. Raises `InputError` for what cannot run.
 
     >>> found = train("llama-3.1-8b", precision="bf16-pure", sequence=4096)
     >>> round(float(found.peak_allocated_bytes) / 2**30, 1), found.peak_phase
     (76.4, 'loss_backward')
     """
     from wallviz.engine.memory import peak
-    from wallviz.engine.memory.jobs import on_gpus
+    from wallviz.engine.memory.jobs import of_step, on_gpus
     from wallviz.engine.memory.run import Run
 
+    count = _count(chips)
     run = Run(**_run(fields, "train"))
-    return peak.train(_read(source), on_gpus(run, count) if (count := _count(chips)) > 1 else run)
+    run = on_gpus(run, count) if count > 1 else run
+    return peak.train(_read(source), run if global_batch is None else of_step(run, global_batch))
 
 
 def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training:
@@ -166,17 +168,19 @@ def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training
 def infer(source: Source, *, context: Any = 4096, hardware: str | Accelerator | None = None, chips: int = 1, **options: Any) -> Serving:
     """Memory of serving on one GPU, and how many sequences of `context` tokens fit `hardware`; `options` are those of `memory.serve.infer`.
 
-    What pipeline stages leave over of so many `chips` shares each layer, unless tensor parallelism is given.
+    So many `chips` are shared as in `fit`: each layer by as many as can share its heads, unless tensor parallelism or `replicas` are given.
 
     >>> infer("llama-3.1-8b", context=8192).kv_cache_bytes / 2**30
     1.0
     """
     from wallviz.engine.memory import serve
-    from wallviz.engine.memory.jobs import served_on
+    from wallviz.engine.scaleout.serving_job import on_gpus
 
     if hardware is not None:
         options["hardware_bytes"] = _memory_bytes(hardware)
-    return serve.infer(_read(source), context=context, **served_on(options, _count(chips)))
+    arch = _read(source)
+    served, _copies = on_gpus(arch, options, _count(chips))
+    return serve.infer(arch, context=context, **served)
 
 
 def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str = "train", **options: Any) -> Fit:

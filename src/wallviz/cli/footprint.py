@@ -54,14 +54,14 @@ def _footprint(ctx: typer.Context, lang: Lang = None, debug: Debug = False) -> N
 
 
 @group.command("train", help=N_("Peak memory of a training step."))
-@takes(*options.CHIP, *options.TRAINING)
+@takes(*options.CHIP, *options.TRAINING, *options.BATCH_OF_STEP)
 def train(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of training go."""
     _say_training(wallviz.train, source, given, as_json=as_json)
 
 
 @group.command("finetune", help=N_("Peak memory of a fine-tuning step: every weight, LoRA (default) or QLoRA."))
-@takes(*options.CHIP, *options.FINETUNING)
+@takes(*options.CHIP, *options.FINETUNING, *options.BATCH_OF_STEP)
 def finetune(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of fine-tuning go."""
     _say_training(wallviz.finetune, source, given, as_json=as_json)

@@ -132,8 +132,10 @@ STORED = (
     *_of("sparsity", "imatrix"),
 )
 ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context", "graphs")
+COPIES = _of("replicas")
+BATCH_OF_STEP = (Option("global_batch", "N", SETTINGS["sequences"].help),)
 SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
-SERVING = (*REQUESTS, *STORED, *SPLIT, *ENGINE)
+SERVING = (*REQUESTS, *STORED, *SPLIT, *COPIES, *ENGINE)
 CHIP = (
     Option("hardware", "NAME", SETTINGS["chip"].help),
     Option("count", "N", SETTINGS["chips"].help, also=("--chips",)),
@@ -151,7 +153,7 @@ def of_every_job() -> tuple[Option, ...]:
     )
     of_a_run = {shape.also[0]: shape.name for shape in SHAPE}
     asked = tuple(replace(option, also=(of_a_run[option.name],)) for option in REQUESTS)
-    every = {option.field: option for option in (*ADAPTERS, *asked, *PARALLEL, *STATES, *STEP, *STORED, *ENGINE, weights)}
+    every = {option.field: option for option in (*ADAPTERS, *asked, *PARALLEL, *COPIES, *STATES, *STEP, *BATCH_OF_STEP, *STORED, *ENGINE, weights)}
     return tuple(every.values())
 
 

@@ -32,12 +32,10 @@ CHIPS = (
     Option("overlap", "none|partial|full", N_("How much of the communication compute hides; none.")),
     Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached; 0.7 of the peak, 0.69 of the bandwidth.")),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
-    Option("global_batch", "N", N_("Sequences of a step, shared by all; sets the accumulation.")),
     Option("tokens", "F", N_("Tokens of the whole run, for its time, energy and cost.")),
     Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
     Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
     Option("search", "", N_("Search for the fastest layout that fits.")),
-    Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads.")),
 )
 REST = tuple(option for option in options.of_every_job() if option.field != "stage")  # the memory of one stage is the business of `footprint`
 

@@ -98,10 +98,9 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
 
 def split_of(setup: Setup) -> dict[str, int]:
     """How a setup is split, by field; experts where they are."""
-    if setup.serves:
-        return {name: int(setup.option(name, 1)) for name in SERVING_SPLIT}
-    shared = ("expert_parallel",) if int(setup.run.expert_parallel) > 1 else ()
-    return {name: int(getattr(setup.run, name)) for name in (*TRAINING_SPLIT, *shared)}
+    names = (*(SERVING_SPLIT if setup.serves else TRAINING_SPLIT), "expert_parallel")
+    ranks = {name: int(setup.option(name, 1) if setup.serves else getattr(setup.run, name)) for name in names}
+    return {name: n for name, n in ranks.items() if n > 1 or name != "expert_parallel"}
 
 
 def largest_batch(setup: Setup, most: int = LARGEST_BATCH) -> int:

@@ -24,13 +24,14 @@ SPLITS = {
     "data_parallel": N_("data parallel {n}"),
     "zero": "ZeRO-{n}",
     "accumulation": N_("accumulation {n}"),
+    "replicas": N_("{n} copies"),
 }
 
 
 def split(fix: Fix) -> str:
     """How it is split then, and all that the split sets, in words; ranks of one that were there before are left out."""
-    shared = {name: n for name, n in split_of(fix.setup).items() if n > 1 or (name == "zero" and n)}
-    said = shared | fix.sets
+    shared = split_of(fix.setup) | ({"replicas": fix.setup.replicas} if fix.setup.serves else {})
+    said = {name: n for name, n in shared.items() if n > 1 or (name == "zero" and n)} | fix.sets
     return listing(_(words).format(n=said[name]) for name, words in SPLITS.items() if name in said)
 
 
