@@ -1,6 +1,6 @@
 """Numbers to text and back: SI prefixes for rates and counts, binary prefixes for what must fit.
 
-House rule: three significant digits, a thin space before the unit, the multiplication sign for factors.
+House rule: three significant digits, a narrow space that does not break before the unit, the multiplication sign for factors.
 """
 
 from __future__ import annotations
