@@ -400,7 +400,15 @@ def test_a_step_of_so_many_sequences_is_accumulated() -> None:
 
 @pytest.mark.parametrize(
     ("options", "chips"),
-    [({}, 8), ({"replicas": 2}, 8), ({"tensor_parallel": 2}, 8), ({"pipeline_parallel": 2}, 8), ({"tensor_parallel": 8}, 2), ({}, 3), ({}, 1)],
+    [
+        ({}, 8),
+        ({"replicas": 2}, 8),
+        ({"tensor_parallel": 2}, 8),
+        ({"pipeline_parallel": 2}, 8),
+        ({"tensor_parallel": 8}, 2),
+        ({"replicas": 3}, 3),
+        ({}, 1),
+    ],
     ids=str,
 )
 def test_serving_shares_chips_alike_everywhere(options: dict[str, int], chips: int) -> None:

@@ -168,7 +168,7 @@ def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training
 def infer(source: Source, *, context: Any = 4096, hardware: str | Accelerator | None = None, chips: int = 1, **options: Any) -> Serving:
     """Memory of serving on one GPU, and how many sequences of `context` tokens fit `hardware`; `options` are those of `memory.serve.infer`.
 
-    So many `chips` are shared as in `fit`: each layer by as many as can share its heads, unless tensor parallelism or `replicas` are given.
+    So many `chips` are shared as in `fit`: each layer by all that stages, experts and `replicas` leave, unless tensor parallelism is given.
 
     >>> infer("llama-3.1-8b", context=8192).kv_cache_bytes / 2**30
     1.0

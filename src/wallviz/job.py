@@ -221,7 +221,7 @@ class Job:
         N_("Copies (0: as few as can be)"),
         group=_SPLIT,
         jobs=SERVING,
-        help=N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads."),
+        help=N_("Serving: copies of the model, each with requests of its own."),
     )
     """Copies of the engine, each with requests of its own; 0: the fewest that leave ranks which can share the heads."""
 

@@ -248,8 +248,8 @@ def on_gpus(arch: Architecture, options: Mapping[str, Any], gpus: int) -> tuple[
     if gpus == 1 and not copies:
         return found, 1
     t, p, e = (int(n) for n in ranks)
-    # more stages, experts or copies than the GPUs that were named are a mistake
-    layout = split(arch, gpus, p, e, int(copies) or None) if t == 1 < gpus else shared(arch, gpus, t, p, e, int(copies))
+    # copies that nobody named are no answer to GPUs that cannot share the heads; more stages, experts or copies than GPUs are a mistake
+    layout = split(arch, gpus, p, e, int(copies) or 1) if t == 1 < gpus else shared(arch, gpus, t, p, e, int(copies))
     copies = layout.pop("replicas")
     return found | {name: n for name, n in layout.items() if n != found.get(name, 1)}, copies
 
