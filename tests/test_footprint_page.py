@@ -407,7 +407,7 @@ def test_every_number_of_the_page_is_in_the_json(job: str, show: str) -> None:
     assert found["per_gpu"]["runs_out_of_memory"] in ("yes", "likely", "no")
 
 
-SIZE = re.compile(r"(−?[\d,]+\.?\d*)\u2009([KMGTP]i?|)B\b")
+SIZE = re.compile(r"(−?[\d,]+\.?\d*)\u202f([KMGTP]i?|)B\b")
 PREFIXES = ("", "K", "M", "G", "T", "P")
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from wallviz import curves, ui
+from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import growth
 
@@ -35,14 +35,14 @@ def body() -> None:
             ui.prose(answer.how_sure)
     if view.curved and (settings := page.drawer("settings")):
         with settings:
-            page.years("window", _("Window"), curves.FIRST_YEAR, curves.LAST_YEAR)
+            page.years("window")
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 if view.figure in ("gap", "size"):
                     page.pick("unit", _("Basis"), growth.words("unit of size" if view.figure == "size" else "unit"))
                 page.pick("fit", _("Method"), growth.words("fit"))
                 page.pick("band", _("Bands"), growth.words("band"))
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                page.slider("extend", _("Extrapolate to"), curves.LAST_YEAR, 2040)
+                page.slider("extend")
                 page.toggle("records", _("Record-setters only"))
                 if view.data == "today" and view.figure == "gap":
                     page.select("peaks", _("Number format"), growth.words("peaks"))

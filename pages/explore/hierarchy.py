@@ -34,9 +34,9 @@ def body() -> None:
         if view.show in ("ladder", "human"):
             page.select("machine", _("Machine"), hierarchy.machine_names(page.job), width=240)
         if view.show == "latency":
-            page.number("misses", _("Misses in 10,000"), 0, 10_000, step=50)
-            page.number("processor", _("Processors, % a year"), 0, 200, step=5, width=160)
-            page.number("dram", _("DRAM, % a year"), 0, 200)
+            page.ask("misses", step=50)
+            page.ask("processor", step=5, width=160)
+            page.ask("dram")
         if view.show == "years":
             page.many("families", _("Families (the first five where none is chosen)"), hierarchy.families())
         page.ask("scale")

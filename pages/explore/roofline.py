@@ -4,7 +4,6 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.job import MAX_BATCH, MAX_CONTEXT
 from wallviz.rooms import roofline
 from wallviz.rooms.job import groups, model_name, models
 
@@ -34,8 +33,8 @@ def body() -> None:
                 page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
             else:
                 page.select("model", _("Model"), models(), width=190)
-            page.doubling("batch", _("Batch"), 1, MAX_BATCH)
-            page.number("context", _("Context (tokens)"), 1, MAX_CONTEXT, step=1024)
+            page.doubling("batch")
+            page.ask("context", step=1024)
             if view.show == "time" and case.job == "infer":
                 page.ask("phase")
             else:
@@ -51,7 +50,7 @@ def body() -> None:
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
-            page.number("reported", _("You measured (tokens/s)"), 1, 10_000_000_000, width=220)
+            page.ask("reported", width=220)
             st.markdown(roofline.miss(case, view))
             ui.prose(answer.how_sure)
             page.table(roofline.measured_here(case, view))

@@ -71,7 +71,7 @@ def _answer(case: Job, _language: str) -> Answer:
             else _("{chip} writes at most {n} with {model} at batch {batch}: {pace}")
         )
     pace = _("memory sets the pace, {times} below arithmetic.") if memory else _("arithmetic sets the pace, {times} below memory.")
-    fits = need.verdict in ("no", "unknown")
+    fits = not need.verdict.doubtful
     if not fits:
         template = _("If {chip} could hold {model}: at most {n} at batch {batch}.")
     limits = ceilings(one)

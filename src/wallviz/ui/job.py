@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from wallviz.i18n import _
-from wallviz.job import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Job
+from wallviz.job import Job
 from wallviz.rooms import job as words
 from wallviz.rooms import own_model as packed
 from wallviz.rooms.job import SETTINGS
@@ -51,10 +52,15 @@ def show(link: PageLink, asked: Collection[str] = ()) -> None:
             st.segmented_control(words.label("job"), list(jobs), format_func=jobs.__getitem__, key=link.seed("job"), required=True)
         if "batch" not in asked:
             left, right = st.columns(2)
-            left.number_input(words.label("batch"), 1, MAX_BATCH, key=link.seed("batch"))
-            right.number_input(words.label("context"), 1, MAX_CONTEXT, key=link.seed("context"))
+            _number(link, "batch", left)
+            _number(link, "context", right)
         if "chip" not in asked:
             chips = words.chips(job)
             st.selectbox(words.label("chip"), list(chips), format_func=chips.__getitem__, key=link.seed("chip"))
         if "chips" not in asked:
-            st.number_input(words.label("chips"), 1, MAX_CHIPS, key=link.seed("chips"))
+            _number(link, "chips", bar)
+
+
+def _number(link: PageLink, name: str, where: DeltaGenerator) -> None:
+    setting = link.setting(name)
+    where.number_input(_(setting.label), setting.low, setting.high, key=link.seed(name))

@@ -242,7 +242,7 @@ class Page:
         elif options:
             self.pick(name, label, options)
         elif setting.high:
-            self.number(name, label, setting.low, setting.high, step=step, **wide)
+            st.number_input(label, setting.low, setting.high, step=step, key=self.link.seed(name), **({"width": 136} | wide))
         else:
             self.toggle(name, label)
 
@@ -366,23 +366,23 @@ class Page:
         """On or off."""
         st.toggle(label, key=self.link.seed(name), help=help)
 
-    def years(self, name: str, label: str, low: int, high: int) -> None:
-        """A window of whole years."""
-        st.slider(label, low, high, key=self.link.seed(name), format="%d", width=420)
+    def years(self, name: str) -> None:
+        """A window of whole years, everything by default."""
+        setting = self.link.setting(name)
+        first, last = setting.default
+        st.slider(_(setting.label), first, last, key=self.link.seed(name), format="%d", width=420)
 
-    def slider(self, name: str, label: str, low: int, high: int, help: str | None = None) -> None:
-        """A whole number from `low` to `high`."""
-        st.slider(label, low, high, key=self.link.seed(name), format="%d", help=help, width=320)
+    def slider(self, name: str) -> None:
+        """A whole number on a slider."""
+        setting = self.link.setting(name)
+        st.slider(_(setting.label), setting.low, setting.high, key=self.link.seed(name), format="%d", width=320)
 
-    def doubling(self, name: str, label: str, low: int, high: int, help: str | None = None) -> None:
-        """A whole number from `low` to `high` on a slider that doubles: powers of two, and the current value wherever it lies."""
-        now = int(self.link.values[name])
+    def doubling(self, name: str) -> None:
+        """A whole number on a slider that doubles: powers of two, and the current value wherever it lies."""
+        setting, now = self.link.setting(name), int(self.link.values[name])
+        low, high = setting.low, setting.high
         steps = sorted({now, *(2**n for n in range(low.bit_length() - 1, high.bit_length()) if low <= 2**n <= high)})
-        st.select_slider(label, steps, key=self.link.seed(name), format_func=lambda n: f"{n:,}", help=help, width=210)
-
-    def number(self, name: str, label: str, low: int, high: int, step: int = 1, help: str | None = None, width: int = 136) -> None:
-        """A whole number from `low` to `high`, typed or stepped."""
-        st.number_input(label, low, high, step=step, key=self.link.seed(name), help=help, width=width)
+        st.select_slider(_(setting.label), steps, key=self.link.seed(name), format_func=lambda n: f"{n:,}", width=210)
 
     def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, *, placeholder: str = "") -> None:
         """Any number of options; the box says `placeholder` while there is none."""

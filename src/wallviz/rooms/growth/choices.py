@@ -42,12 +42,12 @@ class View:
     peaks: str = choice("fp16", WORDS["peaks"], old={"precision": None})
     """Number format of the peaks."""
     frontier: bool = flag(default=False)
-    window: tuple[int, int] = years(curves.FIRST_YEAR, curves.LAST_YEAR)
+    window: tuple[int, int] = years(curves.FIRST_YEAR, curves.LAST_YEAR, N_("Window"))
     records: bool = flag(default=False)
     fit: str = choice("ols", WORDS["fit"], old={"method": None})
     """How a trend is fitted."""
     band: str = choice("fit", WORDS["band"])
-    extend: int = number(curves.LAST_YEAR, curves.LAST_YEAR, 2040)
+    extend: int = number(curves.LAST_YEAR, curves.LAST_YEAR, 2040, N_("Extrapolate to"))
     without: tuple[str, ...] = names()
 
     @property

@@ -12,7 +12,7 @@ from wallviz.engine.hierarchy import size as sizes
 from wallviz.engine.hierarchy.generations import LINKS, MEMORIES
 from wallviz.engine.hierarchy.ladder import Machine
 from wallviz.engine.hierarchy.latency import Assumptions
-from wallviz.engine.hierarchy.machines import ONE_THREAD, with_chips
+from wallviz.engine.hierarchy.machines import with_chips
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled
@@ -77,9 +77,9 @@ class View:
     more: bool = flag(default=False, label=N_("Show CXL"))
     families: tuple[str, ...] = names(limit=20)
     """Lines by year; the five of `FEW_FAMILIES` where none are chosen."""
-    misses: int = number(100, 0, 10_000, N_("Misses in 10,000 accesses"))
-    processor: int = number(80, 0, 200, N_("Processor faster a year, %"))
-    dram: int = number(7, 0, 200, N_("DRAM faster a year, %"))
+    misses: int = number(100, 0, 10_000, N_("Misses in 10,000"))
+    processor: int = number(80, 0, 200, N_("Processors, % a year"))
+    dram: int = number(7, 0, 200, N_("DRAM, % a year"))
     cycles: int = number(4, 1, 1000, N_("Cycles of a miss in 1995"))
     every: int = number(5, 1, 100, N_("Instructions per access"))
 
@@ -97,10 +97,7 @@ def machines() -> Mapping[str, Machine]:
 
 def machine(id: str) -> Machine:
     """The machine of this id, the reader's own measured one among them."""
-    if own_machine.is_own(id):
-        mine = own_machine.read(id)
-        return Machine(id, labelled(_("your machine"), mine.name), (mine.name,), note=ONE_THREAD if mine.kind == "cpu" else "")
-    return machines()[id]
+    return own_machine.read(id).machine if own_machine.is_own(id) else machines()[id]
 
 
 def levels(id: str) -> Iterable[MemoryLevel]:
