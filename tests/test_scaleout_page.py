@@ -105,7 +105,7 @@ def test_little_work_and_decoding_lose_where_training_does_not() -> None:
     assert rows["this job"] > 0.9
     assert rows["batch grows with the chips"] > 0.9
     assert rows["512 tokens a chip and step"] < 0.5
-    assert rows["writing one answer"] < 0.5
+    assert rows["generating one answer"] < 0.5
 
 
 def test_serving_is_about_serving() -> None:

@@ -62,7 +62,7 @@ if expert := page.drawer("expert", _("Expert: every other setting")):
 if mine := page.drawer("own", _("Your own model: paste its config.json, or enter its numbers")):
     with mine:
         page.own_model("config", pack=own_model.pack, pack_numbers=own_model.pack_numbers, labels=own_model.labels())
-if take := page.drawer("export", _("Take it with you: JSON, CSV, a configuration file")):
+if take := page.drawer("export", _("Export: JSON, CSV, a configuration file")):
     with take:
         with st.container(horizontal=True):
             page.save(_("Every number: JSON"), lambda: export.document(case, view, answer.sentence), "wallviz-footprint.json", "application/json")

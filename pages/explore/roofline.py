@@ -68,7 +68,7 @@ if expert := page.drawer("expert", _("Expert: every other setting")):
 if mine := page.drawer("own", _("Your own model: paste its config.json, or enter its numbers")):
     with mine:
         page.own_model("config", pack=own_model.pack, pack_numbers=own_model.pack_numbers, labels=own_model.labels())
-if take := page.drawer("export", _("Take it with you: JSON, CSV")):
+if take := page.drawer("export", _("Export: JSON, CSV")):
     with take, st.container(horizontal=True):
         page.save(_("Every number: JSON"), lambda: roofline.document(case, view), "wallviz-roofline.json", "application/json")
         page.save(

@@ -47,7 +47,7 @@ if layouts := page.drawer("layouts", _("Best split: the simplest of the fastest 
 if expert := page.drawer("expert", _("Expert: parallelism, links, efficiencies, tokens and price")):
     with expert:
         page.settings(scaleout.groups(case, view))
-if take := page.drawer("export", _("Take it with you: JSON")):
+if take := page.drawer("export", _("Export: JSON")):
     with take:
         page.save(_("Every number: JSON"), lambda: scaleout.document(case, view), "wallviz-scaleout.json", "application/json")
 page.next("footprint", _("whether one copy fits"))

@@ -29,7 +29,7 @@ if chip := machine.chip_id(record, page.view.promised):
     page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
 if why := page.drawer("why", _("Why: the formula with these numbers")):
     why.markdown(answer.why)
-if sure := page.drawer("sure", _("How sure: samples, spread, what disturbed it, and why a machine may lie low")):
+if sure := page.drawer("sure", _("How sure: samples, spread, what disturbed it, and why a machine may score low")):
     with sure:
         page.remarks("", machine.failures(record))
         sure.markdown(answer.how_sure)
@@ -44,7 +44,7 @@ if browser := page.drawer("browser", _("Your browser's GPU: the device in front 
 if live := page.drawer("telemetry", _("Telemetry: clocks, heat and power of NVIDIA's GPUs, once a second")):
     with live:
         bench.telemetry(page)
-if take := page.drawer("take", _("Take it with you: the record, and a command that confirms each number")):
+if take := page.drawer("take", _("Export: the record, and a command that confirms each number")):
     with take:
         page.table(machine.facts(record))
         page.table(machine.commands(record))

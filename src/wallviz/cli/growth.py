@@ -25,7 +25,7 @@ def answer(
     method: Annotated[str | None, typer.Option("--method", metavar="ols|theil-sen", help=N_("Least squares (default), or the median slope."))] = None,
     interval: Annotated[
         str | None,
-        typer.Option("--interval", metavar="t|bootstrap|rank", help=N_("The 95 % interval: t (default) or bootstrap for ols, rank for theil-sen.")),
+        typer.Option("--interval", metavar="t|bootstrap|rank", help=N_("The 95% interval: t (default) or bootstrap for ols, rank for theil-sen.")),
     ] = None,
     as_json: Json = False,
     lang: Lang = None,

@@ -96,8 +96,8 @@ def _metavar(setting: Setting) -> str:
 _METAVARS = {"stage": "first|last|worst|N", "sparsity": "2:4|F", "utilization": "F"}
 
 SHAPE = (
-    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch; 1."), also=("--batch",)),
-    Option("sequence", "N", N_("Tokens per sequence; 4096."), also=("--context",)),
+    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch (default: 1)."), also=("--batch",)),
+    Option("sequence", "N", N_("Tokens per sequence (default: 4096)."), also=("--context",)),
 )
 PARALLEL = (
     *_of("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel"),
@@ -125,8 +125,8 @@ POOL = (
 )
 HARDWARE = (
     Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")),
-    Option("count", "N", N_("How many there are; 1."), also=("--chips",)),
-    Option("job", "train|finetune|infer", N_("What should fit; train.")),
+    Option("count", "N", N_("How many there are (default: 1)."), also=("--chips",)),
+    Option("job", "train|finetune|infer", N_("What should fit (default: train).")),
 )
 
 

@@ -26,9 +26,9 @@ Hardware = Annotated[
 ]
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
 DRAFT = (
-    Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
-    Option("draft_length", "N", N_("Tokens drafted at once; 4.")),
-    Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model; 0.128.")),
+    Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding (default: 0.72).")),
+    Option("draft_length", "N", N_("Tokens drafted at once (default: 4).")),
+    Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model (default: 0.128).")),
 )
 _COUNT = tuple(option for option in HARDWARE if option.field in ("count", "job"))
 _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_cost": "cost"}

@@ -28,21 +28,21 @@ Hardware = Annotated[
 ]
 
 CHIPS = (
-    Option("gpus", "N", N_("How many there are; 8."), also=("--chips",)),
-    Option("job", "train|finetune|infer", N_("What they do; train. Serving is split over all of them.")),
-    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join; 8.")),
-    Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),
-    Option("link_across", "F", N_("GB/s of one direction and GPU across nodes; 50, an adapter of 400 Gbit/s for each.")),
-    Option("link_efficiency", "F", N_("Share of these rates that large messages reach; 0.8.")),
-    Option("overlap", "none|partial|full", N_("How much of the communication compute hides; none.")),
-    Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached; 0.7 of the peak, 0.69 of the bandwidth.")),
+    Option("gpus", "N", N_("How many there are (default: 8)."), also=("--chips",)),
+    Option("job", "train|finetune|infer", N_("What they do (default: train). Serving is split over all of them.")),
+    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join (default: 8).")),
+    Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node (default: the chip's own links).")),
+    Option("link_across", "F", N_("GB/s of one direction and GPU across nodes (default: 50, an adapter of 400 Gbit/s for each).")),
+    Option("link_efficiency", "F", N_("Share of these rates that large messages reach (default: 0.8).")),
+    Option("overlap", "none|partial|full", N_("How much of the communication compute hides (default: none).")),
+    Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached (default: 0.7 of the peak, 0.69 of the bandwidth).")),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
     Option("global_batch", "N", N_("Sequences of a step, shared by all; sets the accumulation.")),
     Option("tokens", "F", N_("Tokens of the whole run, for its time, energy and cost.")),
     Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
-    Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
+    Option("pue", "F", N_("Power of the data centre over that of its chips (default: 1.2).")),
     Option("search", "", N_("Search for the fastest layout that fits.")),
-    Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads.")),
+    Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own (default: the fewest that share its heads).")),
 )
 _UNKNOWN = ("stage",)  # the memory of one stage is the business of `footprint`
 _STORED = tuple(option for option in (*options.STORED, *options.ENGINE) if option.field != "weights")
@@ -141,7 +141,7 @@ def _layouts(best: Search) -> str:
         )
         for one in (best.chosen, *(other for other in best.best if other != best.chosen))
     ]
-    return table(columns, rows) + "\n" + _("The first is the simplest of those within 2 % of the fastest.")
+    return table(columns, rows) + "\n" + _("The first is the simplest of those within 2% of the fastest.")
 
 
 def _served(found: ServingOnChips) -> str:

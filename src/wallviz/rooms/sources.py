@@ -48,7 +48,7 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         if alone[origin.id]:
             lines.append(_("{n} chips rest on this origin alone: drawn with open markers.").format(n=alone[origin.id]))
         if not origin.verified:
-            lines.append(_("Not read again at its origin: shown as unconfirmed."))
+            lines.append(_("Not checked against the original: shown as unconfirmed."))
         if origin.notes:
             lines.append(_(origin.notes))
         lines.append(labelled(f"**{_('Cite')}**", origin.citation))

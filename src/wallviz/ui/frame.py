@@ -34,7 +34,7 @@ ROOMS: dict[str, Room] = {
     room.name: room
     for room in (
         Room(
-            "start", "learn", ":material/bolt:", N_("Start"), N_("How fast can a chip write?"),
+            "start", "learn", ":material/bolt:", N_("Start"), N_("How fast can a chip generate text?"),
             N_("The memory wall in one minute: a model, a chip, and the speed that memory allows."),
         ),
         Room(

@@ -87,9 +87,9 @@ def price(fix: Fix) -> str:
     elif abs(fix.time - 1.0) < FREE_OF_TIME:
         said.append(_("no more time"))
     else:
-        said.append(_("{share} % time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
+        said.append(_("{share}% time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
     if not fix.lossless:
-        lost = _("{share} % quality").format(share=f"−{fix.quality * 100.0:.2g}")
+        lost = _("{share}% quality").format(share=f"−{fix.quality * 100.0:.2g}")
         said.append(bracketed(lost, _("judged") if fix.judged else _("as published")))
     said += [_(REMEDIES[id].costs) for id in fix.changes if id in LAST]
     return listing(said)

@@ -33,7 +33,7 @@ SHORTLISTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "data center": (N_("Data centre"), N_("What is sold in servers"), (*DEFAULT[:4], "instinct-mi355x", "gb300", "gaudi-3")),
     "export": (
         N_("Export-limited, Ascend"),
-        N_("Parts cut for export beside the originals, and Huawei's"),
+        N_("Export versions next to the originals, and Huawei's Ascend"),
         ("h100-sxm5", "h800-sxm5", "h20", "ascend-910b", "ascend-910c", "ascend-950dt"),
     ),
     "other": (

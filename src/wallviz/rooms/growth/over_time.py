@@ -132,7 +132,7 @@ def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
         if f.trend
     ]
     if parts:
-        parts.append(_("bands: 50 % and 90 % of the fit") if view.band == "fit" else _("bands: where 50 % and 90 % of new points would fall"))
+        parts.append(_("bands: 50% and 90% of the fit") if view.band == "fit" else _("bands: where 50% and 90% of new points would fall"))
     parts += [labelled(_(f.curve.label), _("shown, not fitted")) for f in fitted if not f.curve.fitted]
     parts.append(_("open markers: data sheet or inferred"))
     if view.figure == "gap" and view.hold == "precision":

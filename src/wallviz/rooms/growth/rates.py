@@ -28,4 +28,4 @@ def duration(years: float) -> str:
 def interval(trend: Trend, period_years: float = 2.0) -> str:
     """The 95 % interval of a trend's multiplier in words: "95 % interval 2.68–3.41×"."""
     low, high = trend.multiplier_interval(period_years)
-    return _("95 % interval {low}–{high}").format(low=units.times(low).rstrip(units.TIMES + "倍" + units.THIN), high=units.times(high))
+    return _("95% interval {low}–{high}").format(low=units.times(low).rstrip(units.TIMES + "倍" + units.THIN), high=units.times(high))

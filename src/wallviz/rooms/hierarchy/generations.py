@@ -76,7 +76,7 @@ def rates(case: Job, view: View) -> Answer:
         name="hierarchy",
         sentence=sentence,
         drawing=value_dots.dots(
-            rows, name=_("Growth per two years, 95 % interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
+            rows, name=_("Growth per two years, 95% interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
         ),
         sure=_("few generations each"),
         trust="orange",
@@ -184,8 +184,8 @@ def _table() -> tuple[Mapping[str, object], ...]:
         {
             _("family"): _name(family),
             _("per two years"): fitted.multiplier(2.0),
-            _("95 % low"): fitted.multiplier_interval(2.0)[0],
-            _("95 % high"): fitted.multiplier_interval(2.0)[1],
+            _("95% low"): fitted.multiplier_interval(2.0)[0],
+            _("95% high"): fitted.multiplier_interval(2.0)[1],
             _("doubles every (years)"): fitted.doubling_years,
             "n": fitted.n,
             _("first"): fitted.first.year,

@@ -113,7 +113,7 @@ def _sentence(mine: Assumptions, wall: float | None) -> str:
             ratio=units.significant(ratio(cache, memory), 2),
             forecast=units.count(float(latency.memory_cycles(year, mine))),
         )
-    return _("With {hits} hits, processors at +{cpu} % and DRAM at +{dram} % a year, memory sets the pace from {year}.").format(
+    return _("With {hits} hits, processors at +{cpu}% and DRAM at +{dram}% a year, memory sets the pace from {year}.").format(
         hits=hits, cpu=f"{mine.processor_growth * 100:.0f}", dram=f"{mine.dram_growth * 100:.0f}", year=int(wall)
     )
 
@@ -161,7 +161,7 @@ def _how_sure() -> str:
         hits = ratio(cache, memory)
         lines.append(
             "- "
-            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth} % a year instead of +68 %").format(
+            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth}% a year instead of +68%").format(
                 name=name, year=year, ratio=units.significant(hits), growth=f"{latency.implied_growth(hits, year) * 100:.0f}"
             )
         )

@@ -34,7 +34,7 @@ def kernels(given: Shown) -> Answer:
             least=units.si(rates[slow], "B/s"),
         )
     else:
-        sentence = _("An H100's memory moves {times} as much as this EPYC's. And yours?").format(
+        sentence = _("An H100's memory moves {times} as much as this EPYC's. How fast is yours?").format(
             times=units.times(
                 (published_machines()["h100-sxm5-80gb"].memory.bytes_per_s or 0.0)
                 / (published_machines()["amd-epyc-zen-5-2-vcpus"].memory.bytes_per_s or 1.0)
@@ -53,7 +53,7 @@ def kernels(given: Shown) -> Answer:
     if peak:
         (_best, high), (_worst, low) = published_shares()[0], published_shares()[-1]
         drawing = figures.shaded(drawing, low * peak, high * peak)
-        caption = _("Filled: measured. Open diamonds and dashed line: promised. Shaded: the {low} to {high} % that published machines reach.").format(
+        caption = _("Filled: measured. Open diamonds and dashed line: promised. Shaded: the {low} to {high}% that published machines reach.").format(
             low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"
         )
     return Answer(name="machine", sentence=sentence, drawing=drawing, caption=caption, rows=partial(_kernel_rows, given))

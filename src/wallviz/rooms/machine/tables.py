@@ -51,7 +51,7 @@ def facts(record: Record | None) -> tuple[Mapping[str, object], ...]:
         (_("caches"), ", ".join(f"L{cache.level} {units.binary(cache.bytes)}" for cache in found.caches)),
         (_("arrays"), _("three of {size}").format(size=units.binary(record.array_bytes)) if record.array_bytes else ""),
         (_("measured"), record.created),
-        (_("written by"), f"wallviz {record.version}"),
+        (_("made by"), f"wallviz {record.version}"),
     ]
     return tuple({_("what"): what, _("value"): value} for what, value in said if value)
 

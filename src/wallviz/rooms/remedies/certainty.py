@@ -24,7 +24,7 @@ def how_sure(found: Plan) -> str:
             ).format(band=f"{band:.0%}"),
             _(
                 "{n} published cases stand behind the remedies of this job, {failed} of them failures (quality down by a fifth or more: our line). "
-                "Medians of them are the quality that is said."
+                "The quality given is their median."
             ).format(n=count, failed=failed),
         )
     )

@@ -94,7 +94,7 @@ def caption(found: Plan, chosen: Chosen) -> str:
         _("the bandwidth line stays at {rate}").format(rate=units.si(line, "B/s"))
         if last is None or last.setup.chip is found.setup.chip
         else _("the bandwidth line moves to {rate}: hardware").format(rate=units.si(last.setup.chip.memory_bytes_per_s or 0.0, "B/s")),
-        _("times as expected at the shares that kernels reach, with waiting for links and slot"),
+        _("times as expected at the shares that kernels reach, with waiting for links and PCIe"),
     ]
     said.insert(0, labelled(_("split as it is"), _split(found)))
     if not found.setup.serves and found.setup.gpus > 1:

@@ -60,7 +60,7 @@ def rows(found: Plan, chosen: Chosen) -> tuple[Mapping[str, object], ...]:
     def row(name: str, o: Any, saved: float, saved_s: float) -> dict[str, object]:
         return {
             _("remedy"): name, "GiB": o.bytes / units.GIB, _("saves, GiB"): saved / units.GIB, _("seconds"): o.time_s, _("saves, seconds"): saved_s,
-            _("moved, bytes"): o.moved_bytes, _("sent over links, bytes"): o.sent_bytes, _("over PCI Express, bytes"): o.slot_bytes,
+            _("moved, bytes"): o.moved_bytes, _("sent over links, bytes"): o.sent_bytes, _("over PCIe, bytes"): o.slot_bytes,
             _("tokens/s"): o.tokens_per_s,
         }  # fmt: skip
 

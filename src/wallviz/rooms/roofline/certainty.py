@@ -54,7 +54,7 @@ def how_sure(now: Workload) -> str:
             )
         )
     else:
-        lines.append(_("- **{chip}**: nobody's measurements of it are among the cases.").format(chip=now.name))
+        lines.append(_("- **{chip}**: we have no published measurement of it.").format(chip=now.name))
     for (what, zone), spread in by([m for m in found if m.what in ("gemm", "decode", "prefill")], lambda m: (m.what, m.zone)).items():
         lines.append(
             _("- **{work}**, {zone}: {median} at the median, {low} to {high}, {n} cases").format(

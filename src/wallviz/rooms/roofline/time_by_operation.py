@@ -9,7 +9,7 @@ from wallviz.i18n import N_, _
 from wallviz.rooms.roofline.job_on_chip import Workload
 
 PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
-BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}
+BOUNDS = {"compute": N_("compute"), "bandwidth": N_("memory bandwidth")}
 
 
 def by_operation(now: Workload) -> Drawing:

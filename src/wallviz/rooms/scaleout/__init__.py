@@ -93,7 +93,7 @@ def _training_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
     found = best(case, view)
     return tuple(
         {
-            _("choice"): _("simplest within 2 %") if one == found.chosen else _("fastest") if one == found.best[0] else "",
+            _("choice"): _("simplest within 2%") if one == found.chosen else _("fastest") if one == found.best[0] else "",
             _("tensor"): one.run.tensor_parallel,
             _("pipeline"): one.run.pipeline_parallel,
             _("chunks"): one.run.virtual_stages,

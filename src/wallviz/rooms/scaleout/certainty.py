@@ -41,7 +41,7 @@ def decoding() -> str:
     """How far decoding over chips is off, in a sentence."""
     found = [one for one in scaling_cases.runs() if one.row.case == "tensor_parallel_decode_rate"]
     worst = max(abs(one.miss) for one in found)
-    return _("{n} measured rates of decoding over one to eight A100 are predicted within {worst}: one share of the bandwidth, 69 %, for all.").format(
+    return _("{n} measured rates of decoding over one to eight A100 are predicted within {worst}: one share of the bandwidth, 69%, for all.").format(
         n=len(found), worst=f"{worst:.0%}"
     )
 

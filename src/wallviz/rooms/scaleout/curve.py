@@ -88,7 +88,7 @@ def chips_said(n: int) -> str:
 
 def share_axis() -> Axis:
     """Speed per chip over that of a chip which never waits; the seed's point in its name."""
-    name = _("Share of the ideal speed per chip · near 100 % where each byte sent brings much arithmetic")
+    name = _("Share of the ideal speed per chip · near 100% when there is much arithmetic per byte sent")
     return Axis(name, lambda v: f"{v:.0%}", log=False, low=0.0, high=1.1)
 
 
@@ -126,16 +126,16 @@ def sentence(now: Study) -> str:
         )
     if start == gpus:
         if gpus > 1:
-            return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step waits.").format(**said)
-        return _("One chip waits for nobody: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
+            return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step is waiting.").format(**said)
+        return _("One chip has nothing to wait for: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
     gain = now.job.strong.speedup(gpus, start)
     said |= {"start": f"{start:,}", "gain": f"{gain:.3g}", "ideal": f"{gpus / start:.3g}"}
-    first = _("Doubling pays up to {stop} chips: {start} to {n} chips gives {gain}× of {ideal}×; ").format(**said)
+    first = _("Doubling pays up to {stop} chips: from {start} to {n} chips it gets {gain}× faster (ideal {ideal}×); ").format(**said)
     if idle < 0.005 * float(one.step_s):
         return first + _("compute hides the wire.")
     if float(one.bubble_s) > float(one.waiting_s):
         return first + _("{idle} of each {step} step is lost in the pipeline.").format(**said)
-    return first + _("{idle} of each {step} step waits on the wire.").format(**said)
+    return first + _("{idle} of each {step} step is waiting for the wire.").format(**said)
 
 
 def caption(now: Study) -> str:
@@ -157,7 +157,7 @@ def caption(now: Study) -> str:
         _("not modelled: stragglers, failures, input pipeline; half of the published runs took more than {median} longer").format(
             median=_median_miss()
         ),
-        *([_("writing one answer: as if memory held it")] if now.decoding is not None else []),
+        *([_("generating one answer: as if memory held it")] if now.decoding is not None else []),
     ]
     return " · ".join(parts)
 
@@ -203,7 +203,7 @@ def _lines(now: Study) -> list[Line]:
     elif alone and other is not None:
         lines.insert(0, _growing(other.weak, _("once it fits,\nthe batch growing\nwith the chips"), small.chips[-1], dash="dash"))
     if now.decoding is not None and np.size(now.decoding.chips) > 1:
-        lines.append(served_line(now.decoding, _("writing one answer:\nwaits twice a layer"), dash="dash"))
+        lines.append(served_line(now.decoding, _("generating one answer:\nwaits twice a layer"), dash="dash"))
     lines.append(
         Line("compute", name, chips.tolist(), share.tolist(), hover(chips, share, strong.tokens_per_s[shown]), dash="dot" if unheld else "solid",
              strong=not unheld, named=not alone)
@@ -294,7 +294,7 @@ def _rows(now: Study) -> tuple[dict[str, object], ...]:
             name, curve.chips, one.step_s, one.compute_s, one.waiting_s, one.bubble_s, one.communication_s, one.tokens_per_s, curve.efficiency
         )
     if now.decoding is not None:
-        rows += served_rows(_("writing one answer"), now.decoding)
+        rows += served_rows(_("generating one answer"), now.decoding)
     return tuple(rows)
 
 

@@ -55,7 +55,7 @@ def answer(_case: Job, _view: View) -> Answer:
             revision="scaleout-published",
         ),
         rows=certainty.table,
-        caption=_("One efficiency of matrix products, 70 % of the peak, for all; recomputed work counts as the papers count it"),
+        caption=_("One efficiency of matrix products, 70% of the peak, for all; recomputed work counts as the papers count it"),
         explain=_why_published,
     )
 

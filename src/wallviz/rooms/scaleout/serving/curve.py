@@ -89,19 +89,19 @@ def sentence(now: Served) -> str:
     idle, step = float(one.waiting_s + one.bubble_s), float(one.step_s)
     said |= {"idle": duration(idle), "step": duration(step), "slow": rate(now.tokens_per_s(start))}
     if now.gpus == 1:
-        alone = _("One chip writes {rate} tokens/s, {step} a token; doubling pays up to {stop} chips.")
-        return (alone if job.pays_up_to > 1 else _("One chip writes {rate} tokens/s, {step} a token; a second one does not pay.")).format(**said)
+        alone = _("One chip generates {rate} tokens/s, {step} per token; doubling pays up to {stop} chips.")
+        return (alone if job.pays_up_to > 1 else _("One chip generates {rate} tokens/s, {step} per token; a second one does not pay.")).format(**said)
     if now.gpus <= start:
-        return _("Doubling pays up to {stop} chips; {n} write {rate} tokens/s, {step} a token.").format(**said)
+        return _("Doubling pays up to {stop} chips; {n} generate {rate} tokens/s, {step} per token.").format(**said)
     rates, counts = np.atleast_1d(job.curve.tokens_per_s), np.atleast_1d(job.curve.chips)
     best = int(np.argmax(np.where(job.holding, rates, 0.0)))
     if float(rates[best]) > 1.02 * float(one.tokens_per_s):
         said |= {"best": f"{int(counts[best]):,}", "most": rate(float(rates[best]))}
-        return _("{best} chips write most, {most} tokens/s: {n} only {rate}, for {idle} of each {step} token waits on the wire.").format(**said)
+        return _("{best} chips are fastest ({most} tokens/s); {n} reach {rate}, because {idle} of the {step} per token is waiting.").format(**said)
     first = _("Doubling pays up to {stop} chips: {slow} tokens/s on {start}, {rate} on {n}; ").format(**said)
     if float(one.bubble_s) > float(one.waiting_s):
-        return first + _("{idle} of each {step} token is lost in the pipeline.").format(**said)
-    return first + _("{idle} of each {step} token waits on the wire.").format(**said)
+        return first + _("{idle} of the {step} per token is lost in the pipeline.").format(**said)
+    return first + _("{idle} of the {step} per token is waiting for the wire.").format(**said)
 
 
 def caption(now: Served) -> str:
@@ -115,7 +115,7 @@ def caption(now: Served) -> str:
         _("batch {batch}, context {context}").format(batch=f"{job.batch:,}", context=f"{job.context:,}"),
         _("weights {format}").format(format=words("format")[job.weights]),
         links(job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
-        _("writing alone: the prompt is read before"),
+        _("generation alone: the prompt is read before"),
         *([_("the line of training: as if each chip held a whole copy")] if now.training is not None else []),
     ]
     return " · ".join(parts)
@@ -194,7 +194,7 @@ def _actions(now: Served) -> tuple[Action, ...]:
     if now.busy is not None and now.busy.runs_out in ("no", "unknown"):
         found.append(Action(_("{n} answers at once").format(n=BUSY), _("Weights are read once for all of them"), {"batch": BUSY}))
     if float(job.fabric.inside_bytes_per_s) > 64e9:
-        found.append(Action(_("Break it: PCI Express alone"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}))
+        found.append(Action(_("Break it: PCIe alone"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}))
     return tuple(found)
 
 
