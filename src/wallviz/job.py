@@ -99,7 +99,7 @@ def _stages(job: Job) -> dict[str, str]:
 
 def _shares(job: Job) -> dict[Any, str]:
     chosen = job.utilization
-    return {share: f"{share:.12g} %" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
+    return {share: f"{share:.12g}%" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
 
 
 def _pruned(job: Job) -> dict[Any, str]:

@@ -94,7 +94,7 @@ def _time(found: Plan, seconds: float) -> str:
 
 def _row(e: Effect, found: Plan) -> tuple[Any, ...]:
     quality = found.losses.get(e.remedy.id)
-    lost = f"; {_('quality')} −{quality:.1%} ({_('published')})" if quality else ""
+    lost = f"; {_('quality')} −{units.percent(quality, 1)} ({_('published')})" if quality else ""
     fits = _("yes") if e.fits(found.capacity_bytes) else _("no")
     return e.remedy.id, units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
 

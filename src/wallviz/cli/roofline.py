@@ -30,7 +30,9 @@ WORK = (
     Option("batch", "N", N_("Sequences at once (default: 1).")),
     Option("context", "N", N_("Tokens of the prompt, in the cache, or of a training sequence (default: 4096).")),
     *(option for option in STORED if option.field in ("weights", "kv")),
-    Option("activations", "|".join(ACTIVATIONS), N_("Format of the activations (default: bf16). With fp8 or int8 weights too, matmuls run at that peak.")),
+    Option(
+        "activations", "|".join(ACTIVATIONS), N_("Format of the activations (default: bf16). With fp8 or int8 weights too, matmuls run at that peak.")
+    ),
     Option("tensor_parallel", "N", N_("GPUs that share each layer.")),
 )
 KERNEL = (
@@ -114,8 +116,8 @@ def _described(found: Report) -> str:
         (_("critical batch"), _("{n} tokens").format(n=units.significant(step.critical_batch))),
     ]  # fmt: skip
     if used is not None:
-        facts.append((_("MFU"), f"{100 * float(used.mfu):.1f}{units.THIN}%"))
-        facts.append((_("bandwidth used"), f"{100 * float(used.bandwidth):.1f}{units.THIN}%"))
+        facts.append((_("MFU"), units.percent(float(used.mfu), 1)))
+        facts.append((_("bandwidth used"), units.percent(float(used.bandwidth), 1)))
     if largest is not None:
         facts.append((_("largest batch"), f"{largest.batch:,}"))
     columns = (

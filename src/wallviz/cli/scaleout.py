@@ -92,8 +92,8 @@ def _trained(found: TrainingOnChips, best: Search | None) -> str:
         (_("on the wire"), units.duration(float(one.communication_s))),
         (_("waiting"), units.duration(float(one.waiting_s))),
         (_("bubble"), units.duration(float(one.bubble_s))),
-        (_("efficiency"), f"{float(one.efficiency):.1%}"),
-        ("MFU", f"{float(one.mfu):.1%}"),
+        (_("efficiency"), units.percent(float(one.efficiency), 1)),
+        ("MFU", units.percent(float(one.mfu), 1)),
         (_("tokens/s"), phrases.rate(float(one.tokens_per_s))),
         (_("batch"), _("{n} sequences a step").format(n=f"{found.global_batch:,}")),
         (_("memory"), f"{amount(found.peak_bytes)}, {_held(found)}"),
@@ -107,7 +107,7 @@ def _trained(found: TrainingOnChips, best: Search | None) -> str:
     rows = [(_(KINDS[k]), units.si(float(one.bytes_on_wire[k]), "B"), units.duration(float(one.wire_s[k]))) for k in KINDS if one.bytes_on_wire[k]]
     curve = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("efficiency"), "right"))
     counts = [
-        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}")
+        (f"{int(n):,}", phrases.rate(float(rate)), units.percent(float(share), 1))
         for n, rate, share in zip(found.strong.chips, found.strong.tokens_per_s, found.strong.efficiency, strict=True)
     ]
     parts = [table(FACTS, facts, header=False), *([table(wire, rows)] if rows else []), table(curve, counts)]
@@ -136,7 +136,7 @@ def _layouts(best: Search) -> str:
         (
             f"{phrases.split(one.run)} · v{one.run.virtual_stages} · b{one.run.micro_batch}×{one.run.accumulation} · {one.run.recompute}",
             units.duration(one.step_s),
-            f"{one.efficiency:.1%}",
+            units.percent(one.efficiency, 1),
             units.binary(one.peak_bytes),
         )
         for one in (best.chosen, *(other for other in best.best if other != best.chosen))
@@ -163,7 +163,7 @@ def _served(found: ServingOnChips) -> str:
     ]
     columns = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("share in which a chip works"), "right"), (_("memory"), "right"))
     rows = [
-        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}", units.binary(need))
+        (f"{int(n):,}", phrases.rate(float(rate)), units.percent(float(share), 1), units.binary(need))
         for n, rate, share, need in zip(curve.chips, curve.tokens_per_s, curve.efficiency, found.curve_bytes, strict=True)  # type: ignore[arg-type]
     ]
     return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}"

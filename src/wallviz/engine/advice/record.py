@@ -74,7 +74,9 @@ def brief(id: str) -> str:
 def long(said: Sequence[str], words: int = BRIEF_WORDS) -> bool:
     """Whether so many changes are too long for a sentence that has room for so many words."""
     text = listing(said)
-    return len(text) > BRIEF_LETTERS if language() == "zh" else len(text.split()) > words
+    if language() == "zh":
+        return sum("一" <= letter <= "鿿" for letter in text) > BRIEF_LETTERS * words // BRIEF_WORDS
+    return len(text.split()) > words
 
 
 def price(fix: Fix) -> str:

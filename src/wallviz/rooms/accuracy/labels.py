@@ -26,7 +26,7 @@ def tolerance_text(case: Case) -> str:
     if case.exact:
         return _("none: exact")
     if case.relative_tolerance:
-        return f"±{100 * case.relative_tolerance:g}{units.THIN}%"
+        return f"±{100 * case.relative_tolerance:g}%"
     return f"±{printed(case, case.absolute_tolerance)}" if case.expected else f"±{units.significant(case.absolute_tolerance)}"
 
 

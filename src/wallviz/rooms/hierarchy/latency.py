@@ -102,7 +102,7 @@ def _line(name: str, given: Assumptions, *, strong: bool) -> figures.ModelLine:
 
 
 def _sentence(mine: Assumptions, wall: float | None) -> str:
-    hits = f"{(1 - mine.miss_rate) * 100:.4g} %"
+    hits = f"{(1 - mine.miss_rate) * 100:.4g}%"
     if wall is None:
         return _("With {hits} hits and these rates memory never sets the pace alone.").format(hits=hits)
     if mine == WULF_MCKEE_1995:

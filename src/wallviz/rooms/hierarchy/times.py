@@ -202,7 +202,7 @@ def _how_sure(found: Ladder) -> str:
         seen = [r for r in rung.readings if r.kind == "measured"]
         for reading in seen:
             best = promised[0].bytes_per_s if promised else None
-            reached = f"{reading.bytes_per_s / best:.0%}" if best else "–"
+            reached = units.percent(reading.bytes_per_s / best) if best else "–"
             lines.append(f"| {_(rung.name)} | {units.si(best, 'B/s') if best else '–'} | {units.si(reading.bytes_per_s, 'B/s')} | {reached} |")
             pairs += 1
     if not pairs:

@@ -70,7 +70,7 @@ def _kernel_bars(given: Shown) -> list[value_bars.ValueBar]:
                 rate = found.best_bytes_per_s
                 said = units.si(rate, "B/s") if rate else _("no figure: failed its check")
                 if rate and peak and group == "memory":
-                    said = bracketed(said, f"{rate / peak * 100:.0f} %")
+                    said = bracketed(said, units.percent(rate / peak))
                 bars.append(
                     value_bars.ValueBar(
                         f"{label}/{group}/{name}",

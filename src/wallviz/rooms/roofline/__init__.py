@@ -123,7 +123,7 @@ def _longest(now: Workload) -> str:
     )
     return template.format(
         operation=_(most.operation.name),
-        share=formula.percent(float(most.time_s) / float(step.time_s)),
+        share=units.percent(float(most.time_s) / float(step.time_s)),
         whole=units.duration(float(step.time_s)),
         phase=_(PHASE_NAMES[phase]).lower(),
     )

@@ -9,9 +9,9 @@ from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, bracketed
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
-from wallviz.rooms.roofline.formula import percent
 from wallviz.rooms.roofline.job_on_chip import Workload, chip_of
 from wallviz.rooms.roofline.measured_points import fractions
+from wallviz.units import percent
 from wallviz.validation.roofline_cases import measurements, predictions
 
 WORK_NAMES = {

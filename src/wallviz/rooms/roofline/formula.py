@@ -12,11 +12,6 @@ from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES
 from wallviz.rooms.roofline.under_roofs import levels
 
 
-def percent(share: float, decimals: int = 0) -> str:
-    """A share in percent."""
-    return f"{100 * share:.{decimals}f}{units.THIN}%"
-
-
 def why(now: Workload) -> str:
     """The formulas with these numbers, as Markdown."""
     roof = now.main.roof
@@ -47,7 +42,7 @@ def why(now: Workload) -> str:
         )  # fmt: skip
         lines.append(
             _("- **KV cache**: {share} of the bytes of a step. Each cached value serves one sequence: no batch makes that part climb.").format(
-                share=percent(float(step.kv_share))
+                share=units.percent(float(step.kv_share))
             )
         )
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from wallviz.figures.style import Drawing
 from wallviz.i18n import _
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.certainty import WORK_NAMES, ZONE_NAMES
-from wallviz.rooms.roofline.formula import percent
+from wallviz.units import percent
 from wallviz.validation.roofline_cases import measurements, predictions
 
 

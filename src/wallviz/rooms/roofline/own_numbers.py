@@ -11,7 +11,6 @@ from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
-from wallviz.rooms.roofline.formula import percent
 from wallviz.rooms.roofline.job_on_chip import Workload, largest, workload
 
 LIMITS = {"tpot": N_("time per output token"), "memory": N_("memory capacity"), "search": N_("the search, which ends at 65,536")}
@@ -32,9 +31,9 @@ def miss(case: Job, view: View) -> str:
         )
     return _("{rate} tokens/s is {share} of the bound: {bandwidth} of the bandwidth, {mfu} of the arithmetic (MFU).").format(
         rate=units.significant(view.reported),
-        share=percent(float(used.of_bound)),
-        bandwidth=percent(float(used.bandwidth), 1),
-        mfu=percent(float(used.mfu), 1),
+        share=units.percent(float(used.of_bound)),
+        bandwidth=units.percent(float(used.bandwidth), 1),
+        mfu=units.percent(float(used.mfu), 1),
     )
 
 

@@ -68,7 +68,7 @@ def badge(runs_out: str, share: float) -> tuple[str, str]:
     if runs_out in VERDICTS:
         said, trust = VERDICTS[runs_out]
         return _(said), trust
-    return _("{share} computing").format(share=f"{share:.0%}"), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
+    return _("{share} computing").format(share=units.percent(share)), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
 
 
 def doubtful(runs_out: str) -> dict[str, str]:
@@ -89,7 +89,7 @@ def chips_said(n: int) -> str:
 def share_axis() -> Axis:
     """Speed per chip over that of a chip which never waits; the seed's point in its name."""
     name = _("Share of the ideal speed per chip · near 100% when there is much arithmetic per byte sent")
-    return Axis(name, lambda v: f"{v:.0%}", log=False, low=0.0, high=1.1)
+    return Axis(name, units.percent, log=False, low=0.0, high=1.1)
 
 
 def memory(runs_out: str, need: float, now: Study | Served) -> dict[str, str]:
@@ -165,7 +165,7 @@ def caption(now: Study) -> str:
 @cache
 def _median_miss() -> str:
     """By how much the median of the published runs exceeds what is predicted for it."""
-    return f"{float(np.median([one.miss for one in scaling_cases.runs()])):.0%}"
+    return units.percent(float(np.median([one.miss for one in scaling_cases.runs()])))
 
 
 def links(fabric: Fabric) -> str:
@@ -240,7 +240,7 @@ def hover(chips: Sequence[int] | np.ndarray, share: Sequence[float] | np.ndarray
     """What each point says."""
     said = _("{n} chips: {share} of the ideal speed\n{rate} tokens/s, {each} per chip")
     return [
-        said.format(n=f"{int(n):,}", share=f"{float(s):.1%}", rate=rate(float(r)), each=rate(float(r) / float(n)))
+        said.format(n=f"{int(n):,}", share=units.percent(float(s), 1), rate=rate(float(r)), each=rate(float(r) / float(n)))
         for n, s, r in zip(chips, share, tokens_per_s, strict=True)
     ]
 

@@ -23,8 +23,9 @@ def why(now: Study) -> str:
             "{flop} at {peak} × {share} and {bytes} at {bandwidth} × {read}; the longer of the two, operation by operation, is {time}, "
             "recomputation included"
         ).format(
-            flop=units.si(float(one.flop), "FLOP"), peak=units.si(peak, "FLOP/s"), share=f"{share:.0%}", bytes=units.si(float(one.moved_bytes), "B"),
-            bandwidth=units.si(now.chip.memory_bytes_per_s or 0.0, "B/s"), read=f"{job.bandwidth_efficiency:.0%}",
+            flop=units.si(float(one.flop), "FLOP"), peak=units.si(peak, "FLOP/s"), share=units.percent(share),
+            bytes=units.si(float(one.moved_bytes), "B"), bandwidth=units.si(now.chip.memory_bytes_per_s or 0.0, "B/s"),
+            read=units.percent(job.bandwidth_efficiency),
             time=duration(float(one.compute_s)),
         ),
     ]  # fmt: skip
@@ -39,7 +40,7 @@ def why(now: Study) -> str:
         _("The rates:"),
         "",
         _("- a chip computes at {peak} × {share} = {rate}: its dense 16-bit peak ({source}), and what a layer's own matrix products reach").format(
-            peak=units.si(peak, "FLOP/s"), share=f"{share:.0%}", rate=units.si(peak * share, "FLOP/s"), source=_titles(now.chip.source)
+            peak=units.si(peak, "FLOP/s"), share=units.percent(share), rate=units.si(peak * share, "FLOP/s"), source=_titles(now.chip.source)
         ),
         *links_of(job.fabric, now.gpus),
         "",
@@ -73,7 +74,7 @@ def _titles(sources: str) -> str:
 
 def links_of(fabric: Fabric, gpus: int) -> list[str]:
     """The rates of both kinds of links, and of a ring over all chips."""
-    share = f"{float(fabric.efficiency):.0%}"
+    share = units.percent(float(fabric.efficiency))
     inside, across = (units.si(float(each), "B/s") for each in (fabric.inside_bytes_per_s, fabric.across_bytes_per_s))
     members = int(fabric.members(gpus))
     ring = units.si(float(fabric.bytes_per_s(gpus, members)), "B/s")

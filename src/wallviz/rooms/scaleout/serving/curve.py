@@ -65,7 +65,7 @@ def _badge(now: Served) -> tuple[str, str]:
     if now.gpus > 1 and float(now.job.step.start_s) > 0.5 * float(now.job.step.waiting_s):
         return _("an estimate: small messages as NCCL's ring sends them"), "orange"
     said = _("{share} reading memory") if reads(now.job.step) else _("{share} computing")
-    return said.format(share=f"{share:.0%}"), badge("no", share)[1]
+    return said.format(share=units.percent(share)), badge("no", share)[1]
 
 
 def reads(one: Decode) -> bool:

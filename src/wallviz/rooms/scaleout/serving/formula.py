@@ -23,17 +23,17 @@ def why(now: Served) -> str:
         + " "
         + _("Each chip reads its part of the weights and of the cache for every token."),
         "",
-        f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {job.bandwidth_efficiency:.0%}) = {units.si(reads, 'B')} / "
-        + f"({units.si(bandwidth, 'B/s')} × {job.bandwidth_efficiency:.0%}) = {duration(float(one.read_s))}",
+        f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {units.percent(job.bandwidth_efficiency)}) = {units.si(reads, 'B')} / "
+        + f"({units.si(bandwidth, 'B/s')} × {units.percent(job.bandwidth_efficiency)}) = {duration(float(one.read_s))}",
         f"- **{_('arithmetic')}**: (2·P + {_('attention')})·b / (t·p) = {units.si(float(one.flop), 'FLOP')} → {duration(float(one.compute_s))}"
-        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {job.efficiency:.0%})"),
+        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {units.percent(job.efficiency)})"),
     ]
     if t > 1:
         starts = float(one.start_s) / float(one.waiting_s) if float(one.waiting_s) else 0.0
         lines += [
             f"- **{_('waiting')}**: "
             + _("{sums} sums over {t} chips for each token: {time}, {share} of it messages starting, whatever their size").format(
-                sums=f"{model.sums:,}", t=f"{t:,}", time=duration(float(one.waiting_s)), share=f"{starts:.0%}"
+                sums=f"{model.sums:,}", t=f"{t:,}", time=duration(float(one.waiting_s)), share=units.percent(starts)
             ),
             "- "
             + _("a sum goes round a ring in 2(t−1) = {steps} steps of {inside} inside a node; across nodes a tree adds {across} a level").format(
