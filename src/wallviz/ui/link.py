@@ -18,7 +18,7 @@ from typing import Any
 import streamlit as st
 
 from wallviz.errors import InputError
-from wallviz.i18n import N_, TAGS, _, language
+from wallviz.i18n import N_, TAGS, _, language, listing
 from wallviz.rooms.job import SETTINGS as JOB
 from wallviz.settings import Setting
 from wallviz.ui import server
@@ -66,7 +66,7 @@ class PageLink:
         if self.page == "start" and (missing := address.get(server.MISSING)):
             self.problems.append(_("There is no page “{name}”: this is the start page, and the menu lists the others.").format(name=missing[:40]))
         elif unknown := [name[:40] for name in strangers if not EVERYWHERE.fullmatch(name)]:
-            told = ", ".join(f"“{name}”" for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            told = listing([*(f"“{name}”" for name in unknown[:5]), *(["…"] if len(unknown) > 5 else [])])
             self.problems.append(_("The link names {names}, which this page does not know: check the spelling; the rest is used.").format(names=told))
         for store in (self._page, self._job):
             if any(self._chosen(name) is store for name in named):

@@ -33,7 +33,7 @@ def tolerance_text(case: Case) -> str:
 def origin(case: Case) -> str:
     """Where a case comes from: the titles of its sources, and the place in them."""
     names = "; ".join(catalog.sources()[source].title for source in case.source.split(";"))
-    return f"{names}, {case.where}" if case.where else names
+    return qualified(names, case.where)
 
 
 def title(case: Case) -> str:

@@ -15,7 +15,7 @@ from wallviz.engine.rating import ServingBound, Work
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
@@ -251,7 +251,7 @@ def compared(case: Job, view: View) -> tuple[tuple[ComparedChip, ...], tuple[str
         else:
             strangers.append(id[:40])
     if strangers:
-        problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=", ".join(strangers[:5])))
+        problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=listing(strangers[:5])))
     return tuple(_column(replace(case, chip=chip.id), work(case, view), costs.get(chip.id)) for chip in found), problems
 
 

@@ -70,7 +70,7 @@ def _spot(point: Published, *, named: bool) -> figures.TradeSpot:
     lines = (
         _(point.setting),
         _("saved {saved} of the {what}, price {price} of {kind}").format(
-            saved=units.percent(point.saved),
+            saved=units.percent(point.saved or 0.0),
             what=_(SAVED[point.saved_what]),
             price=price,
             kind=_(figures.PRICES[point.kind][0]),

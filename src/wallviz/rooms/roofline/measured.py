@@ -11,7 +11,7 @@ from wallviz.engine.roofline.efficiency import MeasuredRate
 from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import DotSeries, SeriesDot, Strip
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.certainty import WORK_NAMES, ZONE_NAMES
 from wallviz.units import percent
@@ -113,7 +113,7 @@ def strips(evidence: str) -> Answer:
         key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, m.engine)  # noqa: E731 - one line that says what a row is
     elif evidence == "formats":
         found = [m for m in measurements() if m.precision]
-        key = lambda m: (f"{_(WORK_NAMES[m.what])}, {m.precision}", "")  # noqa: E731 - the same
+        key = lambda m: (qualified(_(WORK_NAMES[m.what]), m.precision), "")  # noqa: E731 - the same
     else:
         found = list(measurements())
         key = lambda m: (_(WORK_NAMES[m.what]), m.engine)  # noqa: E731 - the same

@@ -18,7 +18,7 @@ from wallviz.engine.scaleout.scaling import ScalingCurve
 from wallviz.figures import scaleout as figures
 from wallviz.figures import style
 from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
-from wallviz.i18n import N_, _, labelled
+from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
@@ -145,15 +145,14 @@ def caption(now: Study) -> str:
     holds = _("{need} per chip").format(need=units.binary(now.job.peak_bytes))
     if chip.memory_bytes is not None:
         holds = _("{need} of {holds} per chip").format(need=units.binary(now.job.peak_bytes), holds=units.binary(chip.memory_bytes))
-    method = "" if run.trains_all else f" ({words('method')[run.method]})"
+    here = _("{batch} sequences of {s} tokens a step, {b} at once on a chip").format(
+        batch=f"{now.job.global_batch:,}", s=f"{int(run.sequence):,}", b=f"{int(run.micro_batch):,}"
+    )
     parts = [
         _("split {split}, recomputed: {recompute}").format(split=split(run), recompute=words("recompute")[run.recompute]),
         holds,
-        _("{batch} sequences of {s} tokens a step, {b} at once on a chip").format(
-            batch=f"{now.job.global_batch:,}", s=f"{int(run.sequence):,}", b=f"{int(run.micro_batch):,}"
-        )
-        + method,
-        links(now.job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
+        here if run.trains_all else bracketed(here, words("method")[run.method]),
+        links(now.job.fabric) if now.view.across_gb else bracketed(links(now.job.fabric), name),
         _("not modelled: stragglers, failures, input pipeline; half of the published runs took more than {median} longer").format(
             median=_median_miss()
         ),

@@ -6,7 +6,7 @@ from wallviz import catalog, units
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.figures.scaleout import KINDS
-from wallviz.i18n import _, listing
+from wallviz.i18n import _, labelled, listing
 from wallviz.rooms.scaleout.over_chips import Study
 from wallviz.units import duration
 
@@ -18,7 +18,7 @@ def why(now: Study) -> str:
     lines = [
         _("A step is compute + waiting + bubble. Each chip computes by itself; it waits for what no compute hides; a pipeline idles at its ends."),
         "",
-        f"- **{_('compute')}**: {'6' if run.trains_all else '4'}·P·T/n + {_('attention')}: "
+        labelled(f"- **{_('compute')}**", labelled(f"{'6' if run.trains_all else '4'}·P·T/n + {_('attention')}", ""))
         + _(
             "{flop} at {peak} × {share} and {bytes} at {bandwidth} × {read}; the longer of the two, operation by operation, is {time}, "
             "recomputation included"
@@ -32,10 +32,14 @@ def why(now: Study) -> str:
     for kind, (name, _colour) in KINDS.items():
         sent = float(one.bytes_on_wire[kind])
         if sent:
-            lines.append(f"- **{_(name)}**: {_FORMULAS[kind]} = {units.si(sent, 'B')} → {duration(float(one.wire_s[kind]))}")
+            lines.append(labelled(f"- **{_(name)}**", f"{_FORMULAS[kind]} = {units.si(sent, 'B')} → {duration(float(one.wire_s[kind]))}"))
     lines += [
-        f"- **{_('waiting')}**: {duration(float(one.waiting_s))} " + _("of {wire} on the wire").format(wire=duration(float(one.communication_s))),
-        f"- **{_('bubble')}**: (p−1)/(v·m) = {run.pipeline_parallel - 1}/{run.virtual_stages * run.accumulation} → " + duration(float(one.bubble_s)),
+        labelled(f"- **{_('waiting')}**", f"{duration(float(one.waiting_s))} ")
+        + _("of {wire} on the wire").format(wire=duration(float(one.communication_s))),
+        labelled(
+            f"- **{_('bubble')}**",
+            f"(p−1)/(v·m) = {run.pipeline_parallel - 1}/{run.virtual_stages * run.accumulation} → {duration(float(one.bubble_s))}",
+        ),
         "",
         _("The rates:"),
         "",

@@ -11,7 +11,7 @@ from wallviz.engine.advice.record import briefly
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.phrases import rate, served_split
 from wallviz.figures.scaleout import CrossLine, Line, Split
-from wallviz.i18n import _
+from wallviz.i18n import _, bracketed
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
@@ -114,7 +114,7 @@ def caption(now: Served) -> str:
         _("{need} of {holds} per chip").format(need=units.binary(job.peak_bytes), holds=holds),
         _("batch {batch}, context {context}").format(batch=f"{job.batch:,}", context=f"{job.context:,}"),
         _("weights {format}").format(format=words("format")[job.weights]),
-        links(job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
+        links(job.fabric) if now.view.across_gb else bracketed(links(job.fabric), name),
         _("generation alone: the prompt is read before"),
         *([_("the line of training: as if each chip held a whole copy")] if now.training is not None else []),
     ]
