@@ -314,7 +314,7 @@ def test_the_case_travels_through_the_address() -> None:
 
 def test_a_search_finds_synonyms_in_both_languages() -> None:
     """The glossary finds a term by another name, in either language; nothing found is said."""
-    for query, term in (("存储墙", "memory wall"), ("VRAM", "accelerator memory"), ("confidence interval", "95 % interval")):
+    for query, term in (("存储墙", "memory wall"), ("VRAM", "accelerator memory"), ("confidence interval", "95% interval")):
         app = open_page("glossary", find=query)
         assert any(term in m.value for m in app.markdown), query
     assert open_page("glossary", find="zzzz").info

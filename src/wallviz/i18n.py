@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gettext as _gettext
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cache, reduce
 from io import BytesIO
@@ -49,6 +49,20 @@ def use(language: str) -> None:
 def language() -> str:
     """The language in use: ``"en"`` or ``"zh"``."""
     return _current.get()
+
+
+def spoken(make: Callable[[], str]) -> Callable[[], str]:
+    """`make` in the language that is in use now, whatever thread calls it later: a server makes downloads in one that has no session."""
+    chosen = language()
+
+    def made() -> str:
+        before = _current.set(chosen)
+        try:
+            return make()
+        finally:
+            _current.reset(before)
+
+    return made
 
 
 def from_locale(locale: str | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import streamlit as st
 
+from wallviz.checks import halfwidth
 from wallviz.errors import InputError
 from wallviz.i18n import N_, TAGS, _, language, listing
 from wallviz.rooms.job import SETTINGS as JOB
@@ -116,7 +117,7 @@ class PageLink:
         chosen = self._chosen(name)
         if (key := self.key(name)) in st.session_state:
             value = st.session_state[key]
-            chosen[name] = tuple(value) if isinstance(value, list) else value
+            chosen[name] = tuple(value) if isinstance(value, list) else halfwidth(value) if isinstance(value, str) else value
         return chosen.get(name, self._settings[name].default)
 
     def setting(self, name: str) -> Setting:

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from math import isfinite, nan
 
 from wallviz import catalog, units
+from wallviz.checks import halfwidth
 from wallviz.engine import rating
 from wallviz.engine.hardware import PRECISIONS, Accelerator
 from wallviz.engine.rating import ServingBound, Work
@@ -225,7 +226,7 @@ def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
     """
     found: dict[str, float] = {}
     problems = []
-    for part in re.split(r";|,(?!\d{3}(?!\d))|\n", text):
+    for part in re.split(r";|,(?!\d{3}(?!\d))|\n", halfwidth(text)):
         if not part.strip():
             continue
         match = re.fullmatch(r"\s*(.{1,60}?)[\s:=]+([0-9][0-9,]{0,14}(?:\.[0-9]{1,6})?)\s*", part)
