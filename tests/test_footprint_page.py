@@ -499,7 +499,7 @@ def test_a_reported_peak_is_answered_with_the_miss() -> None:
     """A run that reported 5 % less than predicted is told so, with its sign."""
     now = estimate(TRAIN)
     reported = round(float(now.result.peak_allocated_bytes) / 1.05 / 2**20)  # type: ignore[union-attr]
-    assert "+5.0 %" in footprint.miss(TRAIN, View(reported=reported))
+    assert "+5.0%" in footprint.miss(TRAIN, View(reported=reported))
     assert not footprint.miss(TRAIN, View())
 
 

@@ -273,7 +273,7 @@ def test_training_on_many_chips_is_of_one_of_them() -> None:
     assert found.sentence.endswith("tokens/s per chip.")
     assert "one of 64 chips" in found.caption
     assert not found.problems
-    assert "drawn as if they fitted" in roofline.answer(replace(case, chips=1), View()).problems[-1]
+    assert "shown as if they fit" in roofline.answer(replace(case, chips=1), View()).problems[-1]
 
 
 @pytest.mark.parametrize("param", ["format", "kv"])

@@ -96,7 +96,7 @@ def test_the_split_bar_is_the_step(case: Job) -> None:
     parts = [t["x"][0] for t in json.loads(answer.spec)["data"] if t["type"] == "bar"]
     record = json.loads(scaleout.document(case, View()))["record"]
     assert sum(parts) == pytest.approx(record["step_s"])
-    assert "waits on the wire" in answer.sentence or record["waiting_s"] < 0.005 * record["step_s"]
+    assert "is waiting" in answer.sentence or record["waiting_s"] < 0.005 * record["step_s"]
 
 
 def test_little_work_and_decoding_lose_where_training_does_not() -> None:

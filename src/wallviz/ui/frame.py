@@ -85,6 +85,10 @@ ROOMS: dict[str, Room] = {
 }  # fmt: skip
 
 
+#: A heading breaks between words, not between 汉字: on a phone a column would be one of them wide.
+_CSS = "<style>[data-testid='stTable'] th, [data-testid='stMarkdownContainer'] th { word-break: keep-all; }</style>"
+
+
 def _speak() -> None:
     """Settles the language: the address first, then the browser's locale; after that the switch."""
     state = st.session_state
@@ -123,6 +127,7 @@ def navigation() -> st.Page:
     """Sets up everything around the page that was asked for and returns that page, ready to run."""
     _speak()
     st.set_page_config(page_title="wallviz", page_icon=_icon(), layout="wide")
+    st.html(_CSS)
     embedded = st.context.is_embedded
     built = pages()
     sections = {_(title): [built[r.name] for r in ROOMS.values() if r.section == section] for section, title in SECTIONS.items()}

@@ -130,12 +130,12 @@ def sentence(now: Study) -> str:
         return _("One chip has nothing to wait for: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
     gain = now.job.strong.speedup(gpus, start)
     said |= {"start": f"{start:,}", "gain": f"{gain:.3g}", "ideal": f"{gpus / start:.3g}"}
-    first = _("Doubling pays up to {stop} chips: from {start} to {n} chips it gets {gain}× faster (ideal {ideal}×); ").format(**said)
+    first = _("Doubling pays up to {stop} chips; {n} are {gain}× as fast as {start} (ideal {ideal}×); ").format(**said)
     if idle < 0.005 * float(one.step_s):
         return first + _("compute hides the wire.")
     if float(one.bubble_s) > float(one.waiting_s):
-        return first + _("{idle} of each {step} step is lost in the pipeline.").format(**said)
-    return first + _("{idle} of each {step} step is waiting for the wire.").format(**said)
+        return first + _("{idle} of each {step} step is pipeline bubble.").format(**said)
+    return first + _("{idle} of each {step} step is waiting.").format(**said)
 
 
 def caption(now: Study) -> str:

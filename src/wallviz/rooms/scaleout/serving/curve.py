@@ -100,8 +100,8 @@ def sentence(now: Served) -> str:
         return _("{best} chips are fastest ({most} tokens/s); {n} reach {rate}, because {idle} of the {step} per token is waiting.").format(**said)
     first = _("Doubling pays up to {stop} chips: {slow} tokens/s on {start}, {rate} on {n}; ").format(**said)
     if float(one.bubble_s) > float(one.waiting_s):
-        return first + _("{idle} of the {step} per token is lost in the pipeline.").format(**said)
-    return first + _("{idle} of the {step} per token is waiting for the wire.").format(**said)
+        return first + _("{idle} of the {step} per token is pipeline bubble.").format(**said)
+    return first + _("{idle} of the {step} per token is waiting.").format(**said)
 
 
 def caption(now: Served) -> str:
