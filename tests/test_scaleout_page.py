@@ -321,10 +321,10 @@ def test_the_rates_are_followed_to_their_sources() -> None:
 
 def test_a_link_reopens_its_view() -> None:
     """Chips, by either of their names, links and figure come from the address; what does not exist is said and the rest is kept."""
-    assert "to 128 chips" in takeaway(open_page(chips="128", sequences="256", across="infiniband/hdr", job="train", zero="3"))
+    assert "; 128 are" in takeaway(open_page(chips="128", sequences="256", across="infiniband/hdr", job="train", zero="3"))
     app = open_page(gpus="128", sequences="256", across="carrier-pigeon", job="train", zero="3")
     assert any("carrier" in warning.value for warning in app.warning)
-    assert "to 128 chips" in takeaway(app)
+    assert "; 128 are" in takeaway(app)
 
 
 def test_a_button_breaks_it() -> None:

@@ -113,7 +113,7 @@ def _trained(arch: Architecture, found: Training) -> str:
         (_("model"), title(arch)),
         (_("peak"), qualified(amount(found.peak_allocated_bytes), _(PHASES[found.peak_phase]))),
         (_("reserved"), amount(found.peak_reserved_bytes)),
-        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {units.percent(found.error_band)}")),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"±{units.percent(found.error_band)}")),
     ]
     if run.pipeline_parallel > 1:
         facts.append((_("stage"), _("{stage} of 0 to {last}").format(stage=int(found.stage), last=run.pipeline_parallel - 1)))
@@ -136,7 +136,7 @@ def _served(arch: Architecture, found: Serving) -> str:
 
     facts = [
         (_("model"), title(arch)),
-        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {units.percent(found.error_band)}")),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"±{units.percent(found.error_band)}")),
         (_("per token"), _("{size} of KV cache for each token of each sequence").format(size=units.binary(found.kv_bytes_per_token))),
     ]
     if found.pool_bytes is not None:

@@ -64,7 +64,7 @@ ENGINES: Mapping[str, str] = {
     "llama_cpp_4167": "llama.cpp",
     "llama_cpp_reports": "llama.cpp",
     "m5_max_bench": "MLX",
-    "ml_engineering": "best of many shapes",
+    "ml_engineering": N_("best of many shapes"),
     "scaling_book": "JAX",
     "llm_inference_arithmetic;llm_analysis": "FasterTransformer",
 }

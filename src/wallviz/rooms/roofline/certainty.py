@@ -86,7 +86,7 @@ def measured_here(case: Job, view: View) -> tuple[dict[str, object], ...]:
         {
             _("work"): _(WORK_NAMES[one.what]),
             _("what"): one.label,
-            _("engine"): one.engine,
+            _("engine"): _(one.engine),
             _("where"): _(ZONE_NAMES[one.zone]),
             _("share of the roof"): percent(one.fraction, 1),
             _("miss"): signed(one.fraction - 1.0, 1),
