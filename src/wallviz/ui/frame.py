@@ -85,8 +85,8 @@ ROOMS: dict[str, Room] = {
 }  # fmt: skip
 
 
-#: A heading breaks between words, not between 汉字: on a phone a column would be one of them wide.
-_CSS = "<style>[data-testid='stTable'] th, [data-testid='stMarkdownContainer'] th { word-break: keep-all; }</style>"
+#: 汉字 may break anywhere: on a phone a column of a table would be one of them wide. The table scrolls instead.
+_CSS = "<style>[data-testid='stTable'] th { min-width: 5.5em; }</style>"
 
 
 def _speak() -> None:
