@@ -8,7 +8,7 @@ from functools import partial
 from wallviz import units
 from wallviz.figures import machine as figures
 from wallviz.figures import value_bars
-from wallviz.i18n import _, bracketed, qualified
+from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import tables
 from wallviz.rooms.machine.published import published_machines, published_shares
@@ -90,7 +90,7 @@ def _memory_bars(given: Shown) -> list[value_bars.ValueBar]:
     return [
         value_bars.ValueBar(
             other.id,
-            f"{other.name}: {other.memory.level}",
+            labelled(other.name, other.memory.level),
             "memory",
             other.memory.bytes_per_s,
             units.si(other.memory.bytes_per_s or 0.0, "B/s"),

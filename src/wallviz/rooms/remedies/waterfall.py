@@ -9,7 +9,7 @@ from wallviz import units
 from wallviz.engine.remedies.plan import Plan
 from wallviz.figures import remedies as figures
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.steps import Chosen, capacity_bytes
 
@@ -29,7 +29,7 @@ def drawn(found: Plan, chosen: Chosen, view: View, revision: str) -> Drawing:
 
 
 def _limit(found: Plan, holds: float | None) -> tuple[str, float] | None:
-    return None if holds is None else (f"{found.setup.chip.name.partition(' (')[0]}: {units.binary(holds)}", holds)
+    return None if holds is None else (labelled(found.setup.chip.name.partition(" (")[0], units.binary(holds)), holds)
 
 
 def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.WaterfallBar]:

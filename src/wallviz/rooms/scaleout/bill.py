@@ -38,7 +38,7 @@ def answer(case: Job, view: View) -> Answer:
     else:
         text = _("{tokens} tokens on {chips}: {days} and {energy} at most.").format(**words)
     ideal = float(days[0]) * curve.chips[0] / curve.chips
-    hover = [f"{int(n):,}: {duration(float(d) * DAY_S)}" for n, d in zip(curve.chips, days, strict=True)]
+    hover = [labelled(f"{int(n):,}", duration(float(d) * DAY_S)) for n, d in zip(curve.chips, days, strict=True)]
     return answered(
         "bill",
         **doubtful(now.job.runs_out),

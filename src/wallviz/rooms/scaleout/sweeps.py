@@ -12,7 +12,7 @@ from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.errors import InputError
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, CrossLine, Line
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import WIRES, View
@@ -38,7 +38,7 @@ def answer(_case: Job, view: View) -> Answer:
     )
     wire_rate = next((rate for letter, rate in WIRES.items() if f"× {letter}" in view.sweep), None)
     hover = [
-        f"{units.si(float(s), 'B')}: {units.si(float(t), 's')} = {units.si(float(m), 'B/s')}\n"
+        labelled(units.si(float(s), "B"), f"{units.si(float(t), 's')} = {units.si(float(m), 'B/s')}\n")
         + _("predicted {miss}").format(miss=units.percent(miss, signed=True))
         for s, t, m, miss in zip(sizes, found.measured_s, measured, found.misses, strict=True)
     ]
