@@ -267,7 +267,7 @@ def test_the_price_of_a_recomputation_is_the_calculators() -> None:
     assert taken == pytest.approx(outcome(again).time_s / outcome(setup).time_s)
     assert 1.25 < taken < 1.34
     fix = Fix(("full-recompute",), setup, again, taken, 0.0, judged=False)
-    assert record.price(fix) == f"+{(taken - 1) * 100:.0f} % time"
+    assert record.price(fix) == f"+{(taken - 1) * 100:.0f}% time"
 
 
 def test_time_is_for_as_many_tokens() -> None:

@@ -41,7 +41,6 @@ LONGER = {
     "machine/probe/nvml.py": "one driver",
     "machine/probe/wgpu.py": "one driver",
     "machine/record.py": "the schema of a record, and its reader, which trusts nothing",
-    "ui/page.py": "one class",
     "validation/cases.py": "one table: from a quantity to its formula",
     "validation/peers.py": "one table: a formula for each tool",
     "validation/roofline_cases.py": "one table: from a quantity to its formula",

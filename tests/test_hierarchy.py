@@ -202,15 +202,26 @@ def test_links_are_one_way() -> None:
 
 @pytest.mark.parametrize(
     ("text", "bytes_"),
-    [("1", 1), ("64 B", 64), ("1kB", 1e3), ("1 KiB", 1024), ("1GiB", 2**30), ("1 gb", 1e9), ("2e9", 2e9), ("1.5 TB", 1.5e12), ("1,048,576", 2**20)],
+    [
+        ("1", 1),
+        ("64 B", 64),
+        ("1kB", 1e3),
+        ("1 KiB", 1024),
+        ("1GiB", 2**30),
+        ("1 gb", 1e9),
+        ("2e9", 2e9),
+        ("1.5 TB", 1.5e12),
+        ("1,048,576", 2**20),
+        ("６４　ｋＢ", 64e3),
+    ],
 )
 def test_sizes_are_read_as_typed(text: str, bytes_: float) -> None:
-    """Binary and decimal prefixes are told apart; case and spaces do not matter."""
+    """Binary and decimal prefixes are told apart; case, spaces and width do not matter."""
     assert size.parse(text) == bytes_
 
 
 @pytest.mark.parametrize(
-    "text", ["", "GiB", "1 Gb", "1 Gbit", "-1 GB", "0", "0.5", "nan", "inf", "1e99", "1 GB GB", "１ GB", "9" * 99, "<b>1</b>", "1;drop"]
+    "text", ["", "GiB", "1 Gb", "1 Gbit", "-1 GB", "0", "0.5", "nan", "inf", "1e99", "1 GB GB", "١ GB", "9" * 99, "<b>1</b>", "1;drop"]
 )
 def test_what_is_no_size_gets_a_sentence(text: str) -> None:
     """Bits, nothing, nonsense and too much are refused with a sentence that says what to write."""

@@ -99,14 +99,14 @@ def _stages(job: Job) -> dict[str, str]:
 
 def _shares(job: Job) -> dict[Any, str]:
     chosen = job.utilization
-    return {share: f"{share:.12g} %" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
+    return {share: f"{share:.12g}%" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
 
 
 def _pruned(job: Job) -> dict[Any, str]:
     fractions = [str(percent / 100) for percent in PERCENTS]
     known = {DENSE: _("none"), TWO_OF_FOUR: "2:4"}
     shown = [*fractions, *([] if job.sparsity in (*fractions, *known) else [job.sparsity])]
-    return known | {fraction: _("{percent} % unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in shown}
+    return known | {fraction: _("{percent}% unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in shown}
 
 
 _SPLIT, _FORMATS, _ONE_BY_ONE = N_("Parallelism"), N_("Formats"), N_("Formats one by one")
@@ -121,10 +121,10 @@ class Job:
     model: str = text(N_("Model"), default="llama-3.1-8b")
     config: str = text(N_("Own model"))
     """The reader's own model (`transformer.packed`); empty for `model`."""
-    job: str = choice("infer", JOBS, N_("Job"), help=N_("What should fit; train."))
-    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once, in training those of a micro-batch on one GPU; 1."))
+    job: str = choice("infer", JOBS, N_("Job"), help=N_("What should fit (default: train)."))
+    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once, in training those of a micro-batch on one GPU (default: 1)."))
     """Sequences at once: of each copy of the model in serving, of one micro-batch on one GPU in training."""
-    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, in serving prompt and answer; 4096."))
+    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, in serving prompt and answer (default: 4096)."))
     """Tokens of a sequence: prompt and answer in serving, what is trained on in training."""
     chip: str = text(
         N_("Chip"), default="h100-sxm5", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")
@@ -169,14 +169,20 @@ class Job:
         jobs=SERVING,
         help=N_("Who serves: vLLM (default) or transformers."),
     )
-    block: int = number(16, 1, 65_536, N_("Tokens per page"), group=_ENGINE, jobs=SERVING, help=N_("Tokens per page of the KV cache; 16."))
+    block: int = number(16, 1, 65_536, N_("Tokens per page"), group=_ENGINE, jobs=SERVING, help=N_("Tokens per page of the KV cache (default: 16)."))
     chunk: int = number(
-        serve.CHUNK, 1, MAX_CONTEXT, N_("Tokens read at once"), group=_ENGINE, jobs=SERVING, help=N_("Tokens that vLLM prefills at once; 8192.")
+        serve.CHUNK,
+        1,
+        MAX_CONTEXT,
+        N_("Tokens read at once"),
+        group=_ENGINE,
+        jobs=SERVING,
+        help=N_("Tokens that vLLM prefills at once (default: 8192)."),
     )
     graphs: bool = flag(
         default=True,
         label=N_("Captured graphs"),
-        help=N_("Graphs of the decoding step, captured when the engine starts; on."),
+        help=N_("Graphs of the decoding step, captured when the engine starts (default: on)."),
         group=_ENGINE,
         jobs=SERVING,
     )
@@ -188,7 +194,7 @@ class Job:
         format="{:.12g}".format,
         group=_ENGINE,
         jobs=SERVING,
-        help=N_("Share of the memory that the engine may fill; 0.9."),
+        help=N_("Share of the memory that the engine may fill (default: 0.9)."),
     )
     """Percent of the memory that the engine may fill."""
     prompt: int | None = number(
@@ -198,11 +204,11 @@ class Job:
         N_("Prompt (tokens; empty: all)"),
         group=_REQUESTS,
         jobs=SERVING,
-        help=N_("Tokens that are prefilled; all of the context."),
+        help=N_("Tokens that are prefilled (default: all of the context)."),
     )
     """Tokens that are prefilled; None for all of the context."""
     prefix: int = number(
-        0, 0, MAX_CONTEXT, N_("Shared prefix (tokens)"), group=_REQUESTS, jobs=SERVING, help=N_("Tokens that all sequences share; 0.")
+        0, 0, MAX_CONTEXT, N_("Shared prefix (tokens)"), group=_REQUESTS, jobs=SERVING, help=N_("Tokens that all sequences share (default: 0).")
     )
     encoder_context: int | None = number(
         None,
@@ -231,7 +237,7 @@ class Job:
         N_("Train"),
         group=_TRAINED,
         jobs=("finetune",),
-        help=N_("Train every weight, adapters, or adapters on 4-bit weights; lora."),
+        help=N_("Train every weight, adapters, or adapters on 4-bit weights (default: lora)."),
     )
     """Of fine-tuning."""
     rank: int = number(
@@ -242,7 +248,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Rank of the adapters; 16."),
+        help=N_("Rank of the adapters (default: 16)."),
     )
     targets: str = choice(
         "all",
@@ -251,7 +257,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Linear layers that get adapters; all."),
+        help=N_("Linear layers that get adapters (default: all)."),
     )
     adapter_dtype: str = choice(
         "fp32",
@@ -260,7 +266,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Format of the adapters; fp32."),
+        help=N_("Format of the adapters (default: fp32)."),
     )
 
     precision: str = choice(
@@ -275,7 +281,7 @@ class Job:
         N_("Number formats"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("Number formats of the model states; bf16-mixed. The four below override its parts."),
+        help=N_("Number formats of the model states (default: bf16-mixed). The four below override its parts."),
     )
     optimizer: str = choice(
         "adamw",
@@ -292,7 +298,7 @@ class Job:
         N_("Optimizer"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("The optimizer; adamw."),
+        help=N_("The optimizer (default: adamw)."),
     )
     optimizer_step: str = choice(
         "fused",
@@ -300,7 +306,7 @@ class Job:
         N_("Optimizer step"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("foreach keeps a temporary copy of what it updates; fused none (default)."),
+        help=N_("foreach keeps a temporary copy of what it updates, fused none (default: fused)."),
     )
     galore_rank: int = number(
         128,
@@ -310,7 +316,7 @@ class Job:
         group=_STATES,
         jobs=TRAINING,
         when=lambda job: job.optimizer == "galore",
-        help=N_("Rank of GaLore's projections; 128."),
+        help=N_("Rank of GaLore's projections (default: 128)."),
     )
     weights: str = choice(
         PRESET,
@@ -334,7 +340,7 @@ class Job:
         N_("Recompute"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("Activations made again in the backward pass; none."),
+        help=N_("Activations made again in the backward pass (default: none)."),
     )
     kernels: str = choice(
         "flash",
@@ -342,7 +348,7 @@ class Job:
         N_("Kernels"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("How much the kernels keep; flash."),
+        help=N_("How much the kernels keep (default: flash)."),
     )
     loss: str = choice(
         "plain",
@@ -350,10 +356,17 @@ class Job:
         N_("Loss"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("How the cross-entropy is computed; plain."),
+        help=N_("How the cross-entropy is computed (default: plain)."),
     )
     loss_chunks: int = number(
-        8, 1, 10_000, N_("Loss chunks"), group=_STEP, jobs=TRAINING, when=lambda job: job.loss == "chunked", help=N_("Parts of a chunked loss; 8.")
+        8,
+        1,
+        10_000,
+        N_("Loss chunks"),
+        group=_STEP,
+        jobs=TRAINING,
+        when=lambda job: job.loss == "chunked",
+        help=N_("Parts of a chunked loss (default: 8)."),
     )
     dropout: bool = flag(default=False, label=N_("Dropout"), group=_STEP, jobs=TRAINING, help=N_("Dropout is on: its masks are kept."))
     zero: int = choice(
@@ -362,7 +375,7 @@ class Job:
         N_("ZeRO sharding"),
         group=_SPLIT,
         jobs=TRAINING,
-        help=N_("ZeRO stage: 1 shards optimizer state, 2 gradients too, 3 weights too; 0."),
+        help=N_("ZeRO stage: 1 shards optimizer state, 2 gradients too, 3 weights too (default: 0)."),
     )
     tensor_parallel: int = number(1, 1, 65_536, N_("Tensor parallel"), group=_SPLIT, help=N_("GPUs that share each layer."))
     """GPUs that share each layer; in serving 1 means all that can share the heads."""
@@ -378,10 +391,12 @@ class Job:
         1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; in training a divisor of context x data parallel.")
     )
     stage: str = setting(
-        "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about; worst.")
+        "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about (default: worst).")
     )
     """Whose memory is asked about."""
-    accumulation: int = number(1, 1, 1_000_000, N_("Gradient accumulation"), group=_HOST, jobs=TRAINING, help=N_("Micro-batches per step; 1."))
+    accumulation: int = number(
+        1, 1, 1_000_000, N_("Gradient accumulation"), group=_HOST, jobs=TRAINING, help=N_("Micro-batches per step (default: 1).")
+    )
     """Micro-batches of a step, where `sequences` does not say."""
     sequences: int = number(
         0,
@@ -399,7 +414,7 @@ class Job:
         N_("Offload to the host"),
         group=_HOST,
         jobs=TRAINING,
-        help=N_("What lies in host memory; none."),
+        help=N_("What to keep in host memory (default: none)."),
     )
 
     @property

@@ -111,8 +111,8 @@ def _metavar(setting: Setting) -> str:
 _METAVARS = {"stage": "first|last|worst|N", "sparsity": "2:4|F", "utilization": "F"}
 
 SHAPE = (
-    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch; 1."), also=("--batch",)),
-    Option("sequence", "N", N_("Tokens per sequence; 4096."), also=("--context",)),
+    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch (default: 1)."), also=("--batch",)),
+    Option("sequence", "N", N_("Tokens per sequence (default: 4096)."), also=("--context",)),
 )
 PARALLEL = (
     *_of("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel"),

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import plotly.graph_objects as go
 
+from wallviz.checks import halfwidth
 from wallviz.figures.style import Drawing
 from wallviz.settings import Setting, of
 
@@ -135,7 +136,7 @@ class Entry:
     def matches(self, find: str) -> bool:
         """Whether every word of `find` stands somewhere in the entry, case and accents aside."""
         text = " ".join((self.id, self.title, *self.lines, *self.hidden)).casefold()
-        return all(word in text for word in find.casefold().split())
+        return all(word in text for word in halfwidth(find).casefold().split())
 
 
 class _Named(Protocol):

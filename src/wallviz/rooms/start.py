@@ -63,12 +63,16 @@ def _answer(case: Job, _language: str) -> Answer:
     if one.phase == "train":
         template = _("{chip} trains {model} with at most {n}: {pace}")
     elif one.phase == "prefill":
-        template = _("{chip} read at most {n} with {model}: {pace}") if several else _("{chip} reads at most {n} with {model}: {pace}")
+        template = (
+            _("{chip} read prompts for {model} at no more than {n}: {pace}")
+            if several
+            else _("{chip} reads prompts for {model} at no more than {n}: {pace}")
+        )
     else:
         template = (
-            _("{chip} write at most {n} with {model} at batch {batch}: {pace}")
+            _("{chip} generate at most {n} with {model} at batch {batch}: {pace}")
             if several
-            else _("{chip} writes at most {n} with {model} at batch {batch}: {pace}")
+            else _("{chip} generates at most {n} with {model} at batch {batch}: {pace}")
         )
     pace = _("memory sets the pace, {times} below arithmetic.") if memory else _("arithmetic sets the pace, {times} below memory.")
     fits = not need.verdict.doubtful

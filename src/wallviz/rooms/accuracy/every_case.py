@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from math import ceil
 
-from wallviz import units
 from wallviz.figures import accuracy as figures
 from wallviz.figures.accuracy import CaseDot, CasesRow, signed
 from wallviz.figures.style import Drawing
@@ -50,7 +49,7 @@ def _largest(found: Sequence[Prediction]) -> str:
     """The largest error of some predictions in percent, rounded up: what they all stay within."""
     worst = max((abs(p.error) for p in found if p.error is not None), default=0.0)
     decimals = 1 if worst > 0.001 else 3
-    return f"{ceil(worst * 10 ** (decimals + 2) - 1e-9) / 10**decimals:g}{units.THIN}%"
+    return f"{ceil(worst * 10 ** (decimals + 2) - 1e-9) / 10**decimals:g}%"
 
 
 def _exact(found: Sequence[Prediction]) -> int:

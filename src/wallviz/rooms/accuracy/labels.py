@@ -26,14 +26,14 @@ def tolerance_text(case: Case) -> str:
     if case.exact:
         return _("none: exact")
     if case.relative_tolerance:
-        return f"±{100 * case.relative_tolerance:g}{units.THIN}%"
+        return f"±{100 * case.relative_tolerance:g}%"
     return f"±{printed(case, case.absolute_tolerance)}" if case.expected else f"±{units.significant(case.absolute_tolerance)}"
 
 
 def origin(case: Case) -> str:
     """Where a case comes from: the titles of its sources, and the place in them."""
     names = "; ".join(catalog.sources()[source].title for source in case.source.split(";"))
-    return f"{names}, {case.where}" if case.where else names
+    return qualified(names, case.where)
 
 
 def title(case: Case) -> str:

@@ -58,9 +58,8 @@ def tools(run: str) -> str:
     lines.append("")
     lines.append(
         _(
-            "Each formula is written anew from its origin and repeats the numbers that the tool prints (the group “Other "
-            "tools”). They are asked about "
-            "the run as it was; flash attention, for which none of them has an option, is told to them as recomputed attention."
+            "Each formula is rebuilt from its origin and repeats the numbers that the tool prints (the group “Other tools”). All get the run's "
+            "own settings; flash attention, for which none of them has an option, is entered as recomputed attention."
         )
     )
     return "\n".join(lines)

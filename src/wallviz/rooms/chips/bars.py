@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from wallviz import catalog
 from wallviz.figures import value_bars
 from wallviz.figures.style import Drawing
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, listing
 from wallviz.rooms.chips.metrics import METRICS, ComparedChip, Metric, View, short, single_source
 
 #: Colour by role in bars: `figures.amounts.ROLES` names them by transfer.
@@ -23,7 +23,7 @@ def drawn(columns: Sequence[ComparedChip], view: View) -> tuple[Drawing | None, 
         ((column, value) for column in columns if (value := metric.value(column, view)) is not None), key=lambda one: one[1], reverse=metric.best
     )
     lacking = [short(column.chip) for column in columns if column not in [c for c, _v in found]]
-    more = (_("Without a figure: {chips}.").format(chips=", ".join(lacking)),) if lacking and found else ()
+    more = (_("Without a figure: {chips}.").format(chips=listing(lacking)),) if lacking and found else ()
     if not found:
         return None, more
     bars = [

@@ -8,7 +8,7 @@ from wallviz import catalog, units
 from wallviz.engine.hardware import PRECISIONS
 from wallviz.figures import chips as figures
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, listing
 from wallviz.job import Job
 from wallviz.rooms.chips.metrics import ComparedChip, View, short
 from wallviz.rooms.job import model_name
@@ -34,7 +34,7 @@ def drawn(case: Job, columns: Sequence[ComparedChip], view: View) -> tuple[Drawi
         if column.chip.memory_bytes and column.chip.memory_bytes_per_s
     ]
     lacking = [short(c.chip) for c in columns if not (c.chip.memory_bytes and c.chip.memory_bytes_per_s)]
-    more = (_("Without a figure: {chips}.").format(chips=", ".join(lacking)),) if lacking else ()
+    more = (_("Without a figure: {chips}.").format(chips=listing(lacking)),) if lacking else ()
     if not spots:
         return None, more
     return (

@@ -42,7 +42,11 @@ VERDICTS = {
     "no": ("green", N_("out of memory: no")),
     "unknown": ("gray", N_("capacity unknown")),
 }
-PHASE_NAMES = {"loss_backward": N_("Loss"), "end_of_backward": N_("Backward pass, at its end"), "optimizer_step": N_("Optimizer step")}
+PHASE_NAMES = {
+    "loss_backward": N_("Backward pass, at its start"),
+    "end_of_backward": N_("Backward pass, at its end"),
+    "optimizer_step": N_("Optimizer step"),
+}
 
 
 def answer(case: Job, view: View) -> Answer:
@@ -126,7 +130,7 @@ def _problems(now: Estimate) -> list[str]:
     said_so = []
     if now.gpus > now.case.chips:
         said_so.append(
-            _("The parallelism takes {world} GPUs and the case has {count}: shown for {world}.").format(
+            _("This parallelism needs {world} GPUs, the case has {count}; figures are for {world}.").format(
                 world=f"{now.gpus:,}", count=f"{now.case.chips:,}"
             )
         )

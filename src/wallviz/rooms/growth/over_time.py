@@ -10,7 +10,7 @@ from wallviz import curves
 from wallviz.curves import Curve
 from wallviz.engine.growth import Point
 from wallviz.figures import growth as figures
-from wallviz.i18n import _, labelled
+from wallviz.i18n import _, labelled, qualified
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
 from wallviz.rooms.growth.certainty import at_a_glance, how_sure
@@ -127,12 +127,12 @@ def axis(scale: str, kind: str, *, from_line: bool = False) -> str:
 
 def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
     parts = [
-        labelled(_(f.curve.label), f"n = {f.trend.n}, R² = {f.trend.r_squared:.2f}, {f.trend.first.year}–{f.trend.last.year}")
+        labelled(_(f.curve.label), qualified(f"n = {f.trend.n}", f"R² = {f.trend.r_squared:.2f}", f"{f.trend.first.year}–{f.trend.last.year}"))
         for f in fitted
         if f.trend
     ]
     if parts:
-        parts.append(_("bands: 50 % and 90 % of the fit") if view.band == "fit" else _("bands: where 50 % and 90 % of new points would fall"))
+        parts.append(_("bands: 50% and 90% of the fit") if view.band == "fit" else _("bands: where 50% and 90% of new points would fall"))
     parts += [labelled(_(f.curve.label), _("shown, not fitted")) for f in fitted if not f.curve.fitted]
     parts.append(_("open markers: data sheet or inferred"))
     if view.figure == "gap" and view.hold == "precision":

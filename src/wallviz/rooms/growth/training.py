@@ -19,7 +19,7 @@ def answer() -> Answer:
     ]
     last = bars[-1]
     total = last.weights_bytes + last.optimizer_bytes + last.activations_bytes
-    sentence = _("By the authors' count, training {name} ({year}) takes {total} without gradients; its weights are only {share} % of that.").format(
+    sentence = _("By the authors' count, training {name} ({year}) takes {total} without gradients; its weights are only {share}% of that.").format(
         name=last.name, total=units.si(total, "B"), year=last.year, share=round(100 * last.weights_bytes / total)
     )
     return Answer(

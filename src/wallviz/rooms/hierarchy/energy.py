@@ -120,7 +120,7 @@ def answer(case: Job, view: View) -> Answer:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %" if 0.99 < share < 0.9995 else f"{share * 100:.0f} %"
+    return units.percent(share, 1 if 0.99 < share < 0.9995 else 0)
 
 
 def _of_level(level: MemoryLevel) -> value_bars.ValueBar:

@@ -12,7 +12,7 @@ from wallviz.engine.hierarchy.generations import Family, families
 from wallviz.errors import InputError
 from wallviz.figures import growth as lines
 from wallviz.figures import value_dots
-from wallviz.i18n import N_, _, bracketed, labelled
+from wallviz.i18n import N_, _, bracketed, closed, labelled, listing
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.growth import rate
@@ -74,9 +74,9 @@ def rates(case: Job, view: View) -> Answer:
     )
     return Answer(
         name="hierarchy",
-        sentence=sentence,
+        sentence=closed(sentence),
         drawing=value_dots.dots(
-            rows, name=_("Growth per two years, 95 % interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
+            rows, name=_("Growth per two years, 95% interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
         ),
         sure=_("few generations each"),
         trust="orange",
@@ -93,9 +93,7 @@ def years(case: Job, view: View) -> Answer:
     wanted = [id for id in (view.families or FEW_FAMILIES) if id in every()]
     unknown = [id[:40] for id in view.families if id not in every()]
     problems = (
-        (_("There is no family called {names}: choose from {known}.").format(names=", ".join(unknown[:5]), known=", ".join(every())),)
-        if unknown
-        else ()
+        (_("There is no family called {names}: choose from {known}.").format(names=listing(unknown[:5]), known=listing(every())),) if unknown else ()
     )
     wanted = wanted or list(FEW_FAMILIES)
     series = []
@@ -128,13 +126,15 @@ def years(case: Job, view: View) -> Answer:
     fast, slow = max(known, key=lambda one: one[1].multiplier(2.0)), min(known, key=lambda one: one[1].multiplier(2.0))
     return Answer(
         name="hierarchy",
-        sentence=_("{fast} grew {most} per two years since {y0}, {slow} {least} since {y1}: each level falls behind at its own rate.").format(
-            y0=fast[0].points[0].date.year,
-            y1=slow[0].points[0].date.year,
-            fast=_name(fast[0]),
-            most=units.times(fast[1].multiplier(2.0)),
-            slow=_name(slow[0]),
-            least=units.times(slow[1].multiplier(2.0)),
+        sentence=closed(
+            _("{fast} grew {most} per two years since {y0}, {slow} {least} since {y1}: each level falls behind at its own rate.").format(
+                y0=fast[0].points[0].date.year,
+                y1=slow[0].points[0].date.year,
+                fast=_name(fast[0]),
+                most=units.times(fast[1].multiplier(2.0)),
+                slow=_name(slow[0]),
+                least=units.times(slow[1].multiplier(2.0)),
+            )
         ),
         drawing=drawing,
         sure=_("few generations each"),
@@ -164,7 +164,7 @@ def _why() -> str:
 
 
 def _how_sure() -> str:
-    lines_ = [f"| {_('family')} | n | R² | {_('per two years')} | 95 % | {_('doubles every (years)')} |", "|---|--:|--:|--:|--:|--:|"]
+    lines_ = [f"| {_('family')} | n | R² | {_('per two years')} | 95% | {_('doubles every (years)')} |", "|---|--:|--:|--:|--:|--:|"]
     for family, fitted in _ordered():
         low, high = fitted.multiplier_interval(2.0)
         lines_.append(
@@ -184,8 +184,8 @@ def _table() -> tuple[Mapping[str, object], ...]:
         {
             _("family"): _name(family),
             _("per two years"): fitted.multiplier(2.0),
-            _("95 % low"): fitted.multiplier_interval(2.0)[0],
-            _("95 % high"): fitted.multiplier_interval(2.0)[1],
+            _("95% low"): fitted.multiplier_interval(2.0)[0],
+            _("95% high"): fitted.multiplier_interval(2.0)[1],
             _("doubles every (years)"): fitted.doubling_years,
             "n": fitted.n,
             _("first"): fitted.first.year,

@@ -102,7 +102,7 @@ def _line(name: str, given: Assumptions, *, strong: bool) -> figures.ModelLine:
 
 
 def _sentence(mine: Assumptions, wall: float | None) -> str:
-    hits = f"{(1 - mine.miss_rate) * 100:.4g} %"
+    hits = f"{(1 - mine.miss_rate) * 100:.4g}%"
     if wall is None:
         return _("With {hits} hits and these rates memory never sets the pace alone.").format(hits=hits)
     if mine == WULF_MCKEE_1995:
@@ -113,7 +113,7 @@ def _sentence(mine: Assumptions, wall: float | None) -> str:
             ratio=units.significant(ratio(cache, memory), 2),
             forecast=units.count(float(latency.memory_cycles(year, mine))),
         )
-    return _("With {hits} hits, processors at +{cpu} % and DRAM at +{dram} % a year, memory sets the pace from {year}.").format(
+    return _("With {hits} hits, processors at +{cpu}% and DRAM at +{dram}% a year, memory sets the pace from {year}.").format(
         hits=hits, cpu=f"{mine.processor_growth * 100:.0f}", dram=f"{mine.dram_growth * 100:.0f}", year=int(wall)
     )
 
@@ -161,7 +161,7 @@ def _how_sure() -> str:
         hits = ratio(cache, memory)
         lines.append(
             "- "
-            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth} % a year instead of +68 %").format(
+            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth}% a year instead of +68%").format(
                 name=name, year=year, ratio=units.significant(hits), growth=f"{latency.implied_growth(hits, year) * 100:.0f}"
             )
         )

@@ -9,7 +9,7 @@ from wallviz import catalog, units
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
 from wallviz.engine.hierarchy.size import written
 from wallviz.figures import amounts, value_bars, value_dots
-from wallviz.i18n import N_, _, bracketed, followed, labelled, listing
+from wallviz.i18n import N_, _, bracketed, closed, followed, labelled, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
@@ -78,10 +78,10 @@ def _sentence(found: Ladder, said: str, size: float) -> str:
         return _("No source gives a bandwidth of {machine}: choose another machine.").format(machine=_(found.machine.name))
     texts = durations([rung.time_s(size) or 0.0 for rung in rungs])
     parts = [_piece(rung, _waited(rung, size, text)) for rung, text in zip(rungs, texts, strict=True)]
-    sentence = _("{size} takes {times}.").format(size=said, times=_(", ").join(parts))
+    sentence = _("{size} takes {times}.").format(size=said, times=listing(parts))
     if len(sentence.split()) <= MOST_WORDS:
         return sentence
-    return _("{size} takes {times}.").format(size=written(size), times=_(", ").join(parts))
+    return _("{size} takes {times}.").format(size=written(size), times=listing(parts))
 
 
 def answer(case: Job, view: View) -> Answer:
@@ -94,7 +94,7 @@ def answer(case: Job, view: View) -> Answer:
     name = _("Time for {size} (log scale: each line is ×10)") if view.scale == "log" else _("Time for {size}")
     drawing = value_bars.bars(
         rows,
-        name=name.format(size=said),
+        name=closed(name.format(size=said)),
         kind="time",
         log=view.scale == "log",
         revision=f"ladder-{view.machine}",
@@ -104,7 +104,7 @@ def answer(case: Job, view: View) -> Answer:
     missing = sum(len(rung.missing) for rung in found.rungs)
     return Answer(
         name="hierarchy",
-        sentence=_sentence(found, said, size),
+        sentence=closed(_sentence(found, said, size)),
         drawing=drawing if timed else None,
         sure=_("{n} of {all} rates measured").format(n=measured, all=len(timed))
         if view.basis == "measured" or measured == len(timed)
@@ -164,7 +164,7 @@ def _caption(found: Ladder, home: Rung | None, missing: int) -> str:
         if memory is not None and memory.latency_s
         else ""
     )
-    fits = _("It fits first into {level}.").format(level=_(home.name)) if home else _("No level here is known to hold it.")
+    fits = closed(_("It fits first into {level}.").format(level=_(home.name))) if home else _("No level here is known to hold it.")
     pale = _("Pale: too small for it.") if any(rung.holds(found.size_bytes) is False for rung in found.rungs) else ""
     gaps = _("{n} figures are missing in the sources (see How sure).").format(n=missing) if missing else ""
     marks = _("Diamonds: what other sources say.") if any(len(rung.readings) > 1 for rung in found.rungs) else ""
@@ -202,7 +202,7 @@ def _how_sure(found: Ladder) -> str:
         seen = [r for r in rung.readings if r.kind == "measured"]
         for reading in seen:
             best = promised[0].bytes_per_s if promised else None
-            reached = f"{reading.bytes_per_s / best:.0%}" if best else "–"
+            reached = units.percent(reading.bytes_per_s / best) if best else "–"
             lines.append(f"| {_(rung.name)} | {units.si(best, 'B/s') if best else '–'} | {units.si(reading.bytes_per_s, 'B/s')} | {reached} |")
             pairs += 1
     if not pairs:
@@ -231,7 +231,7 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
                 _("how obtained"): _(KINDS.get(rung.kind, rung.kind)),
                 _("promised (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind in ("vendor", "theoretical", "derived")), None),
                 _("measured (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind == "measured"), None),
-                _("other sources (B/s)"): "; ".join(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
+                _("other sources (B/s)"): listing(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
                 _("latency (s)"): rung.latency_s,
                 _("energy (J/B)"): rung.energy_j_per_byte,
                 _("time (s)"): time,
@@ -285,7 +285,7 @@ def human(case: Job, view: View) -> Answer:
     )
     return Answer(
         name="hierarchy",
-        sentence=sentence,
+        sentence=closed(sentence),
         drawing=value_bars.bars(
             rows,
             name=_("If {memory} took a second").format(memory=short(memory)),
@@ -331,7 +331,7 @@ def machines(case: Job, view: View) -> Answer:
         ),
         drawing=value_dots.dots(
             rows,
-            name=_("Time for {size}").format(size=said),
+            name=closed(_("Time for {size}").format(size=said)),
             kind="time",
             log=view.scale == "log",
             revision="machines",

@@ -8,7 +8,7 @@ from functools import partial
 from wallviz import units
 from wallviz.figures import machine as figures
 from wallviz.figures import value_bars
-from wallviz.i18n import _, bracketed, qualified
+from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import tables
 from wallviz.rooms.machine.published import published_machines, published_shares
@@ -34,7 +34,7 @@ def kernels(given: Shown) -> Answer:
             least=units.si(rates[slow], "B/s"),
         )
     else:
-        sentence = _("An H100's memory moves {times} as much as this EPYC's. And yours?").format(
+        sentence = _("An H100's memory moves {times} as much as this EPYC's. How fast is yours?").format(
             times=units.times(
                 (published_machines()["h100-sxm5-80gb"].memory.bytes_per_s or 0.0)
                 / (published_machines()["amd-epyc-zen-5-2-vcpus"].memory.bytes_per_s or 1.0)
@@ -53,7 +53,7 @@ def kernels(given: Shown) -> Answer:
     if peak:
         (_best, high), (_worst, low) = published_shares()[0], published_shares()[-1]
         drawing = figures.shaded(drawing, low * peak, high * peak)
-        caption = _("Filled: measured. Open diamonds and dashed line: promised. Shaded: the {low} to {high} % that published machines reach.").format(
+        caption = _("Filled: measured. Open diamonds and dashed line: promised. Shaded: the {low} to {high}% that published machines reach.").format(
             low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"
         )
     return Answer(name="machine", sentence=sentence, drawing=drawing, caption=caption, rows=partial(_kernel_rows, given))
@@ -70,7 +70,7 @@ def _kernel_bars(given: Shown) -> list[value_bars.ValueBar]:
                 rate = found.best_bytes_per_s
                 said = units.si(rate, "B/s") if rate else _("no figure: failed its check")
                 if rate and peak and group == "memory":
-                    said = bracketed(said, f"{rate / peak * 100:.0f} %")
+                    said = bracketed(said, units.percent(rate / peak))
                 bars.append(
                     value_bars.ValueBar(
                         f"{label}/{group}/{name}",
@@ -90,7 +90,7 @@ def _memory_bars(given: Shown) -> list[value_bars.ValueBar]:
     return [
         value_bars.ValueBar(
             other.id,
-            f"{other.name}: {other.memory.level}",
+            labelled(other.name, other.memory.level),
             "memory",
             other.memory.bytes_per_s,
             units.si(other.memory.bytes_per_s or 0.0, "B/s"),

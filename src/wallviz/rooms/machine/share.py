@@ -16,29 +16,31 @@ def share(given: Shown) -> Answer:
     low, high = (f"{published[place][1] * 100:.0f}" for place in (-1, 0))
     mine = record.fraction if record else None
     if mine is not None:
-        sentence = _("This machine reaches {mine} % of what its memory promises; published machines reach {low} to {high} %.")
+        sentence = _("This machine reaches {mine}% of what its memory promises; published machines reach {low} to {high}%.")
     elif record:
-        sentence = _("Published machines reach {low} to {high} % of what their memory promises; nobody says what this one's promises.")
+        sentence = _("Published machines reach {low} to {high}% of what their memory promises; nobody says what this one's promises.")
     else:
-        sentence = _("Published machines reach {low} to {high} % of what their memory promises. And yours?")
+        sentence = _("Published machines reach {low} to {high}% of what their memory promises. How much does yours?")
     rows = [
         value_bars.ValueBar(
-            "mine", label, "chip", each.fraction * 100, f"{each.fraction * 100:.0f} %", strong=filled, how=_promised(each.theoretical_bytes_per_s)
+            "mine", label, "chip", each.fraction * 100, units.percent(each.fraction), strong=filled, how=_promised(each.theoretical_bytes_per_s)
         )
         for each, label, filled in given.records
         if each.fraction is not None
     ]
     rows += [
         value_bars.ValueBar(
-            other.id, other.name, "memory", value * 100, f"{value * 100:.0f} %", how=_promised(other.promised_bytes_per_s), source=other.memory.source
+            other.id, other.name, "memory", value * 100, units.percent(value), how=_promised(other.promised_bytes_per_s), source=other.memory.source
         )
         for other, value in published
     ]
     return Answer(
         name="machine",
         sentence=sentence.format(mine=f"{(mine or 0.0) * 100:.0f}", low=low, high=high),
-        drawing=value_bars.bars(rows, name=_("Measured over promised, %"), kind="number", log=False, revision="share", line=(100.0, "100 %")),
-        caption=_("Promised: clock times width, as on the data sheet. The dashed line is 100 %."),
+        drawing=value_bars.bars(
+            rows, name=_("Measured over promised, %"), kind="number", log=False, revision="share", line=(100.0, units.percent(1.0))
+        ),
+        caption=_("Promised: clock times width, as on the data sheet. The dashed line is 100%."),
         rows=lambda: tuple(
             {
                 _("machine"): other.name,

@@ -61,7 +61,7 @@ def _example() -> str:
     h100, epyc = published_machines()["h100-sxm5-80gb"].rates(), published_machines()["amd-epyc-zen-5-2-vcpus"].rates()
     first, last = (units.si(h100[place][1], "B/s", digits=2) for place in (0, -1))
     near, far = (units.si(epyc[place][1], "B/s", digits=2) for place in (0, -1))
-    return _("From cache to memory an H100 falls from {first} to {last}, an EPYC from {near} to {far}. And yours?").format(
+    return _("From cache to memory an H100 falls from {first} to {last}, an EPYC from {near} to {far}. How fast is yours?").format(
         first=first, last=last, near=near, far=far
     )
 

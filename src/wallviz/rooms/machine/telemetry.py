@@ -91,7 +91,7 @@ def _celsius(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.0f} %"
+    return "–" if value is None else units.percent(value)
 
 
 # ------------------------------------------------------------------------------------------------------------- the minutes before

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from wallviz import units
 from wallviz.engine.remedies import whole_run
 from wallviz.figures import remedies as figures
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms import job as shared
@@ -58,7 +58,7 @@ def answer(case: Job, view: View) -> Answer:
     sentence = _(
         "A whole run moves least, {least}, at {best} tokens a step: smaller batches reread the states, larger ones need more tokens."
     ).format(least=units.si(float(moved[runs.best]), "B"), best=units.count(float(B[runs.best])))
-    text = [f"{units.count(float(b))}: {units.si(float(m), 'B')}" for b, m in zip(B, moved, strict=True)]
+    text = [labelled(units.count(float(b)), units.si(float(m), "B")) for b, m in zip(B, moved, strict=True)]
     series = [figures.LabelledLine(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
     ticks = {10.0**n: units.count(10.0**n) for n in range(3, 10) if B[0] <= 10.0**n <= B[-1]}
     drawing = figures.lines(

@@ -10,6 +10,7 @@ from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.remedies.choices import View
+from wallviz.units import percent
 
 
 def answer(case: Job, view: View) -> Answer:
@@ -19,7 +20,7 @@ def answer(case: Job, view: View) -> Answer:
     for format in low_precision.FORMATS.values():
         under, over = (float(lost(format, median, spread, scale)) for lost in (low_precision.underflow, low_precision.overflow))
         best = low_precision.best_scale(format, median, spread)
-        note = _("lost below {under}, above {over}; best scale 2^{best}").format(under=f"{under:.1%}", over=f"{over:.1%}", best=best)
+        note = _("lost below {under}, above {over}; best scale 2^{best}").format(under=percent(under, 1), over=percent(over, 1), best=best)
         smallest, normal, largest = (float(np.log2(v)) for v in (format.smallest, format.smallest_normal, format.largest))
         made.append(figures.Range(format.name, smallest, normal, largest, note))
         rows.append(
@@ -35,12 +36,12 @@ def answer(case: Job, view: View) -> Answer:
     fp16 = low_precision.FORMATS["fp16"]
     before, after = (float(low_precision.underflow(fp16, median, spread, s)) for s in (1.0, scale))
     best = low_precision.best_scale(fp16, median, spread)
-    lost = _("FP16 loses {before} of these gradients below its smallest value").format(before=f"{before:.1%}")
+    lost = _("FP16 loses {before} of these gradients below its smallest value").format(before=percent(before, 1))
     end = (
-        _("scaling the loss by 2^{n} leaves {after}.").format(n=view.scale, after=f"{after:.1%}")
+        _("scaling the loss by 2^{n} leaves {after}.").format(n=view.scale, after=percent(after, 1))
         if view.scale
         else _("scaling the loss by 2^{n} would leave {after}.").format(
-            n=best, after=f"{float(low_precision.underflow(fp16, median, spread, 2.0**best)):.1%}"
+            n=best, after=percent(float(low_precision.underflow(fp16, median, spread, 2.0**best)), 1)
         )
     )
     bells = {_("gradients (log-normal, a model)"): (float(view.median), spread)}

@@ -7,7 +7,7 @@ import numpy as np
 from wallviz import units
 from wallviz.errors import InputError
 from wallviz.figures import remedies as figures
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.remedies.choices import View
@@ -36,7 +36,7 @@ def answer(case: Job, view: View) -> Answer:
     series.append(
         figures.LabelledLine(
             _("your case"), [p[1] for p in points], [p[2] for p in points], "compute",
-            [f"{p[0]}: {units.significant(p[1])} FLOP/B, {units.si(p[2], 'FLOP/s')}" for p in points], symbol="circle", lines=False,
+            [labelled(p[0], qualified(f"{units.significant(p[1])} FLOP/B", units.si(p[2], "FLOP/s"))) for p in points], symbol="circle", lines=False,
         )
     )  # fmt: skip
     sentence = _("Every remedy moves the point, none the line: {chip} stays at {rate}; only other hardware (dashed) moves it.").format(

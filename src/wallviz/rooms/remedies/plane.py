@@ -46,7 +46,7 @@ def answer(case: Job, view: View) -> Answer:
         failed=len(failed),
         worst=_(worst.setting),
         metric=_(worst.metric),
-        lost=f"{'+' if worst.metric in published.LOWER else '−'}{units.significant((worst.quality or 0.0) * 100, 2)}{units.THIN}%",
+        lost=units.percent((worst.quality or 0.0) * (1 if worst.metric in published.LOWER else -1), digits=2, signed=True),
     )
     drawing = figures.plane(
         spots,
@@ -66,11 +66,11 @@ def answer(case: Job, view: View) -> Answer:
 
 
 def _spot(point: Published, *, named: bool) -> figures.TradeSpot:
-    price = f"{units.significant(point.price * 100, 2)}{units.THIN}%"
+    price = units.percent(point.price, digits=2)
     lines = (
         _(point.setting),
         _("saved {saved} of the {what}, price {price} of {kind}").format(
-            saved=f"{point.saved:.0%}",
+            saved=units.percent(point.saved or 0.0),
             what=_(SAVED[point.saved_what]),
             price=price,
             kind=_(figures.PRICES[point.kind][0]),

@@ -23,7 +23,7 @@ def answer(case: Job, view: View) -> Answer:
         full=f"{view.trials:,}",
         cost=units.significant(cost),
         eta=view.eta,
-        share=f"{float(search.saved_share(view.trials, view.eta)):.0%}",
+        share=units.percent(float(search.saved_share(view.trials, view.eta))),
     )
     text = [f"{int(a):,} → {units.significant(float(b))}" for a, b in zip(n, halving, strict=True)]
     series = [

@@ -9,7 +9,7 @@ from wallviz import units
 from wallviz.engine.remedies.plan import Plan
 from wallviz.figures import remedies as figures
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.steps import Chosen, capacity_bytes
 
@@ -29,7 +29,7 @@ def drawn(found: Plan, chosen: Chosen, view: View, revision: str) -> Drawing:
 
 
 def _limit(found: Plan, holds: float | None) -> tuple[str, float] | None:
-    return None if holds is None else (f"{found.setup.chip.name.partition(' (')[0]}: {units.binary(holds)}", holds)
+    return None if holds is None else (labelled(found.setup.chip.name.partition(" (")[0], units.binary(holds)), holds)
 
 
 def _bars(found: Plan, chosen: Chosen, view: View) -> list[figures.WaterfallBar]:
@@ -60,7 +60,7 @@ def rows(found: Plan, chosen: Chosen) -> tuple[Mapping[str, object], ...]:
     def row(name: str, o: Any, saved: float, saved_s: float) -> dict[str, object]:
         return {
             _("remedy"): name, "GiB": o.bytes / units.GIB, _("saves, GiB"): saved / units.GIB, _("seconds"): o.time_s, _("saves, seconds"): saved_s,
-            _("moved, bytes"): o.moved_bytes, _("sent over links, bytes"): o.sent_bytes, _("over PCI Express, bytes"): o.slot_bytes,
+            _("moved, bytes"): o.moved_bytes, _("sent over links, bytes"): o.sent_bytes, _("over PCIe, bytes"): o.slot_bytes,
             _("tokens/s"): o.tokens_per_s,
         }  # fmt: skip
 

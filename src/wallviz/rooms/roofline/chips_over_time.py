@@ -9,7 +9,7 @@ from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline.roof import roof
 from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import DotSeries, SeriesDot
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, qualified
 from wallviz.rooms import Answer
 
 SINCE = 2016
@@ -66,7 +66,7 @@ def ridge(own: str) -> Answer:
                     chip.release_date.isoformat(),
                     ridge,
                     _short(chip),
-                    (line, _("vendor's peak, dense") + (f", {_('announced')}" if chip.announced else ""), _(words)),
+                    (line, qualified(_("vendor's peak, dense"), _("announced") if chip.announced else ""), _(words)),
                     named=precision == "bf16" and _named(chip, own),
                 )
             )

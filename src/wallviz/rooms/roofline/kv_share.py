@@ -9,8 +9,8 @@ from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import DotSeries, SeriesDot
 from wallviz.i18n import _
 from wallviz.rooms import Answer
-from wallviz.rooms.roofline.formula import percent
 from wallviz.rooms.roofline.job_on_chip import Workload, across
+from wallviz.units import percent
 
 CONTEXTS: NDArray[np.float64] = 2.0 ** np.arange(7, 21, dtype=np.float64)
 

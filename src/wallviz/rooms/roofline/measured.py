@@ -11,10 +11,10 @@ from wallviz.engine.roofline.efficiency import MeasuredRate
 from wallviz.figures import roofline as figures
 from wallviz.figures.roofline import DotSeries, SeriesDot, Strip
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.certainty import WORK_NAMES, ZONE_NAMES
-from wallviz.rooms.roofline.formula import percent
+from wallviz.units import percent
 from wallviz.validation.roofline_cases import measurements, predictions
 
 
@@ -24,10 +24,10 @@ def _dot(one: MeasuredRate, x: float | str = 0.0) -> SeriesDot:
     return SeriesDot(
         x,
         one.fraction,
-        f"{one.device}: {one.label}",
+        labelled(one.device, one.label),
         (
             _("measured: {share} of its roof, {miss} below it").format(share=percent(one.fraction, 1), miss=percent(1 - one.fraction, 1)),
-            f"{one.engine} {one.precision}",
+            f"{_(one.engine)} {one.precision}",
             source,
         ),
         measured=True,
@@ -39,7 +39,7 @@ def _rows(found: list[MeasuredRate]) -> tuple[dict[str, object], ...]:
         {
             _("case"): one.case,
             _("device"): one.device,
-            _("engine"): one.engine,
+            _("engine"): _(one.engine),
             _("work"): _(WORK_NAMES.get(one.what, one.what)),
             _("precision"): one.precision,
             _("what"): one.label,
@@ -110,13 +110,13 @@ def strips(evidence: str) -> Answer:
     """Shares of the roof that were reached, a strip for each kind of work, engine or format."""
     if evidence == "decode":
         found = [m for m in measurements() if m.what == "decode"]
-        key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, m.engine)  # noqa: E731 - one line that says what a row is
+        key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, _(m.engine))  # noqa: E731 - one line that says what a row is
     elif evidence == "formats":
         found = [m for m in measurements() if m.precision]
-        key = lambda m: (f"{_(WORK_NAMES[m.what])}, {m.precision}", "")  # noqa: E731 - the same
+        key = lambda m: (qualified(_(WORK_NAMES[m.what]), m.precision), "")  # noqa: E731 - the same
     else:
         found = list(measurements())
-        key = lambda m: (_(WORK_NAMES[m.what]), m.engine)  # noqa: E731 - the same
+        key = lambda m: (_(WORK_NAMES[m.what]), _(m.engine))  # noqa: E731 - the same
     groups: dict[tuple[str, str], list[MeasuredRate]] = {}
     for one in found:
         groups.setdefault(key(one), []).append(one)

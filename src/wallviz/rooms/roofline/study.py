@@ -51,7 +51,7 @@ def study() -> Answer:
             if _of_study(one.case.inputs) != name:
                 continue
             miss = 100 * (one.error or 0.0)
-            line = _("printed {value} FLOP/B, computed {off} % off").format(value=units.significant(one.case.expected), off=f"{miss:+.1f}")
+            line = _("printed {value} FLOP/B, computed {off}% off").format(value=units.significant(one.case.expected), off=f"{miss:+.1f}")
             length = int(one.case.inputs["sequence_length"])
             marks.append(SeriesDot(float(length), one.case.expected, f"{words}, {length:,}", (line, one.case.where, _("printed")), measured=True))
         if marks:
@@ -69,13 +69,13 @@ def study() -> Answer:
     )
     return Answer(
         name="roofline",
-        sentence=_("Over 512 tokens BERT-Base does {a} FLOP per byte; GPT-2 writes them at {b}: the same sizes, {times} apart.").format(
+        sentence=_("Over 512 tokens BERT-Base does {a} FLOP per byte; GPT-2 generates them at {b}: the same sizes, {times} apart.").format(
             a=units.significant(encoder), b=units.significant(decoder, 2), times=units.times(encoder / decoder)
         ),
         drawing=drawing,
-        sure=_("within 2 % of the paper"),
+        sure=_("within 2% of the paper"),
         trust="green",
-        caption=_("lines: computed; filled: printed in arXiv 2302.14017; BERT-Large is 3 to 6 % off, see How sure"),
+        caption=_("lines: computed; filled: printed in arXiv 2302.14017; BERT-Large is 3 to 6% off, see How sure"),
         rows=lambda: tuple(rows),
         sources=("kim_2023",),
     ).with_spec()

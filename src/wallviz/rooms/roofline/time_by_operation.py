@@ -9,7 +9,7 @@ from wallviz.i18n import N_, _
 from wallviz.rooms.roofline.job_on_chip import Workload
 
 PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
-BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}
+BOUNDS = {"compute": N_("compute"), "bandwidth": N_("memory bandwidth")}
 
 
 def by_operation(now: Workload) -> Drawing:
@@ -25,7 +25,7 @@ def by_operation(now: Workload) -> Drawing:
                 _(timed.operation.name),
                 1e3 * float(timed.time_s),
                 role(str(timed.bound)),
-                f"{time} · {100 * share:.1f}{units.THIN}%",
+                f"{time} · {units.percent(share, 1)}",
                 (
                     time,
                     _("{flop} over {bytes}").format(
@@ -49,7 +49,7 @@ def operations_said(now: Workload) -> tuple[dict[str, object], ...]:
             _("bytes moved"): units.si(float(timed.operation.bytes), "B"),
             "FLOP/B": units.significant(float(timed.operation.intensity)),
             _("time"): units.si(float(timed.time_s), "s"),
-            _("share"): f"{100 * float(timed.time_s) / float(step.time_s):.1f}{units.THIN}%",
+            _("share"): units.percent(float(timed.time_s) / float(step.time_s), 1),
             _("bound by"): _(BOUNDS[str(timed.bound)]),
         }
         for phase, step in now.steps.items()

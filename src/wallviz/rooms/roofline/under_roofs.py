@@ -118,7 +118,7 @@ def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
                 role=role(str(timed.bound)),
                 lines=(
                     _("{has} FLOP/B, {rate}").format(has=units.significant(float(op.intensity)), rate=units.si(rate, "FLOP/s")),
-                    _("{share} % of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
+                    _("{share}% of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
                     _("computed: a bound"),
                 ),
                 share=share,

@@ -69,7 +69,7 @@ class View:
     link_percent: int = number(80, 1, 100, N_("Links reach, %"))
     gemm_percent: int = number(70, 1, 100, N_("Matrix products reach, %"))
     # the bill
-    tokens_bn: int = number(0, 0, 1_000_000_000, N_("Tokens, billions (0: 15,000 to train, 1 to write)"))
+    tokens_bn: int = number(0, 0, 1_000_000_000, N_("Tokens, billions (0: 15,000 to train, 1 to generate)"))
     """0: `TOKENS_BN` of the job."""
     price_cents: int = number(0, 0, 10_000_000, N_("Your price of a GPU hour, cents"))
     """Of one GPU hour, in hundredths of the reader's currency; 0: not given."""

@@ -60,7 +60,7 @@ def answer(case: Job, view: View) -> Answer:
     elif most is found[0]:
         least = min(found, key=lambda pair: float(pair[1].step_s))
         text = _("A chip sends {sent} a step; split another way (“{way}”) a step takes {times} of the time.").format(
-            sent=sent, way=least[0], times=f"{float(least[1].step_s / now.job.step.step_s):.0%}"
+            sent=sent, way=least[0], times=units.percent(float(least[1].step_s / now.job.step.step_s))
         )
     else:
         text = _("A chip sends {sent} a step; split as “{way}” it sends {other} and a step takes {times} as long.").format(
@@ -97,7 +97,7 @@ def _split_like(now: Study, sets: Mapping[str, object]) -> TrainingStep | None:
 
 
 def _waits(one: TrainingStep) -> str:
-    return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=f"{float(one.efficiency):.0%}")
+    return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=units.percent(float(one.efficiency)))
 
 
 def _wire_rows(found: tuple[tuple[str, TrainingStep], ...]) -> tuple[dict[str, object], ...]:

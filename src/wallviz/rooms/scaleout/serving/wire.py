@@ -36,7 +36,7 @@ def answer(case: Job, view: View) -> Answer:
     text += (
         _(", as “{way}” {other}.").format(way=_way(most), other=rate(float(most.job.step.tokens_per_s)))
         if most is not None and float(most.job.step.tokens_per_s) > float(now.job.step.tokens_per_s)
-        else _(", and no single other way writes more.")
+        else _(", and no single other way is faster.")
     )
     return answered(
         now,
