@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from wallviz.engine.memory.peak import Training
-from wallviz.figures.footprint import both, part_name
 from wallviz.i18n import _, followed, labelled
 from wallviz.rooms.footprint.need import Estimate
+from wallviz.rooms.footprint.parts import both, part_name
 
 
 def why(now: Estimate) -> str:
