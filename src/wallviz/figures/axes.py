@@ -73,12 +73,13 @@ class Axis:
             "zeroline": False,
             "showline": False,
             "ticks": "",
+            "ticklabelstandoff": 4,
         }
 
     def _values(self, first: float, last: float) -> list[float]:
         """The lines: few, round, all inside."""
         if not self.log:
-            step = 2.0 ** ceil(log((last - first) / 7, 2)) if self.base == 2 else _round_step((last - first) / 6)
+            step = 2.0 ** ceil(log((last - first) / 7, 2)) if self.base == 2 else _round_step((last - first) / 8)
             return [step * i for i in range(ceil(first / step - 1e-9), floor(last / step + 1e-9) + 1)]
         exponents = range(ceil(first / log10(self.base) - 1e-9), floor(last / log10(self.base) + 1e-9) + 1)
         if self.base == 2:

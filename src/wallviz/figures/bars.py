@@ -15,7 +15,7 @@ from wallviz.figures.axes import Axis
 from wallviz.figures.style import ROLES
 
 #: Pixels of a row: the label above the bar, the bar (that of a row whose parts are named in it), what follows it.
-LABEL, THICK, TALL, GAP = 22, 18, 58, 14
+LABEL, THICK, TALL, GAP = 24, 18, 58, 13
 SHORTEST = 0.06
 """The part of the plot that the shortest bar takes on a log scale, where no bar has a natural beginning."""
 LIGHT, DARK = "#FFFFFF", "#141312"
@@ -139,24 +139,26 @@ def bars(
     if axis.log:
         least = min([*reach, *(mark.value for row in rows for mark in row.marks), *(part.size for row in rows for part in row.segments)], default=0.1)
         start = log10(least) - max(log10(most) - log10(least), 1.0) * SHORTEST - 0.1
-    wide, phone = (_with_room(rows, axis, start, stop, limit, plot) for plot in style.PLOTS)
+    ends = [_end_at(row, axis, start, stop, limit) for row in rows]
+    wide, phone = (_with_room(rows, ends, start, stop, plot) for plot in style.PLOTS)
     tops, floor = _places(rows, phone - start)
     inside, below, narrow = _names(rows, tops, wide - start, phone - start)
     annotations = [*inside, *below, *(_above(row, top) for row, top in zip(rows, tops, strict=True))]
-    annotations += [_end(row, _middle(row, top), axis, start, wide, limit) for row, top in zip(rows, tops, strict=True) if row.said]
+    annotations += [
+        style.words(style.text(row.said), at, _middle(row, top), over="middle", dx=7)
+        for row, top, at in zip(rows, tops, ends, strict=True)
+        if row.said
+    ]
     outlines, titles = _outlines(rows, tops, groups)
     narrow |= {f"annotations.{len(annotations) + i}.text": "" for i in range(len(titles))}
     annotations += titles
     heads = _heads(axis, limit, zones, start, wide)
     annotations += heads
-    parts = [f"{style.coloured(colour)} {style.text(name)}" for colour, name in swatches]
-    if limit and limit.at is None:
-        parts.append(f"{style.coloured(ROLES[limit.role].colour, '┃')} {style.text(limit.label)}")
-    pairs = ["   ".join(parts[i : i + 2]) for i in range(0, len(parts), 2)]
-    if parts:
-        narrow |= {f"annotations.{len(annotations)}.text": "<br>".join(parts), "margin.t": 14 + 19 * len(parts)}
-        annotations.append(style.words("<br>".join(pairs), 0, 1, xref="paper", yref="paper", dy=4))
-    top = max(style.EDGE["t"], 8 + 19 * len(pairs), 8 + 19 * len(heads))
+    legend = _legend(swatches, limit)
+    if legend:
+        narrow |= {f"annotations.{len(annotations)}.text": "<br>".join(map("   ".join, legend[1])), "margin.t": 10 + 19 * len(legend[1])}
+        annotations.append(style.words("<br>".join(map("   ".join, legend[0])), 0, 1, xref="paper", yref="paper", dy=4))
+    top = max(style.EDGE["t"], 8 + 19 * len(legend[0]) if legend else 0, 8 + 19 * len(heads))
     shapes = [style.zone(ROLES[zone.role].rgba(0.15), zone.low, zone.high) for zone in zones]
     shapes += [*outlines, *_leads(rows, tops), *_strokes(rows, tops, limit)]
     return style.Drawing(
@@ -178,15 +180,37 @@ def bars(
     )
 
 
-def _with_room(rows: Sequence[Bar], axis: Axis, start: float, stop: float, limit: Limit | None, plot: tuple[float, float]) -> float:
+def _end_at(row: Bar, axis: Axis, start: float, stop: float, limit: Limit | None) -> float:
+    """Where the words of a bar stand: at its end, or beyond the limit where that would cross them."""
+    at = axis.at(row.furthest) if row.furthest > 0 else start
+    line = row.limit or (limit.at if limit else None)
+    plot, letter = style.PLOTS[1]  # a phone's words take the larger part of their plot
+    crossed = line and at < axis.at(line) < at + (stop - start) * (style.length(row.said) * letter + 16) / plot
+    return axis.at(line) if line and crossed else at
+
+
+def _with_room(rows: Sequence[Bar], ends: Sequence[float], start: float, stop: float, plot: tuple[float, float]) -> float:
     """Where the axis ends so that the words at the end of every bar have their room in a plot of so many pixels."""
-    for row in rows:
-        at = axis.at(row.furthest) if row.furthest > 0 else start
-        share = min(0.62, (style.length(row.said) * plot[1] + 16) / plot[0]) if row.said else 0.0
-        if limit and limit.at and row.said and at < axis.at(limit.at) < at + (stop - start) * share:
-            at = axis.at(limit.at)
-        stop = max(stop, start + (at - start) / (1 - share))
-    return stop
+    shares = (min(0.62, (style.length(row.said) * plot[1] + 16) / plot[0]) if row.said else 0.0 for row in rows)
+    return max([stop, *(start + (at - start) / (1 - share) for at, share in zip(ends, shares, strict=True))])
+
+
+def _legend(swatches: Sequence[tuple[str, str]], limit: Limit | None) -> list[list[list[str]]]:
+    """The colours with their names, so many in a line as a laptop has room for, then as a phone has; the limit's where each bar has its own."""
+    parts = [(colour, "■", name) for colour, name in swatches]
+    parts += [(ROLES[limit.role].colour, "┃", limit.label)] if limit and limit.at is None else []
+    found = []
+    for plot, letter in style.PLOTS if parts else ():
+        lines: list[list[str]] = [[]]
+        used = 0.0
+        for colour, shape, name in parts:
+            used += (style.length(name) + 5) * letter
+            if lines[-1] and used > plot:
+                lines.append([])
+                used = (style.length(name) + 5) * letter
+            lines[-1].append(f"{style.coloured(colour, shape)} {style.text(name)}")
+        found.append(lines)
+    return found
 
 
 def _half(row: Bar) -> float:
@@ -270,16 +294,6 @@ def _above(row: Bar, top: float) -> dict[str, Any]:
     label = f"<b>{style.text(row.label)}</b>" if row.strong else style.text(row.label)
     said = (f"{style.glyph(row.role)} " if row.role else "") + label + (f" · {style.text(row.note)}" if row.note else "")
     return style.words(said, 0, top, xref="paper", dy=1)
-
-
-def _end(row: Bar, y: float, axis: Axis, start: float, stop: float, limit: Limit | None) -> dict[str, Any]:
-    """The words at the end of a bar, or beyond the limit where that would cross them."""
-    at = axis.at(row.furthest) if row.furthest > 0 else start
-    line = row.limit or (limit.at if limit else None)
-    if line:
-        share = (style.length(row.said) * style.PLOTS[0][1] + 16) / style.PLOTS[0][0]
-        at = axis.at(line) if at < axis.at(line) < at + (stop - start) * share else at
-    return style.words(style.text(row.said), at, y, over="middle", dx=7)
 
 
 def _names(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from textwrap import wrap
 from typing import Any
 
 from wallviz.figures import style
@@ -14,6 +15,8 @@ from wallviz.figures.bars import Bar, listed, stretch
 from wallviz.figures.places import sides
 from wallviz.figures.style import ROLES
 
+MOST_LETTERS = 19
+"""Letters of a line of a label at the end of a line."""
 SHARE, PHONE_SHARE = 0.62, 0.54
 """Part of the figure's height that a plane has above a bar: on a laptop, on a phone."""
 
@@ -150,7 +153,9 @@ def plane(
         for region in regions:
             narrow |= {f"annotations.{len(said) + 1}.text": region.short, f"annotations.{len(said) + 1}.font.size": 11}
             middle = (across.at(region.low) + across.at(region.high)) / 2
-            said.append(style.words(region.label, middle, 0.015, side="center", yref="paper", opacity=0.85))
+            long = max(map(style.length, region.label.split("<br>"))) * style.PLOTS[0][1]
+            wide = (across.at(region.high) - across.at(region.low)) / (xaxis["range"][1] - xaxis["range"][0]) * style.PLOTS[0][0]
+            said.append(style.words(region.label if long < wide else region.short, middle, 0.015, side="center", yref="paper", opacity=0.85))
         drawn = _places(lines, dots, across, up)
         for mark in marks:
             if not mark.vertical:  # a phone has no room for more than the first clause, and the drawers say the rest
@@ -222,8 +227,9 @@ def _band(band: Band) -> dict[str, Any]:
 def trace(line: Line, yaxis: str = "y") -> dict[str, Any]:
     """A line on the axis `yaxis`."""
     role = ROLES[line.role]
-    colour = role.rgba(line.alpha) if line.alpha < 1 else style.FAINT if line.role == "reference" else role.colour
+    colour = role.rgba(line.alpha) if line.alpha < 1 else style.FAINT if line.role == "reference" and not line.label else role.colour
     name = line.label.replace("\n", " ")
+    hover = line.hover or ([""] * len(line.x) if name and not line.named else [])  # a line without a label says what it is
     marker = {
         "symbol": [(line.symbol or role.symbol) + ("-open" if line.open else "")] * len(line.x),
         "color": colour,
@@ -240,7 +246,7 @@ def trace(line: Line, yaxis: str = "y") -> dict[str, Any]:
         "line": {"color": colour, "width": line.width or (3.0 if line.strong else 2.0), "dash": line.dash},
         "cliponaxis": False,
         **({"marker": marker} if "markers" in line.mode else {}),
-        **(style.hover(("", name, said) for said in line.hover) if line.hover else {"hoverinfo": "skip"}),
+        **(style.hover(("", name, said) for said in hover) if hover else {"hoverinfo": "skip"}),
     }
 
 
@@ -270,7 +276,8 @@ def dotted(group: Sequence[Dot], lines: Sequence[Line], xaxis: Mapping[str, Any]
 
 
 def _line_across(mark: CrossLine) -> dict[str, Any]:
-    line = {"color": ROLES[mark.role].colour if mark.role else style.FAINT, "width": 1.5, "dash": "solid" if mark.role else "dot"}
+    colour = ROLES[mark.role].colour if mark.role else style.FAINT
+    line = {"color": colour, "width": 1.5, "dash": "solid" if mark.role and not mark.vertical else "dot"}
     across = {"x0": mark.at, "x1": mark.at, "yref": "y domain", "y0": 0, "y1": 1}
     if not mark.vertical:
         across = {"y0": mark.at, "y1": mark.at, "xref": "x domain", "x0": 0, "x1": 1}
@@ -325,7 +332,7 @@ def _labels(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str,
     """The label of each line where it ends: right of the plot, or, `inside` it, beside the last point of lines that end before its edge."""
     edge = max((line.x[-1] for line in lines), default=0.0)
     beside = [line for line in lines if not inside or line.x[-1] == edge or line.mode == "markers"]
-    at_edge = [style.End(last, line.role, "\n".join(filter(None, (line.label, line.rate)))) for line in beside if (last := line.y[-1]) is not None]
+    at_edge = [style.End(last, line.role, _short(line)) for line in beside if (last := line.y[-1]) is not None]
     found = style.end_labels(at_edge, yaxis)  # the browser, which knows the height, keeps them apart
     if len(beside) == len(lines):
         return found
@@ -349,6 +356,11 @@ def _labels(lines: Sequence[Line], xaxis: Mapping[str, Any], yaxis: Mapping[str,
         place |= {"side": "right"} if back else {"side": "left", "dx": 8}
         found.append(style.words("<br>".join(texts), x, low + y * (high - low), **place) | {"align": "left"})
     return found
+
+
+def _short(line: Line) -> str:
+    """The label of a line with its rate, in lines as long as there is room for right of a plot."""
+    return "\n".join(piece for part in (*line.label.splitlines(), *line.rate.splitlines()) for piece in wrap(part, MOST_LETTERS))
 
 
 def _below(row: Bar) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]], tuple[str, str]]:

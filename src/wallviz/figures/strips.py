@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from wallviz.figures import style
@@ -12,6 +13,8 @@ from wallviz.figures.style import ROLES
 
 #: Pixels of a row: with its label above its rule, beside it, and beside it with a remark under the label.
 ABOVE, BESIDE, REMARKED = 38, 24, 56
+PHONE_LABEL = 22
+"""Letters of a line of a label beside a row, on a phone."""
 LANES = 11
 """Dots that stand over each other before a row moves on."""
 MOST_REMARKS = 14
@@ -70,6 +73,7 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
     if line is not None:
         drawn = {"width": 1.5, "dash": "dot", "color": ROLES[role].colour if role else style.FAINT}
         shapes.append({"type": "line", "x0": line, "x1": line, "yref": "paper", "y0": 0, "y1": 1, "line": drawn})
+    xaxis = axis.drawn(min(values), max(values))
     yaxis: dict[str, Any] = {"range": [-high * len(rows), 0], "fixedrange": True, "type": "linear", "visible": False}
     annotations: list[dict[str, Any]] = []
     narrow: dict[str, Any] = {"xaxis.nticks": 4}
@@ -78,7 +82,10 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
         said = [style.text(row.label) + (small.format(style.text(row.remark)) if row.remark and remarked else "") for row in rows]
         yaxis |= {"visible": True, "automargin": True, "showgrid": False, "zeroline": False, "ticks": "", "ticklabelstandoff": 8}
         yaxis |= {"tickvals": places, "ticktext": said}
-        narrow["yaxis.ticktext"] = [style.text(row.short or row.label) for row in rows]
+        short = [wrap(row.short or row.label, PHONE_LABEL) if crowded else [row.short or row.label] for row in rows]
+        narrow["yaxis.ticktext"] = ["<br>".join(map(style.text, lines)) for lines in short]
+        letters = max(style.length(line) for lines in short for line in lines)
+        narrow |= style.fewer(xaxis, style.PHONE - style.EDGE["l"] - style.EDGE["r"] - letters * style.PLOTS[1][1])
     else:
         for row, y in zip(rows, places, strict=True):
             label = f"<b>{style.text(row.label)}</b>" if row.strong else style.text(row.label)
@@ -89,7 +96,7 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
         style.layout(
             name="",
             across=axis.name,
-            xaxis=axis.drawn(min(values), max(values)),
+            xaxis=xaxis,
             yaxis=yaxis,
             revision=f"{revision}|{'log' if axis.log else 'linear'}",
             height=max(300, style.EDGE["t"] + style.EDGE["b"] + high * len(rows)),

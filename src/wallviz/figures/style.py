@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log10
+from itertools import pairwise
+from math import ceil, log10
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ HEIGHT = 470
 """A plane, in pixels."""
 PLOTS = ((640.0, 7.6), (322.0, 6.3))
 """Width of a plot and of one letter in it, in pixels: on a laptop, on a phone."""
+PHONE = 356.0
+"""Width of a phone's chart, in pixels."""
 TITLE = {"font": {"size": 14}, "standoff": 8}
 """How the name of an axis is set."""
 NAME_LEFT, NAME_UP = -52, 8
@@ -116,10 +119,12 @@ def layout(
 ) -> dict[str, Any]:
     """The common layout. `name` is the quantity of the y axis, shown top left and horizontal, `across` that of the x axis; `revision` changes
     when zoom would lose its meaning; `narrow` is what changes on a phone, by path."""
-    sides = {"l": 66, "r": 120, "t": 44, "b": 58 if across else 36} | dict(margin or {})
+    letters = max(map(length, yaxis.get("ticktext", ("",))), default=0.0) if yaxis.get("visible", True) else 0.0
+    sides = {"l": max(62, 10 + 6.4 * letters), "r": 120, "t": 44, "b": 58 if across else 36} | dict(margin or {})
     title = {"title": {"text": across} | TITLE} if across else {}
     named = [words(name, 0, 1, dx=NAME_LEFT, dy=NAME_UP, xref="paper", yref="paper")] if name else []
-    phone: dict[str, Any] = {"margin.l": min(sides["l"], 56), "margin.r": min(sides["r"], 106), "xaxis.nticks": 5} | two_lines(across)
+    left, right = min(sides["l"], max(54, 8 + 5.4 * letters)), min(sides["r"], 106)
+    phone: dict[str, Any] = {"margin.l": left, "margin.r": right, "xaxis.nticks": 5} | two_lines(across) | fewer(xaxis, PHONE - left - right)
     if named:
         phone |= {"margin.t": sides["t"] + 14, "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>")}
     return {
@@ -137,11 +142,26 @@ def layout(
 
 
 def two_lines(name: str) -> dict[str, Any]:
-    """What a phone changes for a long name under the plot: its last remark in brackets stands in a second line."""
-    found = re.search(r"\s*([(（][^(（]*)$", name)
-    if found is None or len(name) < 40:
+    """What a phone changes for a long name under the plot: its last remark in brackets, or what follows its colon, stands in a second line."""
+    found = re.search(r"\s*([(（][^(（]*)$", name) or re.search(r"(?<=[:：])\s*(.*)$", name)
+    if found is None or length(name) < 40:
         return {}
     return {"xaxis.title.text": f"{name[: found.start()]}<br>{found[1]}", "margin.b": 70}
+
+
+def fewer(axis: Mapping[str, Any], plot: float) -> dict[str, Any]:
+    """What a phone changes where the lines of an axis stand closer than their labels are wide, in a plot of so many pixels."""
+    if not axis.get("tickvals"):
+        return {}
+    first, last = sorted(axis["range"])
+    ticks = zip(axis["tickvals"], axis["ticktext"], strict=True)
+    said = [(log10(value) if axis["type"] == "log" else value, value, word) for value, word in ticks if word]
+    inside = [one for one in said if first <= one[0] <= last]
+    pitch = min((b[0] - a[0] for a, b in pairwise(inside)), default=0.0) / (last - first or 1.0) * plot
+    if not pitch or pitch >= (wide := PLOTS[1][1] * max(length(word) for _at, _value, word in inside) + 6):
+        return {}
+    kept = inside[:: ceil(wide / pitch)]
+    return {"xaxis.tickvals": [value for _at, value, _word in kept], "xaxis.ticktext": [word for _at, _value, word in kept]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ function fit(layout, width) {
   const narrow = width < 480;
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
-  layout.height = Math.round(narrow ? Math.min(layout.height, 400) : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
+  const pressed = layout.height * (layout.meta?.least ?? 0) * (size / 14);  // rows of words need their height, as their type does
+  layout.height = Math.round(narrow ? Math.min(layout.height, Math.max(400, pressed)) : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
 }
 
 // Labels at line ends keep their distance in pixels, which only the browser knows: each is moved by the least that frees it.

@@ -127,4 +127,4 @@ def _lines(one: DrawnCurve, until: date | None) -> Iterable[Line]:
     for i, (first, last, dash) in enumerate(pieces, start=1):
         days = _sample(first, last)
         y = [float(v) / one.base for v in one.trend.at(days)]
-        yield Line(one.role, one.label, [day.isoformat() for day in days], y, dash=dash, width=2.6, named=i == len(pieces), rate=one.rate)
+        yield Line(one.role, one.label if i == len(pieces) else "", [day.isoformat() for day in days], y, dash=dash, width=2.6, rate=one.rate)
