@@ -144,11 +144,8 @@ def bars(
     tops, floor = _places(rows, phone - start)
     inside, below, narrow = _names(rows, tops, wide - start, phone - start)
     annotations = [*inside, *below, *(_above(row, top) for row, top in zip(rows, tops, strict=True))]
-    annotations += [
-        style.words(style.text(row.said), at, _middle(row, top), over="middle", dx=7)
-        for row, top, at in zip(rows, tops, ends, strict=True)
-        if row.said
-    ]
+    named = [(row, top, at) for row, top, at in zip(rows, tops, ends, strict=True) if row.said]
+    annotations += [style.words(style.text(row.said), at, _middle(row, top), over="middle", dx=7) for row, top, at in named]
     outlines, titles = _outlines(rows, tops, groups)
     narrow |= {f"annotations.{len(annotations) + i}.text": "" for i in range(len(titles))}
     annotations += titles

@@ -15,7 +15,7 @@ from wallviz.figures.bars import Bar, listed, stretch
 from wallviz.figures.places import sides
 from wallviz.figures.style import ROLES
 
-MOST_LETTERS = 19
+MOST_LETTERS = 17
 """Letters of a line of a label at the end of a line."""
 SHARE, PHONE_SHARE = 0.62, 0.54
 """Part of the figure's height that a plane has above a bar: on a laptop, on a phone."""
