@@ -188,8 +188,8 @@ def _end_at(row: Bar, axis: Axis, start: float, stop: float, limit: Limit | None
 
 def _with_room(rows: Sequence[Bar], ends: Sequence[float], start: float, stop: float, plot: tuple[float, float]) -> float:
     """Where the axis ends so that the words at the end of every bar have their room in a plot of so many pixels."""
-    shares = (min(0.62, (style.length(row.said) * plot[1] + 16) / plot[0]) if row.said else 0.0 for row in rows)
-    return max([stop, *(start + (at - start) / (1 - share) for at, share in zip(ends, shares, strict=True))])
+    said = [(at, min(0.62, (style.length(row.said) * plot[1] + 16) / plot[0])) for row, at in zip(rows, ends, strict=True) if row.said]
+    return max([stop, *(start + (at - start) / (1 - share) for at, share in said)])
 
 
 def _legend(swatches: Sequence[tuple[str, str]], limit: Limit | None) -> list[list[list[str]]]:

@@ -53,7 +53,7 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
     """The rows, first on top. `line` is a vertical line over all of them (`role`: its colour). Labels stand over the rules, or `beside` them;
     there the spots of one row are spread over its height, so that equal ones do not hide each other."""
     values = [v for row in rows for spot in row.spots for v in (spot.value, spot.low, spot.high) if v is not None]
-    values += [edge for row in rows for edge in row.band or ()]
+    values += [edge for row in rows for edge in row.band or ()] + ([line] if line is not None else [])
     crowded = beside and any(len(row.spots) > 1 for row in rows)
     remarked = crowded and len(rows) < MOST_REMARKS
     high = REMARKED if remarked else BESIDE if beside else ABOVE
@@ -82,7 +82,7 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
         said = [style.text(row.label) + (small.format(style.text(row.remark)) if row.remark and remarked else "") for row in rows]
         yaxis |= {"visible": True, "automargin": True, "showgrid": False, "zeroline": False, "ticks": "", "ticklabelstandoff": 8}
         yaxis |= {"tickvals": places, "ticktext": said}
-        short = [wrap(row.short or row.label, PHONE_LABEL) if crowded else [row.short or row.label] for row in rows]
+        short = [_wrapped(row.short or row.label) if crowded else [row.short or row.label] for row in rows]
         narrow["yaxis.ticktext"] = ["<br>".join(map(style.text, lines)) for lines in short]
         letters = max(style.length(line) for lines in short for line in lines)
         narrow |= style.fewer(xaxis, style.PHONE - style.EDGE["l"] - style.EDGE["r"] - letters * style.PLOTS[1][1])
@@ -92,7 +92,7 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
             annotations.append(style.words(label, 0, y, xref="paper", dy=6))
             annotations += [style.words(style.text(row.remark), 1, y, side="right", xref="paper", dy=6)] if row.remark else []
     return style.Drawing(
-        [_trace(placed)],
+        [_trace(role, [one for one in placed if one[0].role == role]) for role in dict.fromkeys(spot.role for spot, _y in placed)],
         style.layout(
             name="",
             across=axis.name,
@@ -108,6 +108,11 @@ def strips(rows: Sequence[Strip], axis: Axis, *, revision: str, line: float | No
     )
 
 
+def _wrapped(label: str) -> list[str]:
+    """A label in lines that a phone has room for; the name of a program is broken at its underlines."""
+    return [line.replace("_ ", "_") for line in wrap(label.replace("_", "_ "), PHONE_LABEL)]
+
+
 def _lanes(row: Strip, *, spread: bool) -> list[tuple[Spot, float]]:
     """The spots of a row from the lowest to the highest, with how far each stands from the rule as a share of the row."""
     if not spread or len(row.spots) == 1:
@@ -117,8 +122,8 @@ def _lanes(row: Strip, *, spread: bool) -> list[tuple[Spot, float]]:
     return [(spot, 0.62 * ((i * 7 % lanes) / (lanes - 1) - 0.5)) for i, spot in enumerate(ordered)]
 
 
-def _trace(placed: Sequence[tuple[Spot, float]]) -> dict[str, Any]:
-    colours = [ROLES[spot.role].colour for spot, _y in placed]
+def _trace(role: str, placed: Sequence[tuple[Spot, float]]) -> dict[str, Any]:
+    colour = ROLES[role].colour
     error = {
         "type": "data",
         "symmetric": False,
@@ -126,7 +131,7 @@ def _trace(placed: Sequence[tuple[Spot, float]]) -> dict[str, Any]:
         "arrayminus": [spot.value - (spot.low or spot.value) for spot, _y in placed],
         "thickness": 2,
         "width": 4,
-        "color": ROLES["reference"].colour,
+        "color": colour,
     }
     return {
         "type": "scatter",
@@ -135,11 +140,11 @@ def _trace(placed: Sequence[tuple[Spot, float]]) -> dict[str, Any]:
         "y": [y for _spot, y in placed],
         "cliponaxis": False,
         "marker": {
-            "symbol": [ROLES[spot.role].symbol + ("" if spot.filled else "-open") for spot, _y in placed],
+            "symbol": [ROLES[role].symbol + ("" if spot.filled else "-open") for spot, _y in placed],
             "size": 9,
-            "color": colours,
+            "color": colour,
             "opacity": 0.85,
-            "line": {"width": 1.5, "color": colours},
+            "line": {"width": 1.5, "color": colour},
         },
         **({"error_x": error} if any(spot.low or spot.high for spot, _y in placed) else {}),
         **style.hover(spot.hover for spot, _y in placed),

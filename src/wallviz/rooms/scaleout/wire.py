@@ -12,6 +12,7 @@ from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.errors import InputError
 from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
 from wallviz.figures.bars import Bar, Segment, bars
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
@@ -49,7 +50,7 @@ def wires(rows: Sequence[Bar], name: str) -> Drawing:
     """The bars over each other; linear, because parts add up."""
     fills = {part.fill for row in rows for part in row.segments}
     swatches = [(colour, _(word)) for word, colour in KINDS.values() if colour in fills]
-    return bars(rows, Axis(name, lambda size: units.si(size, "B"), log=False), swatches=swatches, revision="scaleout-wire")
+    return bars(rows, Axis(name, tick("bytes"), log=False), swatches=swatches, revision="scaleout-wire")
 
 
 def one_sends_nothing() -> Answer:
