@@ -15,7 +15,7 @@ from math import ceil, log10
 from typing import Any
 
 import orjson
-import plotly.graph_objects as go
+from plotly.graph_objects import Figure as Figure
 
 HEIGHT = 470
 """A plane, in pixels."""
@@ -180,9 +180,9 @@ class Drawing:
         """The figure as JSON."""
         return orjson.dumps({"data": self.data, "layout": self.layout}).decode()
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """The figure as plotly's object, validated."""
-        return go.Figure({"data": self.data, "layout": self.layout})
+        return Figure({"data": self.data, "layout": self.layout})
 
 
 @dataclass(frozen=True, slots=True)

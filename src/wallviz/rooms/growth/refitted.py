@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
-
 from wallviz.engine import growth as domain
 from wallviz.errors import InputError
+from wallviz.figures.style import Figure
 from wallviz.i18n import N_, _
 from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 from wallviz.rooms.growth.over_time import axis
@@ -23,7 +22,7 @@ _QUANTITIES = {
 }
 
 
-def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
+def refit_figure(fitted: domain.Refit, *, log: bool = True) -> Figure:
     """One refitted claim as a figure; raises `InputError` where the claim has no points."""
     claim = fitted.claim
     if not claim.points:

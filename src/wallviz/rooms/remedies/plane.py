@@ -49,7 +49,7 @@ def answer(case: Job, view: View) -> Answer:
         metric=_(worst.metric),
         lost=f"{'+' if worst.metric in published.LOWER else '−'}{units.significant((worst.quality or 0.0) * 100, 2)}{units.THIN}%",
     )
-    dearest = max([1.2, *(dot.x * 1.8 for group in groups.values() for dot in group)])
+    dearest = max([1.2, *(dot.x * 1.5 for group in groups.values() for dot in group)])
     ticks = {LEAST: _("≤ 0.1 %"), 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "1,000 %"}
     across = Axis(_("Price paid, log scale: ● time, ■ quality, ▲ traffic"), ticks.__getitem__, low=LEAST, high=dearest, lines=tuple(ticks), room=0.03)
     name = _("Memory saved, share (open and red: quality fell by a fifth or more; grey: your case)")
