@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import PATIENCE_S
 from wallviz import catalog
-from wallviz.figures.accuracy import signed
 from wallviz.i18n import use
 from wallviz.rooms import accuracy
+from wallviz.rooms.accuracy.labels import signed
 from wallviz.ui.frame import ROOMS
 from wallviz.validation import cases as domain
 

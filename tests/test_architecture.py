@@ -33,7 +33,6 @@ LONGER = {
     "engine/remedies/remedy.py": "the remedies as data",
     "engine/transformer/families/llama.py": "one reader, whose switches are most of its lines",
     "engine/work.py": "the one count of FLOP and bytes",
-    "figures/roofline.py": "one plane, its roofs and its dots",
     "job.py": "the one description of a job",
     "machine/probe/cpu.py": "one way to measure",
     "machine/probe/cuda.py": "one driver",

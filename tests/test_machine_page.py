@@ -234,7 +234,7 @@ def test_kernels_stand_against_the_promise_and_other_machines() -> None:
     assert [row[1] for row in bars["customdata"]] == ["copy", "triad", "copy engine", "host to device, pinned"]
     assert marks["x"] == [448e9] * 3
     assert set(marks["marker"]["symbol"]) == {"diamond-open"}
-    band = drawn.layout["shapes"][-1]
+    (band,) = drawn.layout["shapes"]
     assert (band["x0"], band["x1"]) == (pytest.approx(0.6675 * 448e9, rel=1e-3), pytest.approx(0.92 * 448e9))
 
 

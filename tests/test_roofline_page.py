@@ -137,7 +137,7 @@ def test_measured_points_stand_under_the_roof_with_their_miss() -> None:
     filled = [t for t in data if "markers" in t["mode"] and "customdata" in t and not str(t["marker"]["symbol"][0]).endswith("-open")]
     assert len(filled) == 1
     assert len(filled[0]["x"]) >= 20
-    assert all("below it" in row[3] for row in filled[0]["customdata"])
+    assert all("below it" in row[2] for row in filled[0]["customdata"])
 
 
 def test_a_larger_batch_climbs() -> None:

@@ -93,7 +93,7 @@ def test_any_model_has_an_answer(model: str, show: str, job: str) -> None:
 def test_the_split_bar_is_the_step(case: Job) -> None:
     """The parts of the bar under the curves sum to the step, or the token, that its title names."""
     answer = scaleout.answer(case, View())
-    parts = [t["x"][0] for t in json.loads(answer.spec)["data"] if t["type"] == "bar"]
+    (parts,) = [t["x"] for t in json.loads(answer.spec)["data"] if t["type"] == "bar"]
     record = json.loads(scaleout.document(case, View()))["record"]
     assert sum(parts) == pytest.approx(record["step_s"])
     assert "is waiting" in answer.sentence or record["waiting_s"] < 0.005 * record["step_s"]

@@ -8,8 +8,8 @@ from wallviz.rooms import roofline
 from wallviz.rooms.job import groups, model_name, models
 
 page = ui.Page("roofline", roofline.View, job=True)
+#: Figures that the job draws; the others are the same for every job.
 OF_THE_JOB = ("roofline", "time", "kv")
-"""Figures that the job draws; the others are the same for every job."""
 
 
 def body() -> None:

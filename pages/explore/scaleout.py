@@ -7,8 +7,8 @@ from wallviz.i18n import _
 from wallviz.rooms import scaleout
 
 page = ui.Page("scaleout", scaleout.View, job=True)
+#: Figures that the job draws; the others are the same for every job.
 OF_THE_JOB = ("curve", "wire", "frontier", "bill")
-"""Figures that the job draws; the others are the same for every job."""
 
 
 def body() -> None:

@@ -6,10 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import plotly.graph_objects as go
-
 from wallviz.checks import halfwidth
-from wallviz.figures.style import Drawing
+from wallviz.figures.style import Drawing, Figure
 from wallviz.settings import Setting, of
 
 
@@ -99,7 +97,7 @@ class Answer:
         return replace(self, spec=self.drawing.spec) if self.drawing is not None else self
 
     @property
-    def figure(self) -> go.Figure | None:
+    def figure(self) -> Figure | None:
         """The figure as plotly's object, which shows by itself in a notebook."""
         return self.drawing.figure() if self.drawing is not None else None
 

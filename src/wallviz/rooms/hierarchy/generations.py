@@ -10,12 +10,13 @@ from wallviz.engine import growth
 from wallviz.engine.growth import Trend
 from wallviz.engine.hierarchy.generations import Family, families
 from wallviz.errors import InputError
-from wallviz.figures import growth as lines
-from wallviz.figures import value_dots
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.strips import Spot, Strip, strips
 from wallviz.i18n import N_, _, bracketed, closed, labelled, listing
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.growth import rate
+from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 from wallviz.rooms.hierarchy.choices import COMPUTE, FEW_FAMILIES, View
 from wallviz.rooms.hierarchy.choices import families as family_names
 from wallviz.rooms.hierarchy.times import titles
@@ -48,21 +49,17 @@ def _ordered() -> list[tuple[Family, Trend]]:
 def rates(case: Job, view: View) -> Answer:
     """Growth per two years of every family, fastest first, with its interval."""
     found = _ordered()
-    rows, ends = [], []
+    rows = []
     for family, fitted in found:
         low, high = fitted.multiplier_interval(2.0)
         text = _("{times} per two years ({low} to {high})").format(
             times=units.times(fitted.multiplier(2.0)), low=units.times(low), high=units.times(high)
         )
-        group = "compute" if family.id == COMPUTE else "memory" if family.role == "bandwidth" else "peers"
-        rows.append(
-            (
-                family.id,
-                bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}"),
-                [value_dots.ValueDot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
-            )
-        )
-        ends.append(units.times(fitted.multiplier(2.0)))
+        label = bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}")
+        hover = (family.id, label, text, labelled(_("counted per"), _(family.per)))
+        role = "compute" if family.id == COMPUTE else "bandwidth" if family.role == "bandwidth" else "network"
+        spot = Spot(fitted.multiplier(2.0), role, hover, low, high)
+        rows.append(Strip(label, (spot,), remark=units.times(fitted.multiplier(2.0))))
     speeds = {family.id: fitted.multiplier(2.0) for family, fitted in found}
     slowest = min(speeds, key=lambda id: speeds[id])
     sentence = _("Per two years 16-bit compute grew {compute}, HBM stacks {hbm}, PCIe {pcie}; {slowest} only {least}.").format(
@@ -75,9 +72,7 @@ def rates(case: Job, view: View) -> Answer:
     return Answer(
         name="hierarchy",
         sentence=closed(sentence),
-        drawing=value_dots.dots(
-            rows, name=_("Growth per two years, 95% interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
-        ),
+        drawing=strips(rows, Axis(_("Growth per two years, 95% interval"), said("times"), log=view.scale == "log"), revision="rates", line=1.0),
         sure=_("few generations each"),
         trust="orange",
         caption=_("Each level is counted per its own unit and over its own years: compare slopes, not heights."),
@@ -100,7 +95,7 @@ def years(case: Job, view: View) -> Answer:
     for id in wanted:
         family, fitted = every()[id], trend(id)
         series.append(
-            lines.DrawnCurve(
+            DrawnCurve(
                 role=family.role,
                 label=_name(family),
                 kind="times",
@@ -115,7 +110,7 @@ def years(case: Job, view: View) -> Answer:
                 origin={p.source: titles(tuple(s for s in p.source.split(";") if s)) for p in family.points},
             )
         )
-    drawing = lines.lines(
+    drawing = curves_over_time(
         series,
         name=_("Times larger than the first generation") + (" " + _("(log scale: each line is ×10)") if view.scale == "log" else ""),
         kind="times",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from statistics import median
 
 from wallviz.engine.roofline.efficiency import by, leave_one_out
-from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, bracketed
 from wallviz.job import Job
+from wallviz.rooms.accuracy.labels import signed
 from wallviz.rooms.roofline.choices import View
 from wallviz.rooms.roofline.job_on_chip import Workload, chip_of
 from wallviz.rooms.roofline.measured_points import fractions

@@ -6,8 +6,8 @@ from functools import cache
 
 from wallviz import catalog, units
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
-from wallviz.figures.roofline import RoofSpot
 from wallviz.i18n import _
+from wallviz.rooms.roofline.drawn_roofs import RoofSpot
 from wallviz.rooms.roofline.job_on_chip import Workload
 from wallviz.validation.roofline_cases import measurements, predictions
 

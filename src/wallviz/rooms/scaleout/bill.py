@@ -8,8 +8,8 @@ import numpy as np
 
 from wallviz import units
 from wallviz.engine.scaleout.phrases import rate
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -43,7 +43,7 @@ def answer(case: Job, view: View) -> Answer:
         "bill",
         **doubtful(now.job.runs_out),
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("reference", _("ideal"), curve.chips.tolist(), ideal.tolist(), dash="dot", named=False),
                 Line("compute", _("this job"), curve.chips.tolist(), days.tolist(), hover, mode="lines+markers", strong=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.engine.scaleout.scaling import ScalingCurve
-from wallviz.figures import scaleout as figures
-from wallviz.figures import style
-from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
+from wallviz.figures.axes import Axis
+from wallviz.figures.bars import Bar, Segment
+from wallviz.figures.plane import CrossLine, Line, plane
+from wallviz.figures.style import ROLES, Drawing
 from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -58,10 +59,31 @@ def answer(case: Job, view: View) -> Answer:
     )
 
 
-def chips_plane(case: Job, lines: Sequence[Line], marks: Sequence[CrossLine], split: Split) -> style.Drawing:
+def chips_plane(case: Job, lines: Sequence[Line], marks: Sequence[CrossLine], split: Bar) -> Drawing:
     """The plane of chips and the share that each keeps of its speed, one step's parts below it."""
     across = Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2)
-    return figures.plane(lines, across=across, up=share_axis(), marks=marks, split=split, revision=f"scaleout-{case.model}", right=158)
+    return plane(lines, across=across, up=share_axis(), marks=marks, below=split, inside=True, revision=f"scaleout-{case.model}", right=158)
+
+
+#: The parts of a step: name, role.
+PARTS: dict[str, tuple[str, str]] = {
+    "compute": (N_("Compute"), "compute"),
+    "waiting": (N_("Waiting for the wire"), "network"),
+    "bubble": (N_("Pipeline bubble"), "reference"),
+    "reading": (N_("Reading memory"), "bandwidth"),
+}
+
+
+def split_bar(title: str, parts: Mapping[str, float]) -> Bar:
+    """The seconds of one step by part, as one bar under its title."""
+    total = sum(parts.values())
+    return Bar(title, tuple(_part(part, seconds, total) for part, seconds in parts.items() if seconds > 0))
+
+
+def _part(part: str, seconds: float, total: float) -> Segment:
+    (name, role), share = PARTS[part], seconds / total
+    colour, said = ROLES[role].colour, f"{duration(seconds)} ({share:.0%})"
+    return Segment(seconds, colour, colour, (_(name), f"{duration(seconds)} · {share:.1%}"), name=_(name), said=said)
 
 
 def badge(runs_out: str, share: float) -> tuple[str, str]:
@@ -257,11 +279,11 @@ def _marks(now: Study) -> list[CrossLine]:
     return found
 
 
-def _split(now: Study) -> Split:
+def _split(now: Study) -> Bar:
     one = now.job.step
     title = _("One step of {step} on {chips}: {split}").format(step=duration(float(one.step_s)), chips=chips_said(now.gpus), split=split(one.run))
     parts = {"compute": float(one.compute_s), "waiting": float(one.waiting_s), "bubble": float(one.bubble_s)}
-    return Split(title, {part: (seconds, duration(seconds)) for part, seconds in parts.items()})
+    return split_bar(title, parts)
 
 
 def _actions(now: Study) -> tuple[Action, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from wallviz import catalog, units
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate
-from wallviz.figures.scaleout import KINDS
 from wallviz.i18n import _, labelled, listing
+from wallviz.rooms.scaleout.kinds import KINDS
 from wallviz.rooms.scaleout.over_chips import Study
 from wallviz.units import duration
 

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Line, plane
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -48,7 +48,7 @@ def answer(_case: Job, _view: View) -> Answer:
     return answered(
         "published",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [Line("reference", _("as published"), [0.1, 0.75], [0.1, 0.75], named=False, dash="dot"), *lines],
             across=Axis(_("Share of the peak as published"), units.percent, log=False, low=0.1, high=0.75),
             up=Axis(_("Share of the peak as predicted · on the dotted line: right"), units.percent, log=False, low=0.1, high=0.75),

@@ -10,8 +10,8 @@ from wallviz import units
 from wallviz.engine.scaleout import collectives
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.errors import InputError
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import N_, _, followed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -45,7 +45,7 @@ def answer(_case: Job, view: View) -> Answer:
     return answered(
         "sweeps",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("network", _("α + bytes/β"), fine.tolist(), fitted.tolist(), [units.si(float(v), "B/s") for v in fitted]),
                 Line("network", _("measured"), sizes.tolist(), measured.tolist(), hover, mode="markers", named=False),

@@ -10,7 +10,8 @@ from wallviz import units
 from wallviz.engine.advice.record import briefly
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.phrases import rate, served_split
-from wallviz.figures.scaleout import CrossLine, Line, Split
+from wallviz.figures.bars import Bar
+from wallviz.figures.plane import CrossLine, Line
 from wallviz.i18n import _, bracketed
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -25,6 +26,7 @@ from wallviz.rooms.scaleout.curve import (
     memory,
     served_line,
     served_rows,
+    split_bar,
     table,
     to_fit,
 )
@@ -167,7 +169,7 @@ def _marks(now: Served) -> list[CrossLine]:
     return found
 
 
-def _split(now: Served) -> Split:
+def _split(now: Served) -> Bar:
     one = now.job.step
     title = _("One token in {step} on {chips}: {split} · {rate} tokens/s, {each} per chip").format(
         step=duration(float(one.step_s)),
@@ -177,7 +179,7 @@ def _split(now: Served) -> Split:
         each=rate(float(one.tokens_per_s_and_chip)),
     )
     parts = {"reading" if reads(one) else "compute": float(one.busy_s), "waiting": float(one.waiting_s), "bubble": float(one.bubble_s)}
-    return Split(title, {part: (seconds, duration(seconds)) for part, seconds in parts.items()})
+    return split_bar(title, parts)
 
 
 def _actions(now: Served) -> tuple[Action, ...]:

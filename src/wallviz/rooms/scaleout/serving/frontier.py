@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -40,7 +40,7 @@ def answer(case: Job, view: View) -> Answer:
     return answered(
         now,
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             lines,
             across=Axis(_("Chips that share each token"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Time per token (log scale)"), duration),
