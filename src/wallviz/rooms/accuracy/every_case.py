@@ -115,7 +115,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
         rows = [_row(label, some) for label, some in subjects.items()]
     edges = [100 * tolerance(p.case) for p in found] + [100 * abs(p.error or 0.0) for p in found]
     limit = 1.08 * max(0.2, *edges)
-    axis = Axis(_("Error of the prediction"), lambda percent: f"{percent:g}{units.THIN}%".replace("-", "−"), log=False, low=-limit, high=limit)
+    axis = Axis(_("Error of the prediction"), lambda percent: f"{percent:g}%".replace("-", "−"), log=False, low=-limit, high=limit)
     return strips(rows, axis, line=0.0, beside=True, revision=name)
 
 

@@ -186,9 +186,9 @@ def signed(share: float, decimals: int = 2) -> str:
     """A relative error in percent with its sign.
 
     >>> signed(0.0224).replace(units.THIN, " "), signed(-0.004, 1).replace(units.THIN, " "), signed(0.0).replace(units.THIN, " ")
-    ('+2.24 %', '−0.4 %', '0 %')
+    ('+2.24%', '−0.4%', '0%')
     """
     if abs(share) < 5e-13:
-        return f"0{units.THIN}%"
+        return "0%"
     text = f"{100 * share:+.{decimals}f}"
-    return (text if float(text) else text[1:]).replace("-", "−") + f"{units.THIN}%"
+    return (text if float(text) else text[1:]).replace("-", "−") + "%"

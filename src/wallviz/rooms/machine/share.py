@@ -54,7 +54,7 @@ def share(given: Shown) -> Answer:
 
 
 def _share(part: float) -> tuple[float, str]:
-    return part * 100, f"{part * 100:.0f} %"
+    return part * 100, units.percent(part)
 
 
 def _promised(rate: float | None) -> str:

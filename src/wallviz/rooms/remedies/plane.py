@@ -50,7 +50,7 @@ def answer(case: Job, view: View) -> Answer:
         lost=units.percent((worst.quality or 0.0) * (1 if worst.metric in published.LOWER else -1), digits=2, signed=True),
     )
     dearest = max([1.2, *(dot.x * 1.5 for group in groups.values() for dot in group)])
-    ticks = {LEAST: _("≤ 0.1 %"), 0.01: "1 %", 0.1: "10 %", 1.0: "100 %", 10.0: "1,000 %"}
+    ticks = {LEAST: f"≤ {units.percent(LEAST, 1)}", 0.01: "1%", 0.1: "10%", 1.0: "100%", 10.0: "1,000%"}
     across = Axis(_("Price paid, log scale: ● time, ■ quality, ▲ traffic"), ticks.__getitem__, low=LEAST, high=dearest, lines=tuple(ticks), room=0.03)
     name = _("Memory saved, share (open and red: quality fell by a fifth or more; grey: your case)")
     up = Axis(name, "{:.0%}".format, log=False, low=-0.06, high=1.06, lines=(0.0, 0.25, 0.5, 0.75, 1.0))

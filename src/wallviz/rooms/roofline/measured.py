@@ -132,7 +132,7 @@ def strips(evidence: str) -> Answer:
             else _("How much of the roof is reached depends on the work and the engine: medians from {low} to {high}.")
         )
         sentence = template.format(low=low, high=high)
-    axis = Axis(_("Share of the roof that was reached"), lambda share: f"{share:.0f}{units.THIN}%", log=False, high=106)
+    axis = Axis(_("Share of the roof that was reached"), lambda share: f"{share:.0f}%", log=False, high=106)
     drawing = drawn_strips(rows, axis, line=100, role="compute", beside=True, revision=f"strips-{evidence}")
     return _measured_answer(sentence, drawing, found, _("bar: median; dotted line: the roof"))
 
