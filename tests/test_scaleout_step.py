@@ -407,6 +407,23 @@ def test_a_bill_is_time_energy_and_money() -> None:
     assert budget(1e12, 1e6, 100, price_per_hour=2.5).cost == pytest.approx(2.5e8 / 3600)
 
 
+@pytest.mark.parametrize(("name", "least", "most"), [("tokens", 1.0, 1e24), ("pue", 1.0, 1e3), ("price_per_hour", 1e-12, 1e12)])
+def test_a_bill_takes_what_is_within_its_bounds_alone(name: str, least: float, most: float) -> None:
+    """A PUE of 1 loses nothing on the way to the chips, and nothing is below it; the smallest and the largest are taken, and none beyond."""
+    for value in (least, most):
+        assert np.isfinite(budget(**{"tokens": 1e12, "tokens_per_s": 1e6, "gpus": 100, name: value}).seconds)
+    for value in (np.nextafter(least, 0.0), np.nextafter(most, np.inf)):
+        with pytest.raises(InputError, match=f"{name} must be from {least:g} to"):
+            budget(**{"tokens": 1e12, "tokens_per_s": 1e6, "gpus": 100, name: float(value)})
+
+
+def test_ones_own_machines_cost_nothing() -> None:
+    """A price of nothing is a price, and one below nothing is none."""
+    assert budget(1e12, 1e6, 100, price_per_hour=0.0).cost == 0.0
+    with pytest.raises(InputError, match="above 0"):
+        budget(1e12, 1e6, 100, price_per_hour=-1.0)
+
+
 def test_the_bill_of_chinchilla() -> None:
     """70B parameters on 1.4T tokens (Hoffmann et al. 2022): 5.88e23 FLOP; 140 GB to read a token, 1.12 TB of states, 5.6 TB of token ids."""
     found = scaling_laws.cost(70e9, 1.4e12, batch_tokens=4e6)
