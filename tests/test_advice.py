@@ -126,6 +126,8 @@ def test_nothing_contradicts(i: int) -> None:
     elif found.fewest_gpus is not None:
         assert found.fixes[0].fits
         assert found.fixes[0].gpus <= found.fewest_gpus
+    known = (found.fewest_gpus, found.largest_micro_batch, found.largest_context)
+    assert found.reason.partition(" ")[0] == next((word for word, value in zip(("No", "Not", "Not"), known, strict=True) if value is None), "")
 
 
 @each_job
@@ -387,6 +389,28 @@ def test_a_prompt_bounds_the_context_from_below(llama: Architecture, given: dict
     assert found.largest_context is not None
     assert fits(setup.with_options(context=found.largest_context))
     assert not fits(setup.with_options(context=found.largest_context + 1))
+
+
+@pytest.mark.parametrize(("given", "shortest"), [({}, 1), ({"prefix": 512}, 513), ({"prompt": 304}, 304)])
+def test_the_shortest_context_is_found_where_no_longer_one_fits(llama: Architecture, given: dict[str, int], shortest: int) -> None:
+    """A chip that holds one token, one after the shared prefix, or the prompt, and not a byte more, holds that; with a byte less it holds none."""
+    served = infer(llama, batch=4, context=shortest, **given)
+    need = float(np.max(served.peak_total_bytes)) * (1.0 + served.error_band)
+    for bytes_, found in ((need, shortest), (need - 1.0, None)):
+        setup = Setup(llama, replace(catalog.chip("H100"), memory_bytes=bytes_), "infer").with_options(batch=4, context=8192, **given)
+        assert fit(setup).largest_context == found
+
+
+def test_what_is_largest_may_be_asked_about(llama: Architecture) -> None:
+    """On a chip that holds anything the largest micro-batch and context are those that a run may have: one more is refused."""
+    setup = Setup(llama, replace(catalog.chip("H100"), memory_bytes=1e30), "train", Run(sequence=1))
+    found = fit(setup)
+    assert found.largest_micro_batch is not None
+    assert found.largest_context is not None
+    for name, value in (("micro_batch", found.largest_micro_batch), ("sequence", found.largest_context)):
+        assert fits(replace(setup, run=replace(setup.run, **{name: value})))
+        with pytest.raises(InputError, match=name):
+            fits(replace(setup, run=replace(setup.run, **{name: value + 1})))
 
 
 # ---------------------------------------------------------------- the fewest
