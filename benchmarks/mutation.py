@@ -27,6 +27,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import _lru_cache_wrapper
+from itertools import accumulate
+from math import inf
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -413,17 +415,20 @@ def watched(crew: Crew, files: Sequence[str]) -> Coverage:
     return found
 
 
-def tried(crew: Crew, chosen: Sequence[Mutant], tests: Coverage) -> dict[Mutant, str]:
-    """What became of each mutant: ``killed``, ``timed out`` or ``survived``; of those that were tried, where it was interrupted."""
+def tried(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, most_s: float = inf) -> dict[Mutant, str]:
+    """What became of each mutant: ``killed``, ``timed out`` or ``survived``; of those that were tried, where it was interrupted.
+
+    Each is tried with the files that take least, up to `most_s` seconds of tests together, and always with one.
+    """
     fate: dict[Mutant, str] = {}
     try:
-        _try(crew, chosen, tests, fate)
+        _try(crew, chosen, tests, fate, most_s)
     except KeyboardInterrupt:
         crew.stop()
     return fate
 
 
-def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutant, str]) -> None:
+def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutant, str], most_s: float) -> None:
     for mutant in chosen:
         wanted = tests.of(mutant)
         if not wanted:
@@ -433,13 +438,15 @@ def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutan
         for test in wanted:
             lasting[test.partition("::")[0]] += tests.seconds[test]
         order = sorted(lasting, key=lambda file: lasting[file])
+        so_far = accumulate(lasting[file] for file in order)
+        order = [file for file, seconds in zip(order, so_far, strict=True) if seconds <= most_s] or order[:1]
 
         def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order) -> int:
             changed = root / mutant.file
             shutil.copy2(changed, root / "original")
             changed.write_bytes(mutant.applied(changed.read_bytes()))
             sys.dont_write_bytecode = True
-            return forked(root, lambda: judged(order, Only(wanted)))
+            return forked(root, lambda: next((code for file in order if (code := judged([file], Only(wanted)))), 0))
 
         def mend(code: int | None, root: Path, mutant: Mutant = mutant) -> None:
             shutil.copy2(root / "original", root / mutant.file)
@@ -448,7 +455,7 @@ def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutan
             fate[mutant] = "timed out" if code is None else "killed" if code else "survived"
             print(f"{len(fate):5} of {len(chosen)}  {fate[mutant]:9}  {mutant}", file=sys.stderr, flush=True)
 
-        crew.start(change, 60 + 10 * sum(lasting.values()), mend)
+        crew.start(change, 60 + 10 * sum(lasting[file] for file in order), mend)
     crew.finish()
 
 
@@ -470,6 +477,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="+", default=["*"], help="patterns of files, such as '*/roofline/*'")
     parser.add_argument("--tests", type=Path, help="a file that keeps which test runs what, read if it is there: for another sample of the same tree")
+    parser.add_argument("--most-seconds", type=float, default=inf, help="of tests that a mutant is tried with; what they miss counts as missed")
     asked = parser.parse_args()
     started = time.monotonic()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -491,7 +499,7 @@ def main() -> None:
             if asked.tests:
                 kept = {"calling": {place: sorted(names) for place, names in tests.calling.items()}, "seconds": tests.seconds}
                 asked.tests.write_text(json.dumps(kept), encoding="utf-8")
-        fate = tried(crew, chosen, tests)
+        fate = tried(crew, chosen, tests, asked.most_seconds)
     chosen = [mutant for mutant in chosen if mutant in fate]
     print(f"{len(chosen)} of {len(everything)} mutants, seed {asked.seed}, {(time.monotonic() - started) / 60:.0f} minutes\n")
     print("| engine | mutants | killed | score |\n| --- | --- | --- | --- |")

@@ -290,6 +290,12 @@ def test_quality_is_published_or_judged() -> None:
     assert price.quality(lora, ("qlora",), {}) == pytest.approx(REMEDIES["qlora"].toll - REMEDIES["lora"].toll)
 
 
+def test_times_that_are_printed_alike_are_alike() -> None:
+    """JSON has three digits of a time: what they do not tell apart quality does, and what they do it does not."""
+    assert price.key(1, 1.2344, 0.0) < price.key(1, 1.2341, 0.02)
+    assert price.key(1, 1.234, 0.02) < price.key(1, 1.235, 0.0)
+
+
 def test_quality_decides_between_equals() -> None:
     """Of two formats of the same time the one that loses less is offered, and the order turns with what was published."""
     setup, _found = asked(22)

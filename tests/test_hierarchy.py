@@ -366,7 +366,7 @@ PLOTS = {"laptop": (640, 7.6), "phone": (322, 6.3)}
 @pytest.mark.parametrize("show", ["ladder", "human", "energy"])
 @pytest.mark.parametrize("machine", ["h100", "h200"])
 def test_the_words_at_a_bars_end_have_room(machine: str, show: str, scale: str, width: str) -> None:
-    """Behind the end of every bar the axis goes on for as long as its words are, to three fifths of the plot, and no further than one of them needs."""
+    """Behind the end of every bar the axis goes on for as long as its words are, to three fifths of the plot, and no further than one needs."""
     found = answers.answer(Job(), View(machine=machine, show=show, scale=scale)).figure
     assert found is not None
     axis, narrow = found.layout.xaxis, found.layout.meta["narrow"]

@@ -278,6 +278,12 @@ def test_unless_it_is_told_a_report_is_about_4096_tokens():
     assert found.attention_bytes == pytest.approx(131_072 * 4096, rel=1e-3)
 
 
+def test_unless_it_is_told_a_step_is_about_4096_tokens():
+    """A step has the context that a report has, in every phase."""
+    for phase in ("decode", "prefill", "train"):
+        assert step(LLAMA, H100, phase=phase).bytes == step(LLAMA, H100, phase=phase, context=4096).bytes
+
+
 def test_the_record_holds_both_waits():
     """Whatever is asked, the first token waits for the prompt and each further one for a step of decoding; an encoder writes none."""
     prompt, token = (step(LLAMA, H100, phase=phase, context=8192).time_s for phase in ("prefill", "decode"))

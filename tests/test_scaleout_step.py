@@ -12,7 +12,7 @@ from wallviz import catalog
 from wallviz.engine import work
 from wallviz.engine.advice import splits
 from wallviz.engine.memory import lora
-from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.kv_cache import bytes_per_token, kv_cache_bytes
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.ranks import held
 from wallviz.engine.memory.run import Run
@@ -25,6 +25,8 @@ from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.phrases import served_split
 from wallviz.engine.scaleout.step import KINDS, OVERLAPS, step
+from wallviz.engine.scaleout.traffic import traffic
+from wallviz.engine.transformer import Architecture, Attention, Layer
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]
@@ -395,6 +397,34 @@ def test_a_fit_is_told_apart_from_noise() -> None:
     with pytest.raises(InputError, match="three points"):
         fit([1.0, 2.0], [1.0, 2.0], 8)
     assert fit([1e6, 2e6, 4e6], [1e-6, 2.2e-6, 4.9e-6], 8).alpha_s == 0.0
+
+
+def test_a_fit_without_a_start_is_the_nearest_there_is() -> None:
+    """Where a sweep gains with size, of all rates without a start-up time the one that is found has the least squared relative misses."""
+    sizes, times = [1e6, 2e6, 4e6], [1e-6, 2.2e-6, 4.9e-6]
+    found = fit(sizes, times, 8)
+
+    def squares(rate: float) -> float:
+        return sum(float(miss) ** 2 for miss in replace(found, beta_bytes_per_s=rate).misses)
+
+    assert found.alpha_s == 0.0
+    assert squares(found.beta_bytes_per_s) < min(squares(found.beta_bytes_per_s * share) for share in (0.99, 1.01))
+
+
+def test_what_a_ring_passes_of_a_token_is_what_the_cache_keeps_of_it() -> None:
+    """Keys and values, a latent, or one vector for both, in every layer that keeps its own: of every model whose entries are neither compressed nor
+    found by an index."""
+    layers = (Layer(Attention(8, 2, 64, 64, key_is_value=True), None, ()), Layer(Attention(8, 2, 64, 64, shares_cache=True), None, ()))
+    one_vector = Architecture("one vector", "test", 512, 1000, layers, (), tied=False)
+    plain = [
+        arch
+        for arch in (one_vector, *map(catalog.architecture, catalog.presets()))
+        if not any(getattr(block.mixer, "index_dim", 0) or getattr(block.mixer, "compression", 1) > 1 for block, _count in arch.groups)
+    ]
+    assert len(plain) > 50
+    for arch in plain:
+        assert traffic(arch, decoding=True).kv_elements == bytes_per_token(arch) / 2, arch.name
+    assert traffic(one_vector).kv_elements == 2 * 64
 
 
 def test_a_bill_is_time_energy_and_money() -> None:
