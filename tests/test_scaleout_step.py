@@ -126,6 +126,15 @@ def test_the_links_inside_a_node_are_used_first() -> None:
     assert flat < phases < 2 * flat  # phases one after the other against a ring that works on all links at once
 
 
+def test_a_stage_passes_on_by_the_slowest_hop() -> None:
+    """Large messages reach a share of the rate: four fifths of NVLink within a node, of one adapter where a hop leaves it."""
+    links = Fabric(450e9, 50e9, efficiency=0.8, inside_latency_s=3e-6, across_latency_s=10e-6)
+    assert float(links.hop_s(1e9, 1, 8)) == pytest.approx(1e9 / 360e9 + 3e-6)
+    assert float(links.hop_s(1e9, 1, 16)) == float(links.hop_s(1e9, 8, 2)) == pytest.approx(1e9 / 40e9 + 10e-6)
+    assert float(links.hop_s(1e9, 8, 2, 5.0)) == pytest.approx(1e9 / 40e9 + 50e-6)
+    assert float(links.hop_s(0.0, 8, 1)) == 0.0
+
+
 def test_expert_tokens_cross_nodes_by_the_adapter() -> None:
     """Of 16 ranks over two nodes 8 of 15 others are across: the slower part sets the time."""
     links = Fabric(450e9, 50e9, efficiency=1.0, inside_latency_s=0.0, across_latency_s=0.0)
