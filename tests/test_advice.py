@@ -126,6 +126,8 @@ def test_nothing_contradicts(i: int) -> None:
     elif found.fewest_gpus is not None:
         assert found.fixes[0].fits
         assert found.fixes[0].gpus <= found.fewest_gpus
+    said = record.fit(found)
+    assert ("reason" in said) == (None in said.values())
     known = (found.fewest_gpus, found.largest_micro_batch, found.largest_context)
     assert found.reason.partition(" ")[0] == next((word for word, value in zip(("No", "Not", "Not"), known, strict=True) if value is None), "")
 

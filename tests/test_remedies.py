@@ -350,6 +350,42 @@ def test_what_fits_is_made_faster() -> None:
     assert "full-recompute" not in found
 
 
+@pytest.mark.parametrize(("goal", "setup"), [("fit", training()), ("fit", serving()), ("faster", serving()), ("faster", training(kernels="eager"))])
+def test_what_is_ranked_saves_half_a_percent(goal: str, setup: Setup) -> None:
+    """Every remedy that saves more than half a percent of the bytes, or of the time, is ranked, and no other."""
+    every = effects(setup)
+    shares = [e.saves_bytes / e.before.bytes if goal == "fit" else e.saves_s / e.before.time_s for e in every]
+    wanted = {e.remedy.id for e, share in zip(every, shares, strict=True) if share > 0.005}
+    assert {e.remedy.id for e in ranked(every, H100.memory_bytes, {}, goal)} == wanted
+    assert 0 < len(wanted) < len(every)
+
+
+def test_what_cannot_be_applied_fits_nowhere() -> None:
+    """A remedy that does not go fits no chip, and one that goes fits no memory that is not known; it fits its bytes with their error, and no less."""
+    assert not effect(training(data_parallel=1), find("zero-2")).fits(1e30)
+    step = effect(training(), find("zero-2"))
+    assert step.after is not None
+    assert not step.fits(None)
+    need = step.after.bytes * (1 + step.after.error_band)
+    assert step.fits(need)
+    assert not step.fits(need * 0.999)
+
+
+def test_copies_offload_their_share_under_zero_alone() -> None:
+    """Each of eight copies sends all of its states over its slot, and an eighth with ZeRO (arXiv 2101.06840, section 4.2)."""
+    slots = [outcome(training(offload="optimizer", zero=zero)).slot_bytes for zero in (0, 1)]
+    assert slots == [pytest.approx(4 * LLAMA.parameters), pytest.approx(4 * LLAMA.parameters / 8)]
+
+
+def test_drafting_takes_its_length_times_its_cost() -> None:
+    """Of theorem 3.8 (arXiv 2211.17192): a draft of g tokens at c of a pass each adds g·c passes, over the tokens that they yield; bytes alike."""
+    alone = outcome(serving())
+    free, dear = (outcome(replace(serving(), draft=Draft(0.72, 4, cost))) for cost in (0.0, 0.25))
+    yields = float(speculative.expected_tokens(0.72, 4))
+    assert dear.time_s - free.time_s == pytest.approx(4 * 0.25 * alone.time_s / yields)
+    assert dear.moved_bytes - free.moved_bytes == pytest.approx(4 * 0.25 * alone.moved_bytes / yields)
+
+
 def test_drafts_stop_paying_at_large_batches() -> None:
     """Speculative decoding halves the time of one sequence, and is worth less for hundreds, whose checking is bound by compute."""
     one, many = (effect(serving(batch=batch, context=256), REMEDIES["speculative"], Draft()) for batch in (1, 1024))
