@@ -64,6 +64,15 @@ EQUIVALENT = (
     ("roofline/batch.py", "np.where(room > 0, room, 1.0)", "the 1.0 only keeps a division from failing whose result is not taken"),
     ("roofline/serving.py", "high - low > 1:", "64 tries at a time leave of 65,537 first 1,041, then 17, then one: two are never left"),
     ("roofline/decode.py", "flop: float = 0.0", "over an infinite rate any work takes no time"),
+    ("scaleout/serving_job.py", "isinstance(mixer, Attention) else 0", "one head is no more than there are ranks, as none is not"),
+    ("scaleout/training_job.py", "micro_batch=1, accumulation=1)", "the search has its own of both"),
+    ("scaleout/scaling.py", "*(2 ** np.arange(int(most).bit_length()))", "powers of two that a copy divides are among the copies' own"),
+    ("validation/scaling_cases.py", '"P_os+g+p": 3', "every form asks for stage 3 or more"),
+    ("validation/scaling_cases.py", '"ZeRO-3": 3', "so it does here"),
+    *(
+        ("memory/jobs.py", f"np.max(run.{name})", "what comes here is one number")
+        for name in ("tensor_parallel", "pipeline_parallel", "context_parallel", "data_parallel")
+    ),
 )
 
 # ---------------------------------------------------------------------------------------------------------------- what is changed

@@ -128,8 +128,8 @@ def test_nothing_contradicts(i: int) -> None:
         assert found.fixes[0].gpus <= found.fewest_gpus
     said = record.fit(found)
     assert ("reason" in said) == (None in said.values())
-    known = (found.fewest_gpus, found.largest_micro_batch, found.largest_context)
-    assert found.reason.partition(" ")[0] == next((word for word, value in zip(("No", "Not", "Not"), known, strict=True) if value is None), "")
+    known = (found.fewest_gpus, found.largest_micro_batch, found.largest_context, found.fewest_gpus_as_set)
+    assert found.reason.partition(" ")[0] == next((word for word, value in zip(("No", "Not", "Not", "As"), known, strict=True) if value is None), "")
 
 
 @each_job
@@ -484,6 +484,14 @@ def test_what_fits_nowhere_says_so() -> None:
     assert found.fixes
     assert not any(fix.fits for fix in found.fixes)
     assert all(fix.saves_bytes > 0 and len(fix.changes) == 1 for fix in found.fixes)
+
+
+def test_what_fits_with_switches_alone_says_so() -> None:
+    """Twenty thousand sequences fit one GPU one after another, and at once no split that is tried: the missing number has its reason."""
+    setup = setup_of(wallviz.model("smollm2-135m"), catalog.chip("H100"), "train", {"sequence": 1024, "micro_batch": 20_000})
+    found = record.fit(fit(setup))
+    assert (found["fewest_gpus"], found["fewest_gpus_as_set"]) == (1, None)
+    assert found["reason"].startswith("As it is set")
 
 
 def test_a_gpu_without_memory_is_refused(llama: Architecture) -> None:
