@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -449,22 +450,28 @@ def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutan
         order = sorted(lasting, key=lambda file: lasting[file])
         so_far = accumulate(lasting[file] for file in order)
         order = [file for file, seconds in zip(order, so_far, strict=True) if seconds <= most_s] or order[:1]
+        limit = 60 + round(10 * sum(lasting[file] for file in order))
 
-        def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order) -> int:
+        def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order, limit_s: int = limit) -> int:
             changed = root / mutant.file
             shutil.copy2(changed, root / "original")
             changed.write_bytes(mutant.applied(changed.read_bytes()))
             sys.dont_write_bytecode = True
-            return forked(root, lambda: next((code for file in order if (code := judged([file], Only(wanted)))), 0))
+
+            def work() -> int:
+                resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))  # a busy machine is no endless loop
+                return next((code for file in order if (code := judged([file], Only(wanted)))), 0)
+
+            return forked(root, work)
 
         def mend(code: int | None, root: Path, mutant: Mutant = mutant) -> None:
             shutil.copy2(root / "original", root / mutant.file)
             if code in (5, 70, 71):
                 raise SystemExit(f"{mutant}: the tests did not run ({code}):\n{last(root)}")
-            fate[mutant] = "timed out" if code is None else "killed" if code else "survived"
+            fate[mutant] = "timed out" if code in (None, -signal.SIGXCPU) else "killed" if code else "survived"
             print(f"{len(fate):5} of {len(chosen)}  {fate[mutant]:9}  {mutant}", file=sys.stderr, flush=True)
 
-        crew.start(change, 60 + 10 * sum(lasting[file] for file in order), mend)
+        crew.start(change, 20.0 * limit, mend)
     crew.finish()
 
 
