@@ -11,7 +11,7 @@ import pytest
 from wallviz import catalog
 from wallviz.engine import work as ops
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.kv_cache import kv_cache_bytes, state_bytes
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.report import record, report
 from wallviz.engine.roofline.roof import own_chip, roof
@@ -136,6 +136,15 @@ def test_windows_latents_and_states_read_what_the_footprint_caches(name):
     )
     moved = total(found, "attention_scores", "attention_values", "state_space")[1]
     assert moved == pytest.approx(cache + states, rel=0.12)
+
+
+def test_a_state_is_read_and_written_for_a_token_and_written_once_for_a_prompt():
+    """A scan keeps its state on the chip while it goes over a prompt (arXiv 2312.00752, section 3.3.2): input, gate and output move beside it."""
+    mamba = catalog.architecture("mamba-130m")
+    layers, mixer = len(mamba.layers), mamba.layers[0].mixer
+    for phase, tokens, passes in (("decode", 1, 2), ("prefill", 1000, 1)):
+        scan = next(op for op in operations(mamba, phase, 2, 1000) if op.id == "state_space")
+        assert scan.bytes == 2 * layers * (passes * state_bytes(mixer) + tokens * 3 * mixer.inner * 2)
 
 
 def test_every_preset_has_operations_in_every_phase_it_can_run():
