@@ -315,6 +315,7 @@ def test_time_from_parameters_alone_is_the_books():
     """2·P·T and 6·P·T over peak and utilization; full recomputation a third more."""
     assert prefill_s(70e9, 8192, 16 * 197e12, 0.4) == pytest.approx(0.91, rel=0.01)
     assert training_s(1e9, 1e9, 1e15, full_recompute=True) / training_s(1e9, 1e9, 1e15) == pytest.approx(4 / 3)
+    assert (prefill_s(1e9, 1e9, 1e15), training_s(1e9, 1e9, 1e15)) == (2e3, 6e3)  # at all of the peak, where nothing else is said
 
 
 @pytest.mark.parametrize(
