@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
-from wallviz.engine.memory import ranks
+from wallviz.engine.memory import lora, ranks
 from wallviz.engine.memory.peak import PARTS, PHASES, train
 from wallviz.engine.memory.run import KERNELS, METHODS, OPTIMIZERS, PRECISIONS, RECOMPUTE, Run
 from wallviz.engine.transformer import Architecture, architecture
@@ -162,6 +162,11 @@ def test_offloading_moves_bytes_to_the_host(small: Architecture) -> None:
     assert float(stays.host_bytes) == 0
     assert float(moves.phase_parts["optimizer_step"]["optimizer"]) == 0
     assert float(moves.host_bytes) >= float(stays.phase_parts["optimizer_step"]["optimizer"])
+
+
+def test_a_checkpoint_of_adapters_is_without_the_model(llama: Architecture) -> None:
+    """Adapters in fp32 and their two moments, 12 bytes a trained parameter (PEFT saves adapters alone)."""
+    assert float(train(llama, method="lora").checkpoint_bytes) == 12 * lora.trainable(llama, "all", 16)
 
 
 def test_a_checkpoint_holds_weights_master_and_moments(llama: Architecture) -> None:
