@@ -368,6 +368,29 @@ def test_every_machine_answers(machine: str, show: str) -> None:
         assert len(found.sentence.split()) <= 25
 
 
+#: The plot in pixels and a letter in it, on a laptop and on a phone.
+PLOTS = {"laptop": (640, 7.6), "phone": (322, 6.3)}
+
+
+@pytest.mark.parametrize("width", PLOTS)
+@pytest.mark.parametrize("scale", choices.SCALES)
+@pytest.mark.parametrize("show", ["ladder", "human", "energy"])
+@pytest.mark.parametrize("machine", ["h100", "h200"])
+def test_the_words_at_a_bars_end_have_room(machine: str, show: str, scale: str, width: str) -> None:
+    """Behind the end of every bar the axis goes on for as long as its words are, to three fifths of the plot, and no further than one needs."""
+    found = answers.answer(Job(), View(machine=machine, show=show, scale=scale)).figure
+    assert found is not None
+    axis, narrow = found.layout.xaxis, found.layout.meta["narrow"]
+    start, end = axis.range if width == "laptop" else narrow["xaxis.range"]
+    plot, letter = PLOTS[width]
+    words = {note.y: note for note in found.layout.annotations if note.xref == "x" and note.xanchor == "left"}
+    furthest = {y: max(x for trace in found.data for x, at in zip(trace.x, trace.y, strict=True) if at == y and x is not None) for y in words}
+    assert len(words) > 5
+    assert {y: note.x for y, note in words.items()} == pytest.approx({y: np.log10(x) if scale == "log" else x for y, x in furthest.items()})
+    spare = [(end - note.x) / (end - start) - min(0.6, (note.xshift + len(note.text) * letter) / plot) for note in words.values()]
+    assert 0 <= min(spare) < 0.05
+
+
 def test_a_time_without_its_latency_says_so() -> None:
     """Where nobody published a link's latency, a short transfer is never shown as if it took no time."""
     assert "+ latency over NVLink" in answers.answer(Job(), View(size="64 B")).sentence

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from math import ceil
 
-from wallviz import units
 from wallviz.figures.axes import Axis
 from wallviz.figures.axes import said as tick
 from wallviz.figures.plane import Dot, Line, plane

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from statistics import median
 
-from wallviz import catalog, units
+from wallviz import catalog
 from wallviz.engine.roofline.efficiency import MeasuredRate
 from wallviz.figures.axes import Axis, said
 from wallviz.figures.plane import CrossLine, Dot, Line, plane
