@@ -67,7 +67,7 @@ def said(step: int, language: str) -> set[str]:
 def unsaid(block: str, language: str) -> list[str]:
     """Numbers of a paragraph that none of the steps it links to says."""
     steps = {int(query["step"]) for query in (dict(parse_qsl(q)) for room, q in ADDRESS.findall(block) if room == "story")}
-    rest = NAMES.sub("", block)
+    rest = NAMES.sub("", " ".join(block.split()))
     for value in sorted({value for step in steps for value in said(step, language)}, key=len, reverse=True):
         rest = re.sub(rf"(?<![\d.,]){re.escape(value)}(?!\d|[.,]\d)", "", rest)
     return re.findall(r"\d[\d.,]*", rest)
