@@ -124,7 +124,7 @@ def _fits_with(setup: Setup, name: str, values: Any) -> Any:
     return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
 
 
-def _reason(batch: int, context: int, few: Fix | None, as_set: Fix | None) -> str:
+def _reason(batch: int, context: int, few: Fix | None, as_set: Setup | None) -> str:
     """Why something is None."""
     if few is None:
         return N_("No split over up to 65,536 GPUs that was tried holds it.")
