@@ -216,7 +216,7 @@ def test_the_badge_says_whose_interval_it_is() -> None:
     """Where the takeaway ends on the ratio, the badge gives the ratio's interval; an interval around 1 has no direction."""
     assert "FLOP per byte" in answers.answer(answers.View(hold="precision")).sure
     assert "Peak compute" in answers.answer(answers.View()).sure
-    capacity = answers.answer(answers.View(hold="precision", show="capacity"))
+    capacity = answers.answer(answers.View(hold="precision", figure="capacity"))
     assert (capacity.trust, "direction uncertain" in capacity.sure) == ("red", True)
 
 

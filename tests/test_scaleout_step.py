@@ -421,8 +421,7 @@ def test_a_fit_without_a_start_is_the_nearest_there_is() -> None:
 
 
 def test_what_a_ring_passes_of_a_token_is_what_the_cache_keeps_of_it() -> None:
-    """Keys and values, a latent, or one vector for both, in every layer that keeps its own: of every model whose entries are neither compressed nor
-    found by an index."""
+    """Keys and values, a latent, or one vector for both, in every layer that keeps its own, unless entries are compressed or indexed."""
     layers = (Layer(Attention(8, 2, 64, 64, key_is_value=True), None, ()), Layer(Attention(8, 2, 64, 64, shares_cache=True), None, ()))
     one_vector = Architecture("one vector", "test", 512, 1000, layers, (), tied=False)
     plain = [

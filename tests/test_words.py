@@ -87,7 +87,7 @@ def questions() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         for figure in ("gap", "compute", "size", "training"):
             yield "growth", {}, {"figure": figure, "data": data}
         for show in ("ratio", "capacity"):
-            yield "growth", {}, {"data": data, "show": show}
+            yield "growth", {}, {"data": data, "figure": show}
         for fit in ("bootstrap", "theil-sen"):
             yield "growth", {}, {"data": data, "fit": fit}
 

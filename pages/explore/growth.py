@@ -17,11 +17,9 @@ def body() -> None:
     answer = growth.answer(view, chip=page.job.chip)
     page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
     with page.controls():
-        if view.figure == "gap":
-            page.pick("show", _("Show"), growth.words("show"))
         if view.curved:
             page.pick("data", _("Data"), growth.words("data"))
-        if view.figure == "gap":
+        if view.gap:
             page.pick("hold", _("Hold fixed"), growth.words("hold"))
         elif view.curved:
             page.select("domain", _("Domain"), growth.words("domain"))
@@ -44,7 +42,7 @@ def body() -> None:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 page.slider("extend")
                 page.toggle("records", _("Record-setters only"))
-                if view.data == "today" and view.figure == "gap":
+                if view.data == "today" and view.gap:
                     page.select("peaks", _("Number format"), growth.words("peaks"))
                 elif view.data == "today":
                     page.toggle("frontier", _("Frontier models only"))

@@ -98,6 +98,16 @@ class CrossLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Bracket:
+    """A vertical bracket at `x` from `low` to `high`, and its words left of it."""
+
+    x: Any
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """A part of the plane with words at its foot, and their shorter form for phones."""
 
@@ -133,6 +143,7 @@ def plane(
     bands: Sequence[Band] = (),
     regions: Sequence[Region] = (),
     notes: Sequence[Note] = (),
+    brackets: Sequence[Bracket] = (),
     right: int = 120,
     inside: bool = False,
     below: Bar | None = None,
@@ -146,7 +157,7 @@ def plane(
     yaxis = up.drawn(min(ys), max(ys))
     xaxis = _dates(xs, across) if isinstance(across, str) else across.drawn(min(xs), max(xs))
     shapes = [style.zone(ROLES[region.role].rgba(0.07), region.low, region.high) for region in regions]
-    shapes += [_line_across(mark) for mark in marks]
+    shapes += [*(_line_across(mark) for mark in marks), *(piece for bracket in brackets for piece in _bracket(bracket))]
     said: list[dict[str, Any]] = []
     narrow: dict[str, Any] = {}
     if isinstance(across, Axis):
@@ -162,6 +173,9 @@ def plane(
                 narrow[f"annotations.{len(said) + 1}.text"] = style.text(re.split(r"[:：]", mark.label)[0])
             said.append(_upright(mark, across, xaxis) if mark.vertical else _lying(mark, up.at(mark.at), drawn, xaxis["range"], yaxis["range"]))
         said += [_note(note, across, up) for note in notes]
+    for one in brackets:
+        middle = (up.at(one.low) + up.at(one.high)) / 2
+        said.append(style.words(f"<b>{style.text(one.label)}</b>", one.x, middle, side="right", over="middle", dx=-8))
     said += _labels([line for line in lines if line.named and line.label], xaxis, yaxis, inside=inside)
     data = [_band(band) for band in bands] + [trace(line) for line in lines] + [dotted(group, lines, xaxis, yaxis) for group in dots if group]
     height, more = style.HEIGHT, {}
@@ -273,6 +287,13 @@ def dotted(group: Sequence[Dot], lines: Sequence[Line], xaxis: Mapping[str, Any]
         },
         **(style.hover(dot.hover for dot in group) if group[0].hover else {"hoverinfo": "skip"}),
     }
+
+
+def _bracket(bracket: Bracket) -> list[dict[str, Any]]:
+    """The bracket's upright and its two ends, which are as wide on every screen."""
+    line, low, high = {"type": "line", "line": {"color": ROLES["reference"].colour, "width": 1.5}}, bracket.low, bracket.high
+    ends = [line | {"xsizemode": "pixel", "xanchor": bracket.x, "x0": -5, "x1": 5, "y0": y, "y1": y} for y in (low, high)]
+    return [line | {"x0": bracket.x, "x1": bracket.x, "y0": low, "y1": high}, *ends]
 
 
 def _line_across(mark: CrossLine) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def _answer(case: Job, _language: str) -> Answer:
     return Answer(
         name="speed",
         sentence=sentence,
-        drawing=_drawn(limits),
+        drawing=_drawn(one),
         sure=_("a bound: never faster"),
         trust="green",
         caption=_("{moved} to and from memory a step, {flop}; weights {format}, context {context}").format(
@@ -120,9 +120,13 @@ def ceilings(one: StepBound) -> dict[str, float]:
     return {"bandwidth": tokens / (float(one.bytes) / one.roof.bytes_per_s), "compute": tokens / compute_s}
 
 
-def _drawn(limits: Mapping[str, float]) -> Drawing:
-    """Two bars to the same scale: the bound of arithmetic and the bound of memory."""
-    names = {"compute": _("Arithmetic would allow"), "bandwidth": _("Memory allows")}
+def _drawn(one: StepBound) -> Drawing:
+    """Two bars to the same scale: the bound of arithmetic and the bound of memory, each with the rate that it comes from."""
+    limits = ceilings(one)
+    names = {
+        "compute": bracketed(_("Arithmetic would allow"), units.si(one.roof.peak_flop_per_s, "FLOP/s")),
+        "bandwidth": bracketed(_("Memory allows"), units.si(one.roof.bytes_per_s, "B/s")),
+    }
     rows = [value("", name, role, limits[role], f"{units.significant(limits[role])} {_('tokens/s')}") for role, name in names.items()]
     return bars(rows, Axis(_("Tokens per second, at most"), "{:,.10g}".format, log=False), revision="speed")
 

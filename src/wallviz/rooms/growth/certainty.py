@@ -20,8 +20,8 @@ TRUST = ((1.7, "green", N_("well determined")), (10.0, "orange", N_("rough")), (
 def at_a_glance(view: View, fitted: Sequence[Fitted]) -> tuple[str, str]:
     """How sure the takeaway's first number is: its quantity, its interval, and a word for how wide that is."""
     shown: Sequence[Fitted] = fitted
-    if view.figure == "gap" and view.hold == "precision" and view.show == "curves":
-        shown, _problems = chip_by_chip(fitted, replace(view, show="ratio"))  # there the takeaway ends on the ratio
+    if view.figure == "gap" and view.hold == "precision":
+        shown, _problems = chip_by_chip(fitted, replace(view, figure="ratio"))  # there the takeaway ends on the ratio
     found = next((f for f in shown if f.trend), None)
     if found is None or found.trend is None:
         return "", "gray"

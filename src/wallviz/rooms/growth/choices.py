@@ -10,7 +10,10 @@ from wallviz.settings import choice, flag, names, number, years
 
 METHODS = {"ols": ("ols", "t"), "bootstrap": ("ols", "bootstrap"), "theil-sen": ("theil-sen", "rank")}
 WORDS: dict[str, dict[str, str]] = {
-    "figure": {"gap": N_("The gap"), "compute": N_("Training compute"), "size": N_("Model size"), "training": N_("Training memory")},
+    "figure": {
+        "gap": N_("The gap"), "ratio": N_("FLOP per byte"), "capacity": N_("GB per TFLOP/s"), "compute": N_("Training compute"),
+        "size": N_("Model size"), "training": N_("Training memory"),
+    },
     "data": {"2021": N_("2021 blog"), "2024": N_("2024 paper"), "today": N_("Today")},
     "hold": {"published": N_("Nothing"), "window": N_("Same window"), "precision": N_("Same precision")},
     "scale": {"log": N_("Log"), "linear": N_("Linear")},
@@ -19,7 +22,6 @@ WORDS: dict[str, dict[str, str]] = {
         "recommendation": N_("Recommendation"), "image generation": N_("Image generation"), "video": N_("Video"), "biology": N_("Biology"),
         "games": N_("Games"), "robotics": N_("Robotics"),
     },
-    "show": {"curves": N_("All lines"), "ratio": N_("FLOP per byte"), "capacity": N_("GB per TFLOP/s")},
     "unit": {"normalised": N_("As published"), "real": N_("Per device")},
     "unit of size": {"normalised": N_("As published"), "real": N_("In bytes")},
     "fit": {"ols": N_("Least squares"), "bootstrap": N_("Bootstrap interval"), "theil-sen": N_("Theil–Sen")},
@@ -32,12 +34,11 @@ WORDS: dict[str, dict[str, str]] = {
 class View:
     """What the reader chose."""
 
-    figure: str = choice("gap", WORDS["figure"])
+    figure: str = choice("gap", WORDS["figure"], old={"show": {"curves": "gap", "ratio": "ratio", "capacity": "capacity"}})
     data: str = choice("2024", WORDS["data"])
     hold: str = choice("published", WORDS["hold"])
     scale: str = choice("log", WORDS["scale"])
     domain: str = choice("all", WORDS["domain"])
-    show: str = choice("curves", WORDS["show"])
     unit: str = choice("normalised", WORDS["unit"])
     peaks: str = choice("fp16", WORDS["peaks"], old={"precision": None})
     """Number format of the peaks."""
@@ -49,6 +50,16 @@ class View:
     band: str = choice("fit", WORDS["band"])
     extend: int = number(curves.LAST_YEAR, curves.LAST_YEAR, 2040, N_("Extrapolate to"))
     without: tuple[str, ...] = names()
+
+    @property
+    def gap(self) -> bool:
+        """Whether the figure is about peaks against what feeds them: as lines, or as the ratio of two."""
+        return self.figure in ("gap", "ratio", "capacity")
+
+    @property
+    def divides(self) -> bool:
+        """Whether the figure is a ratio, chip by chip."""
+        return self.figure in ("ratio", "capacity")
 
     @property
     def curved(self) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+from wallviz import units
 from wallviz.engine.growth import Point, Trend
 from wallviz.figures.axes import Axis, said, value_text
-from wallviz.figures.plane import Band, Dot, Line, plane
+from wallviz.figures.plane import Band, Bracket, Dot, Line, plane
 from wallviz.figures.style import FAINT, Drawing
+from wallviz.i18n import _
 
 SAMPLES = 48
 """Points along a fitted line: straight on a log axis, smooth enough on a linear one."""
@@ -44,12 +46,20 @@ class DrawnCurve:
 
 
 def curves_over_time(
-    series: Sequence[DrawnCurve], *, name: str, kind: str, log: bool, revision: str, until: date | None = None, prediction: bool = False
+    series: Sequence[DrawnCurve],
+    *,
+    name: str,
+    kind: str,
+    log: bool,
+    revision: str,
+    until: date | None = None,
+    prediction: bool = False,
+    apart: tuple[DrawnCurve, DrawnCurve] | None = None,
 ) -> Drawing:
     """Curves over time with their fits: points, fitted lines (solid in the data's years, dashed beyond), 50 % and 90 % bands of the fit.
 
     `kind` is what is measured (see `axes.said`), `name` says it in words; `until` extends the lines as an extrapolation; `prediction` widens the
-    bands to where one more point may fall.
+    bands to where one more point may fall. A bracket says how far the lines of the two curves `apart` are from each other in the end.
     """
     groups: list[list[Dot]] = []
     drawn: set[tuple[str, float]] = set()
@@ -69,7 +79,17 @@ def curves_over_time(
         across="",
         up=Axis(name, said(kind), log=log),
         revision=revision,
+        brackets=_gap(*apart) if apart else (),
     )
+
+
+def _gap(above: DrawnCurve, below: DrawnCurve) -> tuple[Bracket, ...]:
+    """How far two lines are apart where the first of them ends."""
+    if above.trend is None or below.trend is None:
+        return ()
+    day = min(above.trend.last, below.trend.last)
+    high, low = (float(one.trend.at([day])[0]) / one.base for one in (above, below) if one.trend)
+    return (Bracket(day.isoformat(), low, high, _("{times} apart").format(times=units.times(high / low))),) if high > low else ()
 
 
 def _short(name: str) -> str:

@@ -28,12 +28,11 @@ class Fitted:
 
 def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
     """Every curve of `view` with the reader's window, records and unticked points applied, and what could not be used."""
-    figure = view.figure
     found = curves.curves(
-        figure,
+        "gap" if view.gap else view.figure,
         view.data,
-        hold=view.hold if figure == "gap" else "published",
-        unit=view.unit if figure in ("gap", "size") else "normalised",
+        hold=view.hold if view.gap else "published",
+        unit=view.unit if view.gap or view.figure == "size" else "normalised",
         precision=view.peaks,
         domain=view.domain,
         frontier=view.frontier,

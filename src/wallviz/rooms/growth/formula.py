@@ -43,7 +43,7 @@ def why(fitted: Sequence[Fitted], view: View) -> str:
         ("parameters", "accelerator_memory", 2.0, N_("- The gap between the two lines grows **{gap} per two years** (95%: {low} to {high}).")),
     ):
         a, c = by_id.get(fast), by_id.get(slow)
-        pairs, _problems = chip_by_chip(fitted, replace(view, show="ratio")) if fast == "peak_compute" else ((), ())
+        pairs, _problems = chip_by_chip(fitted, replace(view, figure="ratio")) if fast == "peak_compute" else ((), ())
         if pairs and (paired := pairs[0].trend):
             lines.append(
                 _("- FLOP per byte, chip by chip, grows **{gap} per decade** ({interval}).").format(

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date
 from functools import partial
 
-from wallviz import curves
+from wallviz import curves, units
 from wallviz.curves import Curve
 from wallviz.engine.growth import Point
-from wallviz.i18n import _, labelled, qualified
+from wallviz.i18n import _, labelled, listing, qualified
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
 from wallviz.rooms.growth.certainty import at_a_glance, how_sure
@@ -21,16 +21,15 @@ from wallviz.rooms.growth.per_chip import chip_by_chip
 from wallviz.rooms.growth.published import cards
 from wallviz.rooms.growth.rates import rate
 from wallviz.rooms.growth.table import how_known, origin, sources, table
-from wallviz.rooms.growth.takeaway import takeaway
+from wallviz.rooms.growth.takeaway import TWENTY, takeaway
 
 
 def answer(view: View, chip: str) -> Answer:
     """The curves of `view` over time, with `chip` named first, in the language in use."""
     fitted, problems = fits(view)
-    ratio = view.figure == "gap" and view.show != "curves"
-    normalised = view.figure == "gap" and (view.unit == "normalised") and not ratio
+    normalised = view.figure == "gap" and view.unit == "normalised"
     until = date(view.extend, 12, 31) if view.extend > curves.LAST_YEAR else None
-    if ratio:
+    if view.divides:
         fitted, more = chip_by_chip(fitted, view)
         problems = (*problems, *more)
     series = [_series(f, normalised=normalised, chip=chip, mine=_mine(f.curve, view, chip)) for f in fitted]
@@ -44,9 +43,10 @@ def answer(view: View, chip: str) -> Answer:
             name=axis(view.scale, kind, from_line=not any(f.curve.claims for f in fitted)),
             kind="rate" if kind == "flop_per_s" else kind,
             log=view.scale == "log",
-            revision="-".join((view.figure, view.data, view.hold, view.show, view.unit, view.domain)),
+            revision="-".join((view.figure, view.data, view.hold, view.unit, view.domain)),
             until=until,
             prediction=view.band == "prediction",
+            apart=_apart(drawn) if view.figure == "gap" and normalised else None,
         )
         if drawn
         else None
@@ -68,6 +68,12 @@ def answer(view: View, chip: str) -> Answer:
         sources=sources(fitted),
         options={p.id: f"{p.name} ({p.date.year})" for f in fitted for p in f.curve.points},
     )
+
+
+def _apart(drawn: Sequence[DrawnCurve]) -> tuple[DrawnCurve, DrawnCurve] | None:
+    """The curves of compute and of memory bandwidth, between which the wall stands."""
+    found = {one.role: one for one in drawn}
+    return (found["compute"], found["bandwidth"]) if {"compute", "bandwidth"} <= set(found) else None
 
 
 def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> DrawnCurve:
@@ -92,7 +98,7 @@ def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> Dr
 
 def _mine(curve: Curve, view: View, chip: str) -> Point | None:
     """The reader's own machine as a point of `curve`, where its values are those of one device; None for any other chip."""
-    if not own_machine.is_own(chip) or (view.figure == "gap" and curve.claims):  # the published curves are factors of mixed series
+    if not own_machine.is_own(chip) or (view.gap and curve.claims):  # the published curves are factors of mixed series
         return None
     machine = own_machine.read(chip)
     memory = None if machine.memory_bytes is None else machine.memory_bytes * (1 if curve.kind == "bytes" else 1 / curves.BYTES_PER_PARAMETER_DRAWN)
@@ -135,7 +141,10 @@ def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
         parts.append(_("bands: 50% and 90% of the fit") if view.band == "fit" else _("bands: where 50% and 90% of new points would fall"))
     parts += [labelled(_(f.curve.label), _("shown, not fitted")) for f in fitted if not f.curve.fitted]
     parts.append(_("open markers: data sheet or inferred"))
-    if view.figure == "gap" and view.hold == "precision":
+    if view.figure == "gap" and view.hold == "published" and fitted and fitted[0].curve.claims:
+        lines = [f for f in fitted if f.trend and f.curve.id in ("peak_compute", "memory_bandwidth")]
+        parts.append(labelled(_("twenty years by these lines"), listing(units.times(f.trend.multiplier(TWENTY)) for f in lines if f.trend)))
+    if view.gap and view.hold == "precision":
         parts.append(_("NVIDIA's flagships at 16 bits, whichever data is chosen"))
     if until:
         parts.append(_("dashed: extrapolated, not measured"))

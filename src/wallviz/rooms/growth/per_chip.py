@@ -20,7 +20,7 @@ def chip_by_chip(fitted: Sequence[Fitted], view: View) -> tuple[tuple[Fitted, ..
     compute, bandwidth = by_id.get("peak_compute"), by_id.get("memory_bandwidth")
     if not compute or not bandwidth:
         return (), ()
-    if view.show == "ratio":
+    if view.figure == "ratio":
         moved = {p.id: p.value for p in (*bandwidth.kept, *bandwidth.left_out)}
         every = {p.id: replace(p, value=p.value / moved[p.id]) for p in (*compute.kept, *compute.left_out) if p.id in moved}
         points = tuple(every.values())

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from wallviz import curves, units
+from wallviz import catalog, curves, units
 from wallviz.engine import growth as domain
 from wallviz.engine.growth import Trend
 from wallviz.i18n import _
 from wallviz.rooms.growth.choices import View
 from wallviz.rooms.growth.fitted import Fitted
 
+TWENTY = 20.0
+"""Years of the article's best-known sentence."""
+
 
 def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
     """The takeaway of `view`: what grew how much per two years."""
     trends = {f.curve.id: f.trend for f in fitted}
+    by_id = {f.curve.id: f for f in fitted}
     if not any(trends.values()):
         return _("Too few points are left for a line: put some back, or widen the window.")
     figure = view.figure
-    if figure == "gap" and (trend := trends.get("ridge") or trends.get("capacity")):
+    if trend := trends.get("ridge") or trends.get("capacity"):
         curve = fitted[0].curve
         template = (
             _("FLOP per byte of memory bandwidth grew {ratio} per two years: {first} in {from_year}, {last} in {to_year}.")
@@ -53,9 +57,21 @@ def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
             return _("Per two years memory bandwidth gained {b}; no FLOP/s trend for this selection.").format(b=b)
         if not memory:
             return _("Per two years chips gained {a} FLOP/s; no bandwidth trend for this selection.").format(a=a)
-        return _(
-            "Per two years chips gained {a} FLOP/s and {b} DRAM bandwidth: their ratio grew {c}, at fixed 16-bit precision (since 2017) only {d}."
-        ).format(a=a, b=b, c=units.times(domain.divergence(compute, memory, 2.0).ratio), d=units.times(fixed_precision()[2]))
+        pair = (by_id["peak_compute"], by_id["memory_bandwidth"])
+        published = [_published(f, view) for f in pair]
+        twenty = (
+            [units.claimed(one) for one in published if one]
+            if all(published)
+            else [units.times(trend.multiplier(TWENTY)) for trend in (compute, memory)]
+        )
+        template = (
+            _("At this rate twenty years bring {a} the FLOP/s and {b} the bandwidth; at fixed 16 bits FLOP per byte grew only {d} per two.")
+            if view.data == "today"
+            else _("As published, FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew only {d} per two.")
+            if all(published)
+            else _("By these points FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew only {d} per two.")
+        )
+        return template.format(a=twenty[0], b=twenty[1], d=units.times(fixed_precision()[2]))
     if figure == "compute":
         transformers, every = trends.get("transformers"), trends.get("all")
         if transformers and every:
@@ -77,6 +93,14 @@ def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
         return template.format(a=_two(size), b=_two(memory))
     template = _("Models grew {a} per two years.") if size else _("The memory of one accelerator grew {a} per two years.")
     return template.format(a=_two(size or memory))
+
+
+def _published(f: Fitted, view: View) -> float | None:
+    """The claim about twenty years, while its points and its line are those that it was made of."""
+    if f.left_out or len(f.kept) != len(f.curve.points) or view.fit == "theil-sen":
+        return None
+    claims = catalog.claims()
+    return next((claims[id].multiplier for id in f.curve.claims if claims[id].period_years == TWENTY), None)
 
 
 def _two(trend: Trend | None) -> str:
