@@ -43,10 +43,14 @@ html { font-size: calc(100vh / 40); }
 [class*=_answer] h4 { font-size: 1.05rem; line-height: 1.2; padding: 0; min-height: 0; }
 [data-testid=stLayoutWrapper]:has(> .st-key-path) { display: none; }
 [class*=_controls] { flex-wrap: nowrap; gap: 1rem; min-height: 0; overflow-x: auto; align-items: center; }
-[class*=_controls] > * { flex: 0 1 auto; min-width: 0; }
+[class*=_controls] > * { flex: 0 0 auto !important; width: auto !important; max-width: none; }
 [class*=_controls] > * > * { display: flex; align-items: center; gap: .4rem; width: auto !important; }
 [class*=_controls] [data-testid=stWidgetLabel] { min-height: 0; margin: 0; white-space: nowrap; }
 [class*=_controls] [data-testid=stWidgetLabel] p { font-size: .8rem; }
-[class*=_controls] [data-testid=stSlider] > div:last-child { min-width: 9rem; }
-[class*=_controls] [data-baseweb=select], [class*=_controls] [data-testid=stNumberInputContainer] { min-width: 6rem; }
+[class*=_controls] [data-testid=stSlider] > div:last-child { width: 10rem; }
+[class*=_controls] [data-testid=stSelectbox] > div:last-child { width: 9rem; }
+[class*=_controls] [data-testid=stMultiSelect] > div:last-child { width: 14rem; }
+[class*=_controls] [data-testid=stNumberInputContainer] { width: 7rem; }
+[class*=_controls] [data-testid=stNumberInputContainer] button { display: none; }
+[class*=_controls] [data-testid=stTooltipIcon] { display: none; }
 </style>"""
