@@ -38,14 +38,13 @@ def body() -> None:
         page.ask("context", step=1024)
         if view.show == "map":
             page.ask("across")
-        elif view.show == "compare":
-            page.button(_("Keep this one, then change something"), {"against": pack(case)}, icon=":material/keep:")
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
             ui.prose(answer.why)
             page.table(footprint.terms(case, view))
             page.remarks(_("What the model's file does not say:"), footprint.assumptions(case))
+            page.table(footprint.compared(case, view))
     if sure := page.drawer("sure"):
         with sure:
             ui.prose(answer.how_sure)
@@ -55,6 +54,10 @@ def body() -> None:
             st.markdown(footprint.miss(case, view))
     if settings := page.drawer("settings"):
         with settings:
+            with st.container(horizontal=True):
+                page.button(_("Keep this one, then change something"), {"against": pack(case)}, icon=":material/keep:")
+                if view.against:
+                    page.button(_("Forget it"), {"against": ""}, icon=":material/keep_off:")
             page.settings(groups(case))
 
 
