@@ -383,7 +383,7 @@ def test_the_words_at_a_bars_end_have_room(machine: str, show: str, scale: str, 
     axis, narrow = found.layout.xaxis, found.layout.meta["narrow"]
     start, end = axis.range if width == "laptop" else narrow["xaxis.range"]
     plot, letter = PLOTS[width]
-    words = {note.y: note for note in found.layout.annotations if note.xref == "x" and note.xanchor == "left"}
+    words = {note.y: note for note in found.layout.annotations if note.xref is None and note.yanchor == "middle"}
     furthest = {y: max(x for trace in found.data for x, at in zip(trace.x, trace.y, strict=True) if at == y and x is not None) for y in words}
     assert len(words) > 5
     assert {y: note.x for y, note in words.items()} == pytest.approx({y: np.log10(x) if scale == "log" else x for y, x in furthest.items()})
