@@ -12,7 +12,7 @@ page = ui.Page("sources", sources.View)
 def body() -> None:
     """Everything under the title."""
     page.show(sources.answer())
-    page.entries(sources.entries(page.view.find), search=("find", _("Search"), _("title, producer, licence or file")))
+    page.entries(sources.entries(page.view.find), search="find", placeholder=_("title, producer, licence or file"))
     if sure := page.drawer("sure"):
         with sure:
             st.markdown(f"**{_('What rests on a single source')}**")

@@ -22,7 +22,7 @@ def body() -> None:
     page.show(answer, take=take)
     with page.controls():
         page.ask("format", width=150)
-        page.many("compare", _("Chips (a usual list where none is chosen)"), chips.chip_names())
+        page.many("compare", chips.chip_names())
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
@@ -33,12 +33,7 @@ def body() -> None:
         sure.markdown(answer.how_sure)
     if settings := page.drawer("settings"):
         with settings:
-            st.text_input(
-                _("What you pay: a chip and a number each, separated by semicolons"),
-                key=page.link.seed("prices"),
-                placeholder="H100 25000; H20 12000",
-                max_chars=600,
-            )
+            page.text("prices", placeholder="H100 25000; H20 12000")
             page.settings(chips.groups(view))
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.job import MAX_BATCH, MAX_CONTEXT, pack
+from wallviz.job import pack
 from wallviz.rooms import footprint
 from wallviz.rooms.footprint import export
 from wallviz.rooms.job import groups, job_names, model_name, models
@@ -29,13 +29,13 @@ def body() -> None:
 
     page.show(answer, on_click=(lambda cell: page.apply(footprint.pick(cell))) if view.show == "map" else None, take=take)
     with page.controls():
-        page.pick("job", _("Job"), job_names())
+        page.pick("job", job_names())
         if case.config:
             page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
         else:
-            page.select("model", _("Model"), models(), width=220)
-        page.number("batch", _("Batch per GPU") if case.job != "infer" else _("Batch"), 1, MAX_BATCH)
-        page.number("context", _("Context (tokens)"), 1, MAX_CONTEXT, step=1024)
+            page.select("model", models(), width=220)
+        page.number("batch", "" if case.serves else _("Batch per GPU"), width=150)
+        page.number("context", step=1024, width=150)
         if view.show == "map":
             page.ask("across")
         elif view.show == "compare":
@@ -50,7 +50,7 @@ def body() -> None:
         with sure:
             st.markdown(answer.how_sure)
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                page.number("reported", _("Your run reported (MiB)"), 1, 100_000_000, width=220)
+                page.number("reported", width=220)
                 page.ask("meter")
             st.markdown(footprint.miss(case, view))
     if settings := page.drawer("settings"):

@@ -22,23 +22,15 @@ def body() -> None:
     page.show(answer, take=take)
     with page.controls():
         if view.show in ("ladder", "human", "machines"):
-            sizes = hierarchy.size_options(page.job)
-            st.selectbox(
-                _("Size: choose or type one"),
-                list(sizes),
-                format_func=lambda size: sizes.get(size, size),
-                key=page.link.seed("size"),
-                accept_new_options=True,
-                width=300,
-            )
+            page.choose_or_type("size", hierarchy.size_options(page.job))
         if view.show in ("ladder", "human"):
-            page.select("machine", _("Machine"), hierarchy.machine_names(page.job), width=240)
+            page.select("machine", hierarchy.machine_names(page.job), width=240)
         if view.show == "latency":
-            page.number("misses", _("Misses in 10,000"), 0, 10_000, step=50)
-            page.number("processor", _("Processors, % a year"), 0, 200, step=5, width=160)
-            page.number("dram", _("DRAM, % a year"), 0, 200)
+            page.number("misses", step=50, width=160)
+            page.number("processor", step=5, width=180)
+            page.number("dram", width=150)
         if view.show == "years":
-            page.many("families", _("Families (the first five where none is chosen)"), hierarchy.families())
+            page.many("families", hierarchy.families())
         page.ask("scale")
     if why := page.drawer("why"):
         with why:

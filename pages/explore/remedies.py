@@ -3,7 +3,6 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.i18n import _
 from wallviz.rooms import remedies
 from wallviz.rooms.remedies import further
 from wallviz.ui import cards
@@ -21,13 +20,7 @@ def body() -> None:
     if view.figure == "waterfall":
         with page.controls():
             offered = remedies.offered(case, view)
-            st.pills(
-                _("Remedies, in the order in which you choose them"),
-                list(offered),
-                selection_mode="multi",
-                format_func=offered.get,
-                key=page.link.seed("apply"),
-            )
+            st.pills(options=list(offered), selection_mode="multi", format_func=offered.get, **page.link.widget("apply"))
             page.ask("show")
             page.ask("order")
     page.actions(answer.actions)

@@ -4,7 +4,6 @@ import streamlit as st
 
 from wallviz import ui
 from wallviz.i18n import _
-from wallviz.job import MAX_BATCH, MAX_CONTEXT
 from wallviz.rooms import roofline
 from wallviz.rooms.job import groups, model_name, models
 
@@ -33,13 +32,13 @@ def body() -> None:
             if case.config:
                 page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
             else:
-                page.select("model", _("Model"), models(), width=190)
-            page.doubling("batch", _("Batch"), 1, MAX_BATCH)
-            page.number("context", _("Context (tokens)"), 1, MAX_CONTEXT, step=1024)
+                page.select("model", models(), width=190)
+            page.doubling("batch")
+            page.number("context", step=1024, width=150)
             if view.show == "time" and case.job == "infer":
                 page.ask("phase")
             else:
-                page.ask(asked, _("Weights") if case.serves else "", width=124)
+                page.ask(asked, width=150)
         elif view.show == "measured":
             page.ask("evidence")
         elif view.show == "capacity":
@@ -51,7 +50,7 @@ def body() -> None:
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
-            page.number("reported", _("You measured (tokens/s)"), 1, 10_000_000_000, width=220)
+            page.number("reported", width=220)
             st.markdown(roofline.miss(case, view))
             st.markdown(answer.how_sure)
             page.table(roofline.measured_here(case, view))
@@ -62,8 +61,8 @@ def body() -> None:
                     page.ask("drawn")
                     page.ask("points")
                     page.ask("levels")
-                page.many("others", _("Further chips, the same work on each"), roofline.chips())
-                page.many("roofs", _("Further precisions"), roofline.roofs())
+                page.many("others", roofline.chips())
+                page.many("roofs", roofline.roofs())
             if case.job == "infer":
                 page.ask("tpot", width=220)
                 st.markdown(roofline.targets(case, view))

@@ -26,12 +26,12 @@ def body() -> None:
         if view.show == "sweeps":
             page.ask("sweep", width=200)
         if view.show in OF_THE_JOB:
-            page.select("chips", _("Chips"), scaleout.chip_options(case), width=130)
+            page.select("chips", scaleout.chip_options(case), width=150)
             if case.job != "infer":
-                page.select("sequences", _("Sequences a step, all chips"), scaleout.sequence_options(case), width=200)
+                page.select("sequences", scaleout.sequence_options(case), width=220)
             page.ask("across", width=290)
             if case.job == "infer":
-                page.ask("format", _("Weights"), width=150)
+                page.ask("format", width=150)
             else:
                 page.ask("overlap")
     page.actions(answer.actions)

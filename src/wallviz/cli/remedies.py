@@ -27,7 +27,7 @@ Hardware = Annotated[
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
 DRAFT = (
     Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
-    Option("draft_length", "N", N_("Tokens drafted at once; 4.")),
+    Option("draft_length", "N", N_("Tokens drafted at once."), default="4"),
     Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model; 0.128.")),
 )
 _COUNT = tuple(option for option in HARDWARE if option.field in ("count", "job"))

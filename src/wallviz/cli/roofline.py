@@ -26,17 +26,22 @@ if TYPE_CHECKING:
 OWN = "own"
 Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, a record's file, or own with its numbers below."))]
 WORK = (
-    Option("phase", "|".join(PHASES), N_("Reading prompts, writing tokens, or training; decode.")),
-    Option("batch", "N", N_("Sequences at once; 1.")),
-    Option("context", "N", N_("Tokens of the prompt, in the cache, or of a training sequence; 4096.")),
+    Option("phase", "|".join(PHASES), N_("Reading prompts, writing tokens, or training."), default="decode"),
+    Option("batch", "N", N_("Sequences at once."), default="1"),
+    Option("context", "N", N_("Tokens of the prompt, in the cache, or of a training sequence."), default="4096"),
     *(option for option in STORED if option.field in ("weights", "kv")),
     Option("activations", "|".join(ACTIVATIONS), N_("Format of the activations; bf16. With fp8 or int8 weights too, matmuls run at that peak.")),
     Option("tensor_parallel", "N", N_("GPUs that share each layer.")),
 )
 KERNEL = (
-    Option("kernels", "|".join(KERNELS), N_("Whether scores (eager) or elementwise values (flash) go through memory, or neither (fused); flash.")),
+    Option(
+        "kernels",
+        "|".join(KERNELS),
+        N_("Whether scores (eager) or elementwise values (flash) go through memory, or neither (fused)."),
+        default="flash",
+    ),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
-    Option("recompute", "|".join(RECOMPUTE), N_("Activations made again in the backward pass; none.")),
+    Option("recompute", "|".join(RECOMPUTE), N_("Activations made again in the backward pass."), default="none"),
     Option("accumulate", "|".join(ACCUMULATE), N_("How matrix units accumulate; fp32, which halves the printed rate of GeForce cards.")),
     Option("encoder_context", "N", N_("Tokens of the encoder's sequence, for models that have one.")),
 )

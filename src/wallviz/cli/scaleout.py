@@ -28,13 +28,13 @@ Hardware = Annotated[
 ]
 
 CHIPS = (
-    Option("gpus", "N", N_("How many there are; 8."), also=("--chips",)),
+    Option("gpus", "N", N_("How many there are."), also=("--chips",), default="8"),
     Option("job", "train|finetune|infer", N_("What they do; train. Serving is split over all of them.")),
-    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join; 8.")),
+    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join."), default="8"),
     Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),
     Option("link_across", "F", N_("GB/s of one direction and GPU across nodes; 50, an adapter of 400 Gbit/s for each.")),
     Option("link_efficiency", "F", N_("Share of these rates that large messages reach; 0.8.")),
-    Option("overlap", "none|partial|full", N_("How much of the communication compute hides; none.")),
+    Option("overlap", "none|partial|full", N_("How much of the communication compute hides."), default="none"),
     Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached; 0.7 of the peak, 0.69 of the bandwidth.")),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
     Option("global_batch", "N", N_("Sequences of a step, shared by all; sets the accumulation.")),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wallviz import catalog
-from wallviz.i18n import _, labelled
+from wallviz.i18n import N_, _, labelled
 from wallviz.rooms import Answer, Entry
 from wallviz.settings import text
 
@@ -16,7 +16,7 @@ from wallviz.settings import text
 class View:
     """What the page looks for."""
 
-    find: str = text(longest=100)
+    find: str = text(N_("Search"), longest=100, help=N_("Shows the origins whose title, producer, licence, files or notes hold these words."))
     """Words, as typed."""
 
 

@@ -41,20 +41,20 @@ def show(link: PageLink, asked: Collection[str] = ()) -> None:
     with bar:
         if "model" not in asked and not job.config:
             models = words.models()
-            st.selectbox(words.label("model"), list(models), format_func=models.__getitem__, key=link.seed("model"))
+            st.selectbox(options=list(models), format_func=models.__getitem__, **link.widget("model"))
         own = st.expander(_("Your own model: paste its config.json, or enter its numbers"), on_change="rerun", key="job_own")
         if own.open:
             with own:
-                own_model.ask(link, "config", pack=packed.pack, pack_numbers=packed.pack_numbers, labels=packed.labels())
+                own_model.ask(link, "config", pack=packed.pack, pack_numbers=packed.pack_numbers, labels=packed.labels(), helps=packed.helps())
         if "job" not in asked:
             jobs = words.job_names()
-            st.segmented_control(words.label("job"), list(jobs), format_func=jobs.__getitem__, key=link.seed("job"), required=True)
+            st.segmented_control(options=list(jobs), format_func=jobs.__getitem__, required=True, **link.widget("job"))
         if "batch" not in asked:
             left, right = st.columns(2)
-            left.number_input(words.label("batch"), 1, MAX_BATCH, key=link.seed("batch"))
-            right.number_input(words.label("context"), 1, MAX_CONTEXT, key=link.seed("context"))
+            left.number_input(min_value=1, max_value=MAX_BATCH, **link.widget("batch"))
+            right.number_input(min_value=1, max_value=MAX_CONTEXT, **link.widget("context"))
         if "chip" not in asked:
             chips = words.chips(job)
-            st.selectbox(words.label("chip"), list(chips), format_func=chips.__getitem__, key=link.seed("chip"))
+            st.selectbox(options=list(chips), format_func=chips.__getitem__, **link.widget("chip"))
         if "chips" not in asked:
-            st.number_input(words.label("chips"), 1, MAX_CHIPS, key=link.seed("chips"))
+            st.number_input(min_value=1, max_value=MAX_CHIPS, **link.widget("chips"))
