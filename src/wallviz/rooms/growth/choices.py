@@ -69,14 +69,14 @@ class View:
         WORDS["unit"],
         N_("Basis"),
         more=_units,
-        help=N_("Values as the source prints them, relative to one of them, or real ones: of one device, for models in bytes."),
+        help=N_("Values as the source prints them, or real ones: those of one device, for models in bytes."),
     )
     peaks: str = choice(
         "fp16",
         WORDS["peaks"],
         N_("Number format"),
         old={"precision": None},
-        help=N_("The number format of the chips' peak FLOP/s: formats of fewer bits came later and gained more."),
+        help=N_("The number format whose peak FLOP/s are drawn: fewer bits are faster and coarser."),
     )
     """Number format of the peaks."""
     frontier: bool = flag(

@@ -85,7 +85,7 @@ class View:
         "peak",
         {"peak": N_("data sheet"), "measured": N_("measured")},
         N_("Bandwidth as"),
-        help=N_("Bandwidths as data sheets promise them, or as they were measured, which is less."),
+        help=N_("Bandwidths as data sheets promise them, or as somebody measured them."),
     )
     scale: str = choice(
         "log",
