@@ -278,14 +278,17 @@ def test_two_configurations_stand_side_by_side() -> None:
 SAME = {"micro_batch": "batch", "sequence": "context", "data_parallel": "chips", "hardware": "chip", "hardware_bytes": "chip", "count": "chips"}
 SERVED = SAME | {"weights": "format", "tensor_parallel": "chips", "arch": "model"}
 #: Settings that others bring to light.
-REVEALING = {"optimizer": "galore", "loss": "chunked", "format": "gguf:Q4_K_M"}
+REVEALING: tuple[dict[str, Any], ...] = (
+    {"model": "t5-base", "optimizer": "galore", "loss": "chunked", "format": "gguf:IQ4_NL", "tensor_parallel": 2, "pipeline_parallel": 2},
+    {"method": "full"},
+)
 #: What the page asks outside the expert's drawer.
 ASKED = {"model", "job", "batch", "context", "chip", "chips"}
 
 
 def settings_of(job: str) -> set[str]:
     """Every setting that the page offers for a job."""
-    return ASKED | {setting.name for group in groups(Job(job=job, **REVEALING)) for setting in group.settings}
+    return ASKED | {setting.name for others in REVEALING for group in groups(Job(job=job, **others)) for setting in group.settings}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def body() -> None:
     if settings := page.drawer("settings"):
         with settings:
             page.text("prices", placeholder="H100 25000; H20 12000")
-            page.settings(chips.groups(view))
+            page.settings(chips.groups(view, drawn=answer.drawing is not None))
 
 
 page.live(body)

@@ -14,9 +14,10 @@ page = ui.Page("footprint", footprint.View, job=True)
 
 def body() -> None:
     """Everything under the title."""
-    page.case("job", "model", "batch", "context")
-    page.figures("show")
     view, case = page.view, page.job
+    moved = view.show != "article"  # which prints one table, for no job
+    page.case(*(("job", "model", "batch", "context") if moved else ()))
+    page.figures("show")
     answer = footprint.answer(case, view)
 
     def take() -> None:
@@ -29,13 +30,14 @@ def body() -> None:
 
     page.show(answer, on_click=(lambda cell: page.apply(footprint.pick(cell))) if view.show == "map" else None, take=take)
     with page.controls():
-        page.pick("job", job_names())
-        if case.config:
-            page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
-        else:
-            page.select("model", models(), width=220)
-        page.number("batch", "" if case.serves else _("Batch per GPU"), width=150)
-        page.number("context", step=1024, width=150)
+        if moved:
+            page.pick("job", job_names())
+            if case.config:
+                page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
+            else:
+                page.select("model", models(), width=220)
+            page.number("batch", "" if case.serves else _("Batch per GPU"), width=150)
+            page.number("context", step=1024, width=150)
         if view.show == "map":
             page.ask("across")
         elif view.show == "compare":
@@ -49,11 +51,13 @@ def body() -> None:
     if sure := page.drawer("sure"):
         with sure:
             st.markdown(answer.how_sure)
-            with st.container(horizontal=True, vertical_alignment="bottom"):
-                page.number("reported", width=220)
-                page.ask("meter")
-            st.markdown(footprint.miss(case, view))
-    if settings := page.drawer("settings"):
+            if moved:
+                with st.container(horizontal=True, vertical_alignment="bottom"):
+                    page.number("reported", width=220)
+                    if view.reported is not None:
+                        page.ask("meter")
+                st.markdown(footprint.miss(case, view))
+    if moved and (settings := page.drawer("settings")):
         with settings:
             page.settings(groups(case))
 

@@ -38,9 +38,9 @@ def body() -> None:
             page.table(answer.table)
     if sure := page.drawer("sure"):
         sure.markdown(answer.how_sure)
-    if settings := page.drawer("settings"):
+    if (groups := hierarchy.groups(view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(hierarchy.groups(view))
+            page.settings(groups)
 
 
 page.live(body)

@@ -22,7 +22,8 @@ def body() -> None:
             offered = remedies.offered(case, view)
             st.pills(options=list(offered), selection_mode="multi", format_func=offered.get, **page.link.widget("apply"))
             page.ask("show")
-            page.ask("order")
+            if len(view.apply) > 1:
+                page.ask("order")
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
@@ -33,10 +34,11 @@ def body() -> None:
         with sure:
             st.markdown(answer.how_sure)
             page.table(remedies.evidence_rows(case, view))
-    if settings := page.drawer("settings"):
+    if (groups := remedies.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(remedies.groups(case, view))
-            page.table(remedies.every(case, view))
+            page.settings(groups)
+            if view.figure in remedies.OF_THE_JOB:
+                page.table(remedies.every(case, view))
 
 
 page.live(body)

@@ -5,19 +5,17 @@ import streamlit as st
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import roofline
-from wallviz.rooms.job import groups, model_name, models
+from wallviz.rooms.job import model_name, models
 
 page = ui.Page("roofline", roofline.View, job=True)
-OF_THE_JOB = ("roofline", "time", "kv")
-"""Figures that the job draws; the others are the same for every job."""
 
 
 def body() -> None:
     """Everything under the title."""
-    page.case(*(("model", "batch", "context") if page.view.show in OF_THE_JOB else ()))
-    page.figures("show")
     view, case = page.view, page.job
-    asked = "format" if case.serves else "precision"
+    moved = roofline.moves(case, view)
+    page.case(*(("model", "batch", "context") if moved else ()))
+    page.figures("show")
     answer = roofline.answer(case, view)
 
     def take() -> None:
@@ -28,7 +26,7 @@ def body() -> None:
 
     page.show(answer, on_click=(lambda point: page.apply(roofline.pressed(point))) if view.show == "roofline" else None, take=take)
     with page.controls():
-        if view.show in OF_THE_JOB:
+        if moved:
             if case.config:
                 page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
             else:
@@ -38,7 +36,7 @@ def body() -> None:
             if view.show == "time" and case.job == "infer":
                 page.ask("phase")
             else:
-                page.ask(asked, width=150)
+                page.ask("format" if case.serves else "precision", width=150)
         elif view.show == "measured":
             page.ask("evidence")
         elif view.show == "capacity":
@@ -50,11 +48,12 @@ def body() -> None:
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
-            page.number("reported", width=220)
-            st.markdown(roofline.miss(case, view))
+            if moved:
+                page.number("reported", width=220)
+                st.markdown(roofline.miss(case, view))
             st.markdown(answer.how_sure)
             page.table(roofline.measured_here(case, view))
-    if settings := page.drawer("settings"):
+    if moved and (settings := page.drawer("settings")):
         with settings:
             if view.show == "roofline":
                 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -66,7 +65,7 @@ def body() -> None:
             if case.job == "infer":
                 page.ask("tpot", width=220)
                 st.markdown(roofline.targets(case, view))
-            page.settings((*groups(case, without=(asked,)), *roofline.counted(view, trains=not case.serves)))
+            page.settings(roofline.groups(case, view))
 
 
 page.live(body)

@@ -7,13 +7,11 @@ from wallviz.i18n import _
 from wallviz.rooms import scaleout
 
 page = ui.Page("scaleout", scaleout.View, job=True)
-OF_THE_JOB = ("curve", "wire", "frontier", "bill")
-"""Figures that the job draws; the others are the same for every job."""
 
 
 def body() -> None:
     """Everything under the title."""
-    page.case(*(("chips",) if page.view.show in OF_THE_JOB else ()))
+    page.case(*(("chips",) if page.view.show in scaleout.OF_THE_JOB else ()))
     page.figures("show")
     view, case = page.view, page.job
     answer = scaleout.answer(case, view)
@@ -25,11 +23,12 @@ def body() -> None:
     with page.controls():
         if view.show == "sweeps":
             page.ask("sweep", width=200)
-        if view.show in OF_THE_JOB:
+        if view.show in scaleout.OF_THE_JOB:
             page.select("chips", scaleout.chip_options(case), width=150)
             if case.job != "infer":
                 page.select("sequences", scaleout.sequence_options(case), width=220)
-            page.ask("across", width=290)
+            if scaleout.crosses(case, view):
+                page.ask("across", width=290)
             if case.job == "infer":
                 page.ask("format", width=150)
             else:
@@ -38,16 +37,16 @@ def body() -> None:
     if why := page.drawer("why"):
         with why:
             st.markdown(answer.why)
-            if view.show in OF_THE_JOB:
+            if view.show in scaleout.OF_THE_JOB:
                 st.markdown(f"**{_('Best split: the simplest of the fastest that fit')}**")
                 page.table(scaleout.best_layouts(case, view))
     if sure := page.drawer("sure"):
         with sure:
             st.markdown(answer.how_sure)
             page.table(scaleout.evidence_table(formulas=False, serves=case.job == "infer"))
-    if settings := page.drawer("settings"):
+    if (groups := scaleout.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(scaleout.groups(case, view))
+            page.settings(groups)
 
 
 page.live(body)

@@ -29,7 +29,8 @@ def body() -> None:
     page.show(answer, take=take)
     with page.controls():
         page.select("model", models())
-        page.many("beside", machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
+        if view.show != "share":
+            page.many("beside", machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
         if record is not None and record.theoretical_bytes_per_s is None:
             page.choose_or_type("promised", machine.promises())
     if chip := machine.chip_id(record, page.view.promised):

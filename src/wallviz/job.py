@@ -36,6 +36,8 @@ PERCENTS = range(1, 100)
 USUAL_FORMATS = ("bf16", "fp8", "nf4", "gguf:Q4_K_M")
 """Formats that a list offers before all others."""
 
+_MATRIX_DECIDES = frozenset(f"{quantization.GGUF}{mix}" for mix in ("Q4_0", "Q5_0", "IQ4_NL", "IQ4_XS"))
+"""Mixes that llama.cpp makes otherwise with an importance matrix; of the rest each always has one, or is the same with and without."""
 _DTYPE_WORDS = {
     PRESET: N_("as the preset"), "fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "fp8": "FP8", "int8": "INT8", "none": N_("none"),
 }  # fmt: skip
@@ -184,7 +186,7 @@ class Job:
         label=N_("Importance matrix"),
         group=_FORMATS,
         jobs=SERVING,
-        when=lambda job: job.format.startswith(quantization.GGUF),
+        when=lambda job: job.format in _MATRIX_DECIDES,
         help=N_("The GGUF file was made with an importance matrix, which mixes its formats in other shares."),
     )
     sparsity: str = setting(
@@ -383,6 +385,7 @@ class Job:
         N_("Gradients"),
         group=_ONE_BY_ONE,
         jobs=TRAINING,
+        when=lambda job: job.job == "train" or job.method == "full",
         help=N_("The number format of the gradients, whatever the preset says."),
     )
     master: str = choice(
@@ -391,6 +394,7 @@ class Job:
         N_("Master copy"),
         group=_ONE_BY_ONE,
         jobs=TRAINING,
+        when=lambda job: job.job == "train" or job.method == "full",
         help=N_("The number format of the exact copy of the weights that the optimizer updates, whatever the preset says."),
     )
     optimizer_state: str = choice(
@@ -464,6 +468,7 @@ class Job:
         label=N_("Sequence parallel"),
         group=_SPLIT,
         jobs=TRAINING,
+        when=lambda job: job.tensor_parallel > 1,
         help=N_("Share along the sequence those activations of which tensor parallelism gives every chip a copy."),
     )
     pipeline_parallel: int = number(
@@ -507,6 +512,7 @@ class Job:
         more=_stages,
         group=_SPLIT,
         jobs=TRAINING,
+        when=lambda job: job.pipeline_parallel > 1,
         help=N_("The pipeline stage whose memory you ask about: the first keeps the most activations, the last computes the loss."),
     )
     """Whose memory is asked about."""
@@ -517,6 +523,7 @@ class Job:
         N_("Gradient accumulation"),
         group=_HOST,
         jobs=TRAINING,
+        when=lambda job: not job.sequences,
         help=N_("Micro-batches whose gradients are added up before each step: a larger step with no more activations."),
     )
     """Micro-batches of a step, where `sequences` does not say."""

@@ -231,9 +231,9 @@ def chip_names() -> dict[str, str]:
     return {id: chip.name for id, chip in sorted(catalog.chips().items(), key=lambda one: one[1].release_date, reverse=True)}
 
 
-def groups(view: View) -> tuple[Group, ...]:
-    """The expert's settings."""
-    return grouped(view, {_("Targets"): ("ttft", "tpot"), _("Figure"): ("peaks", "scale")})
+def groups(view: View, *, drawn: bool = True) -> tuple[Group, ...]:
+    """The expert's settings; a comparison that is not `drawn` has no scale."""
+    return grouped(view, {_("Targets"): ("ttft", "tpot"), _("Figure"): ("peaks", *(("scale",) if drawn else ()))})
 
 
 @cache

@@ -203,8 +203,6 @@ def durations(seconds: list[float]) -> list[str]:
 
 
 def groups(view: View) -> tuple[Group, ...]:
-    """The expert's settings."""
-    # What the first view asks is not asked twice.
-    asked = ("misses", "processor", "dram") if view.show == "latency" else ()
-    curve = tuple(name for name in ("misses", "processor", "dram", "cycles", "every") if name not in asked)
-    return grouped(view, {_("Ladder"): ("basis", "more"), _("Latency curve"): curve})
+    """The expert's settings of a figure, beside what the first view asks."""
+    ladder = ("basis", *(("more",) if view.show == "machines" else ())) if view.show in ("ladder", "human", "machines") else ()
+    return grouped(view, {_("Ladder"): ladder, _("Latency curve"): ("cycles", "every") if view.show == "latency" else ()})

@@ -87,15 +87,16 @@ def draft(view: View) -> Draft:
     return Draft(view.acceptance / 100, view.draft, cost)
 
 
+OF_THE_JOB = ("waterfall", "plane", "line", "batch")
+"""Figures that the job draws; the others are the same for every job."""
+
+
 def groups(case: Job, view: View) -> tuple[Group, ...]:
-    """The expert's settings: how the job is run before, and the models behind single remedies."""
-    own = grouped(
-        view,
-        {
-            _("Speculative decoding"): ("acceptance", "draft", "draft_cost") if case.serves else (),
-            _("Search and batch"): ("trials", "eta", "critical"),
-            _("Gradients and loss scaling"): ("median", "spread", "scale"),
-            _("List"): ("every",),
-        },
-    )
-    return (*shared.groups(case), *own)
+    """The expert's settings of a figure: how the job is run before, and the models behind single remedies."""
+    own = {
+        _("Speculative decoding"): ("acceptance", "draft", "draft_cost") if case.serves and view.figure in ("waterfall", "plane", "line") else (),
+        _("Search and batch"): {"search": ("trials", "eta"), "batch": ("critical",)}.get(view.figure, ()),
+        _("Gradients and loss scaling"): ("median", "spread", "scale") if view.figure == "formats" else (),
+        _("List"): ("every",) if view.figure == "waterfall" else (),
+    }
+    return (*(shared.groups(case) if view.figure in OF_THE_JOB else ()), *grouped(view, own))

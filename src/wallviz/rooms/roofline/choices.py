@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from wallviz import catalog
 from wallviz.engine.work import ACTIVATIONS
 from wallviz.i18n import N_, _
+from wallviz.job import Job
 from wallviz.rooms import Group, grouped
+from wallviz.rooms import job as shared
 from wallviz.settings import choice, flag, names, number
 
 #: Roofs of further precisions.
@@ -139,12 +141,26 @@ def roofs() -> dict[str, str]:
     return {name: name.upper() for name in ROOFS}
 
 
-def counted(view: View, *, trains: bool) -> tuple[Group, ...]:
-    """How the page counts, grouped."""
-    return grouped(
-        view,
-        {
-            _("How work is counted"): ("half_square", "elementwise", "accumulate", *(() if trains else ("activations",))),
-            _("A chip by its numbers"): ("peak", "bandwidth", "memory"),
-        },
+def moves(case: Job, view: View) -> bool:
+    """Whether the job moves the figure; the others are the same for every job, and no training has a share of a KV cache."""
+    return view.show in ("roofline", "time") or (view.show == "kv" and case.serves)
+
+
+IDLE = ("engine", "utilization", "graphs", "block", "chunk", "prefix", "optimizer_step", "accumulation")
+"""Settings of the job that decide memory and no time."""
+
+
+def groups(case: Job, view: View) -> tuple[Group, ...]:
+    """The job's other settings and how the page counts, grouped."""
+    idle = {"time": ("replicas",), "kv": ("replicas", "prompt")}.get(view.show, ())
+    counted = (
+        *(() if view.show == "kv" else ("half_square",)),
+        "elementwise",
+        *(("accumulate",) if shared.chip(case).fp16_accumulate else ()),
+        *(("activations",) if case.serves else ()),
     )
+    own = {
+        _("How work is counted"): counted,
+        _("A chip by its numbers"): ("peak", "bandwidth", *(() if view.show == "kv" else ("memory",))),
+    }
+    return (*shared.groups(case, without=("format" if case.serves else "precision", *IDLE, *idle)), *grouped(view, own))

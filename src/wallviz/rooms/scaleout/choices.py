@@ -148,12 +148,24 @@ def tokens(case: Job, view: View) -> float:
     return 1e9 * (view.tokens_bn or TOKENS_BN[case.job])
 
 
+OF_THE_JOB = ("curve", "wire", "frontier", "bill")
+"""Figures that the job draws; the others are the same for every job."""
+IDLE = ("utilization", "prefix", "optimizer_step")
+"""Settings of the job that decide memory and no time."""
+
+
+def crosses(case: Job, view: View) -> bool:
+    """Whether the figure has chips beyond one node."""
+    return view.show == "curve" or case.chips > view.per_node
+
+
 def groups(case: Job, view: View) -> tuple[Group, ...]:
-    """Every other setting: the job's, the links, the bill."""
+    """Every other setting of a figure that the job draws: the job's, the links, the bill."""
+    if view.show not in OF_THE_JOB:
+        return ()
     reach = () if case.serves else ("gemm_percent",)
     own = {
-        _("The links"): ("per_node", "inside_gb", "across_gb", "link_percent", *reach),
-        _("The bill"): ("tokens_bn", "price_cents", "pue_percent"),
+        _("The links"): ("per_node", "inside_gb", *(("across_gb",) if crosses(case, view) else ()), "link_percent", *reach),
+        _("The bill"): ("tokens_bn", "price_cents", "pue_percent") if view.show == "bill" else (),
     }
-    asked = ("sequences", "format") if view.show in ("curve", "wire", "frontier", "bill") else ()
-    return (*shared.groups(case, without=asked), *grouped(view, own))
+    return (*shared.groups(case, without=("sequences", "format", *IDLE)), *grouped(view, own))
