@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from benchmarks.sessions import PATIENCE_S as PATIENCE_S  # what waits without a browser waits that long
 from benchmarks.sessions import Server, serving
+from wallviz.ui.frame import ROOMS
 
 PATIENCE_MS = 120_000  # a shared machine may be slow; nothing here waits that long for something that has happened
 FLAGS = (
@@ -26,6 +27,10 @@ FLAGS = (
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")  # as in the Makefile
 #: Streamlit looks for its server beside a deep link's own path before it finds it at the root; browsers log the 404.
 STREAMLITS_OWN_404 = ("/_stcore/health", "/_stcore/host-config")
+
+
+#: Rooms about a job, which their addresses carry: those whose page says so.
+JOB_ROOMS = tuple(name for name, room in ROOMS.items() if "job=True" in (Path(__file__).parent.parent / room.file).read_text(encoding="utf-8"))
 
 
 class Visit:

@@ -147,4 +147,4 @@ def test_what_was_chosen_after_seeing_residuals_is_said() -> None:
 
 def test_an_error_keeps_its_sign_and_no_false_zero() -> None:
     """An exact prediction has error 0, a tiny one 0.000, and a sign stands only before a number."""
-    assert [signed(x, 3).replace("\u2009", " ") for x in (0.0, 1e-9, -1e-9, -0.0224)] == ["0 %", "0.000 %", "0.000 %", "−2.240 %"]
+    assert [signed(x, 3).replace("\u202f", " ") for x in (0.0, 1e-9, -1e-9, -0.0224)] == ["0 %", "0.000 %", "0.000 %", "−2.240 %"]

@@ -15,9 +15,10 @@ import wallviz
 from wallviz import catalog
 from wallviz.engine.advice import price, record, splits
 from wallviz.engine.advice.fit import Fit, fit
-from wallviz.engine.advice.fits import fit_together, fits, verdict
+from wallviz.engine.advice.fits import fit_together, fits
 from wallviz.engine.advice.search import DEAREST, SPLIT, Advice, Fix, changed
 from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.capacity import verdict
 from wallviz.engine.memory.jobs import on_gpus
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import Run
@@ -29,6 +30,7 @@ from wallviz.engine.remedies.setup import Setup, outcome
 from wallviz.engine.scaleout import job as scaleout
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
+from wallviz.job import Job, serving_split, training_run
 
 GIB = 2**30
 CONFIG = {
@@ -314,6 +316,115 @@ def test_a_chip_without_rates_has_no_time() -> None:
         assert fix["reason"]
 
 
+#: What says that a field is set: some of it stands in the words of a change.
+SAID: dict[str, tuple[str, ...]] = {
+    "tensor_parallel": ("tensor parallel {value}",),
+    "sequence_parallel": ("sequence parallelism",),
+    "pipeline_parallel": ("pipeline parallel {value}",),
+    "virtual_stages": ("virtual stages {value}",),
+    "stage": ("fullest stage",),
+    "context_parallel": ("context parallel {value}",),
+    "expert_parallel": ("expert parallel {value}",),
+    "data_parallel": ("data parallel {value}",),
+    "zero": ("zero-{value}", "zero stage {value}"),
+    "accumulation": ("accumulation {value}", "more accumulation"),
+    "micro_batch": ("one sequence at a time",),
+    "recompute": ("recompute every layer", "recompute the attention core"),
+    "loss": ("loss",),
+    "kernels": ("kernels", "flashattention"),
+    "optimizer": ("adam",),
+    "offload": ("in host memory",),
+    "method": ("lora",),
+    "precision": ("everything in bf16",),
+    "weights": ("weights in", "weights as", "fp8 training"),
+    "gradients": ("fp8 training",),
+    "master": ("fp8 training",),
+    "optimizer_state": ("fp8 training",),
+    "kv": ("kv cache",),
+    "batch": ("half as many sequences",),
+    "context": ("half the context",),
+    "sparsity": ("prun", "2:4"),
+    "host_weights": ("weights in host memory",),
+}
+#: Jobs whose own split is undone: virtual stages, one stage asked about, more parallelism than is needed.
+SPLIT_JOBS: tuple[tuple[str, str, str, dict[str, Any], int], ...] = (
+    ("llama-3.1-8b", "RTX 4090", "train", {"pipeline_parallel": 2, "virtual_stages": 2}, 2),
+    ("llama-3.1-8b", "RTX 4090", "train", {"pipeline_parallel": 2, "stage": "first"}, 2),
+    ("llama-3.1-8b", "RTX 4090", "train", {"tensor_parallel": 4, "zero": 1}, 8),
+    ("llama-3.1-8b", "RTX 4090", "finetune", {}, 4),
+    ("llama-3.1-70b", "RTX 4090", "infer", {"tensor_parallel": 2}, 2),
+    ("llama-3.1-70b", "H100", "infer", {"replicas": 4}, 4),
+    ("deepseek-v3", "H20", "infer", {"expert_parallel": 8}, 16),
+)
+
+
+@pytest.mark.parametrize("job", [*JOBS, *SPLIT_JOBS], ids=str)
+def test_the_words_of_a_change_name_everything_that_it_sets(job: tuple[str, str, str, dict[str, Any], int]) -> None:
+    """Whatever a row sets, in JSON, stands in its words, the number of ranks too; so for the fewest GPUs, split and switches apart."""
+    model, chip, kind, options, count = job
+    setup = asked(JOBS.index(job))[0] if job in JOBS else setup_of(wallviz.model(model), catalog.chip(chip), kind, options, count, timed=False)
+    found = asked(JOBS.index(job))[1] if job in JOBS else fit(setup, LOSSES)
+    rows = [(fix.sets, record.change(fix)) for fix in found.fixes]
+    if found.fewest is not None:
+        rows.append((found.fewest_sets, f"{record.split(found.fewest)}; {record.switches(found.fewest)}"))
+    assert rows
+    for sets, words in rows:
+        left_out = [name for name, value in sets.items() if not any(said.format(value=value) in words.lower() for said in SAID[name])]
+        assert not left_out, (left_out, words)
+
+
+@pytest.mark.parametrize(("chip", "replicas", "stages", "count"), [("H100", 4, 1, 4), ("H100", 2, 1, 4), ("H100", 3, 1, 12), ("RTX 4090", 2, 8, 16)])
+def test_copies_are_kept(chip: str, replicas: int, stages: int, count: int) -> None:
+    """Serving in copies shares each copy otherwise, and never its neighbours' GPUs: another split of the GPUs that are there takes no more."""
+    options = {"replicas": replicas, "pipeline_parallel": stages}
+    setup = setup_of(wallviz.model("llama-3.1-70b"), catalog.chip(chip), "infer", options, count)
+    assert (setup.gpus, setup.replicas) == (count, replicas)
+    found = fit(setup, LOSSES)
+    assert found.fixes
+    for fix in found.fixes:
+        assert fix.setup.replicas == replicas
+        assert fix.gpus % replicas == 0
+        assert "other-split" not in fix.changes or fix.gpus <= count
+        assert f"{replicas} copies" in record.change(fix) or not any(REMEDIES[id].group == SPLIT for id in fix.changes)
+    assert stages == 1 or any("other-split" in fix.changes for fix in found.fixes)
+
+
+def test_a_step_of_so_many_sequences_is_accumulated() -> None:
+    """The sequences of a step set its micro-batches wherever a job is asked about, as on the pages."""
+    run = training_run(Job(job="train", chips=8, sequences=64, context=4096, batch=2))
+    options = {"global_batch": 64, "micro_batch": 2}
+    assert setup_of(wallviz.model("llama-3.1-8b"), catalog.chip("H100"), "train", options, 8).run == run
+    assert wallviz.train("llama-3.1-8b", chips=8, batch=2, global_batch=64).run == run
+    assert wallviz.scaleout("llama-3.1-8b", "H100", chips=8, batch=2, global_batch=64).step.run == run
+    with pytest.raises(InputError, match="4 sequences a step cannot be shared by 8"):
+        wallviz.fit("llama-3.1-8b", hardware="H100", chips=8, global_batch=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "chips"),
+    [
+        ({}, 8),
+        ({"replicas": 2}, 8),
+        ({"tensor_parallel": 2}, 8),
+        ({"pipeline_parallel": 2}, 8),
+        ({"tensor_parallel": 8}, 2),
+        ({"replicas": 3}, 3),
+        ({}, 1),
+    ],
+    ids=str,
+)
+def test_serving_shares_chips_alike_everywhere(options: dict[str, int], chips: int) -> None:
+    """A number of chips is shared by ranks and copies in `fit` and `remedies`, in `footprint` and in `scaleout` as on the pages."""
+    arch = wallviz.model("llama-3.1-70b")
+    split = serving_split(Job(chips=chips, **options), arch)
+    setup = setup_of(arch, catalog.chip("H200"), "infer", options, chips)
+    assert {name: setup.option(name, 1) for name in split if name != "replicas"} | {"replicas": setup.replicas} == split
+    per_chip = infer(arch, context=4096, tensor_parallel=split["tensor_parallel"], pipeline_parallel=split["pipeline_parallel"])
+    assert wallviz.infer(arch, chips=chips, **options).peak_total_bytes == per_chip.peak_total_bytes
+    if "tensor_parallel" not in options:
+        assert wallviz.scaleout(arch, "H200", job="infer", chips=chips, **options).layout == split
+
+
 # ---------------------------------------------------------------- one definition of fitting
 
 
@@ -322,6 +433,8 @@ def test_one_verdict_for_all(need: float, said: str) -> None:
     """What fits at the upper edge of the band does not run out, what fits at the lower edge alone likely does; scale-out says the same."""
     assert verdict(need, 0.03, 80.0) == said
     assert verdict(need, 0.03, None) == "unknown"
+    assert (verdict(need, 0.03, 80.0).fits, verdict(need, 0.03, 80.0).doubtful) == (said == "no", said != "no")
+    assert (verdict(need, 0.03, None).fits, verdict(need, 0.03, None).doubtful) == (None, False)
     llama = wallviz.model("llama-3.1-8b")
     found = scaleout.on_chips(llama, catalog.chip("H100"), gpus=8, sequence=8192, zero=3, recompute="full")
     capacity = found.peak_bytes * 80.0 / need

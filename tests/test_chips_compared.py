@@ -181,7 +181,7 @@ def test_a_figure_of_one_source_is_drawn_open() -> None:
     shapes = dict(zip([row[0] for row in trace.customdata], trace.marker.symbol, strict=True))
     assert (shapes["h100-sxm5"], shapes["h20"]) == ("circle", "circle-open")
     memory = next(row for row in chips.side_by_side(Job(), View()) if row[" "] == "Memory")
-    assert (memory["H100 SXM5"], memory["H20"]) == ("80.0\u2009GB", "96.0\u2009GB *")
+    assert (memory["H100 SXM5"], memory["H20"]) == ("80.0\u202fGB", "96.0\u202fGB *")
 
 
 def test_a_model_that_does_not_fit_writes_nothing() -> None:

@@ -134,7 +134,7 @@ def test_a_claim_is_readable() -> None:
     points = {line.split()[1]: line for line in lines if line.startswith("20")}
     assert len(points) == 10
     assert "left out" in points["GPT-1"]
-    assert "175\u2009bn" in points["GPT-3"]
+    assert "175\u202fbn" in points["GPT-3"]
 
 
 def test_the_influence_shown_is_the_refit_without_the_point() -> None:

@@ -13,10 +13,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import wallviz
-from wallviz import catalog, cli
+from wallviz import catalog, cli, i18n
 from wallviz.cli import options
 from wallviz.engine.memory import record, serve
 from wallviz.engine.memory.run import FIELDS
+from wallviz.engine.remedies.remedy import REMEDIES
 from wallviz.engine.transformer import COMPONENTS, architecture
 
 LLAMA = {
@@ -188,6 +189,84 @@ def test_a_footprint_is_readable(arguments: list[str], lang: str) -> None:
     result = call("footprint", job, "-", *rest, "--lang", lang)
     assert (result.exit_code, result.stderr) == (0, "")
     assert all(text in result.stdout for text in ("GiB", "GB", "·", "arXiv"))
+
+
+@pytest.mark.parametrize("job", ["train", "finetune"])
+@pytest.mark.parametrize(("switches", "said"), [([], "does not fit"), (["--zero", "3", "--recompute", "full"], "fits")], ids=["bare", "sharded"])
+def test_a_run_is_held_against_an_accelerator(job: str, switches: list[str], said: str) -> None:
+    """With --hardware a run says whether one chip holds it, error band included, as `fit` does of as many; without, nothing changes."""
+    asked = ("-", *switches, "--method", "full") if job == "finetune" else ("-", *switches)
+    found = answer("footprint", job, *asked, "--chips", "8", "--hardware", "H100")
+    assert list(found) == [*TRAINING_KEYS, "fits", "headroom_bytes", "runs_out_of_memory"]
+    held = answer("fit", *asked, "--chips", "8", "--hardware", "H100", "--job", job)
+    assert {key: found[key] for key in ("fits", "headroom_bytes", "runs_out_of_memory")} == {
+        key: held[key] for key in ("fits", "headroom_bytes", "runs_out_of_memory")
+    }
+    assert found["peak_total_bytes"] == held["needs_bytes"]
+    shown = call("footprint", job, *asked, "--chips", "8", "--hardware", "H100").stdout
+    assert (said in shown, "H100 SXM5, 74.5" in shown) == (True, True)
+    spelled = answer("footprint", job, *asked, "--data-parallel", "8")
+    assert spelled == {key: found[key] for key in TRAINING_KEYS} == answer("footprint", job, *asked, "--count", "8")
+
+
+def test_chips_share_what_is_served() -> None:
+    """`footprint infer --chips` splits each layer over what pipeline stages leave, as `fit` does, and says whether the accelerator holds it."""
+    found = answer("footprint", "infer", "-", "--chips", "8", "--pipeline-parallel", "2", "--hardware", "H100")
+    assert found == answer("footprint", "infer", "-", "--tensor-parallel", "4", "--pipeline-parallel", "2", "--hardware", "H100")
+    assert found["peak_total_bytes"] == wallviz.infer(architecture(LLAMA), chips=8, pipeline_parallel=2).peak_total_bytes
+    for chip, said in (("H100", "fits"), ("Tesla T4", "may not fit")):
+        assert said in call("footprint", "infer", "-", "--hardware", chip).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (["footprint", "train"], ["--batch, --micro-batch", "--context, --sequence", "--chips, --count"]),
+        (["footprint", "infer"], ["--batch", "--context", "--chips, --count"]),
+        (["fit"], ["--batch, --micro-batch", "--context, --sequence", "--chips, --count"]),
+        (["remedies"], ["--batch, --micro-batch", "--context, --sequence", "--chips, --count"]),
+        (["scaleout"], ["--batch, --micro-batch", "--context, --sequence", "--chips, --gpus"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_option_of_two_names_is_listed_once(command: list[str], names: list[str]) -> None:
+    """The names of one option stand together in the help, and none stands elsewhere."""
+    listed = [line.strip().split("  ")[0] for line in call(*command, "--help").stdout.splitlines() if line.strip().startswith("--")]
+    for shown in names:
+        assert f"{shown} N" in listed
+        assert all(sum(name in line.replace(",", "").split() for line in listed) == 1 for name in shown.split(", "))
+
+
+def test_remedies_are_listed_by_the_name_that_is_typed() -> None:
+    """Help and table show beside each remedy the name that --apply takes, and an unknown name is answered with all of them."""
+    for lang in i18n.LANGUAGES:
+        i18n.use(lang)
+        names = {id: i18n._(remedy.name) for id, remedy in REMEDIES.items()}
+        i18n.use("en")
+        listed = [" ".join(line.split()) for line in call("remedies", "--help", "--lang", lang, COLUMNS="200").stdout.splitlines()]
+        assert all(f"{id} {name}" in listed for id, name in names.items())
+        shown = [" ".join(line.split()) for line in call("remedies", "-", "H100", "--chips", "8", "--lang", lang).stdout.splitlines()]
+        assert any(line.startswith(f"zero-3 {names['zero-3']} ") for line in shown)
+    assert all(id in refused("remedies", "-", "H100", "--apply", "foo") for id in REMEDIES)
+
+
+@pytest.mark.parametrize("names", [("--batch", "--micro-batch"), ("--context", "--sequence"), ("--chips", "--count")])
+def test_an_option_of_two_names_is_given_by_either_of_them_once(names: tuple[str, str]) -> None:
+    """Both names mean the same, and both at once are refused in one line that shows them as they are typed."""
+    asked = ("fit", "-", "--hardware", "H100")
+    assert answer(*asked, names[0], "2") == answer(*asked, names[1], "2")
+    assert f"{names[0]}, {names[1]} are one option" in refused(*asked, names[0], "2", names[1], "2")
+
+
+def test_the_fewest_gpus_say_what_counts() -> None:
+    """Where a row fits fewer GPUs than the fewest, the table says which switches those were counted with."""
+    asked = ("fit", "-", "--hardware", "H100")
+    found = answer(*asked)
+    assert min(fix["gpus"] for fix in found["fixes"] if fix["fits"]) < found["fewest_gpus"] < found["fewest_gpus_as_set"]
+    shown = " ".join(call(*asked).stdout.split())
+    assert "lose no quality and take at most a third of the time" in shown
+    assert "fewest GPUs 2 (tensor parallel 2, sequence parallelism) with switches Fused kernels without switches 4" in shown
+    assert "不损失质量" in call(*asked, "--lang", "zh").stdout
 
 
 # Serving

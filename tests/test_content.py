@@ -10,7 +10,8 @@ import pytest
 from babel.messages.pofile import read_po
 
 import wallviz
-from wallviz import catalog, glossary, i18n
+from wallviz import catalog, glossary, i18n, units
+from wallviz.engine.hierarchy.size import written
 from wallviz.engine.memory import quantization
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.terms import Term, worded
@@ -184,5 +185,17 @@ def test_lists_and_remarks_take_the_commas_of_the_language(language: str, listed
         assert listing(["weights", "gradients"]) == listed
         assert qualified("", "120 GiB", "", "at the end") == said
         assert (listing([]), qualified("", "")) == ("", "")
+    finally:
+        i18n.use("en")
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_number_and_its_unit_stay_on_one_line(language: str) -> None:
+    """Between a number and its unit stands the narrow space at which no line breaks, in both languages."""
+    i18n.use(language)
+    try:
+        said = [units.si(3.35e12, "B/s"), units.binary(80 * 2**30), units.count(1.5e9), units.duration(29.2), units.duration(7200.0)]
+        said += [units.ratio("flop_per_byte", 295.3), written(2**30)]
+        assert all(re.fullmatch(r"[\d.]+\u202f\S+", text) for text in said), said
     finally:
         i18n.use("en")

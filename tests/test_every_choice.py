@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations, product
 from typing import Any
 
 import pytest
 
-from wallviz import settings
+from wallviz import i18n, settings
 from wallviz.job import Job
 from wallviz.rooms import Answer, accuracy, chips, footprint, growth, hierarchy, machine, remedies, roofline, scaleout, start
 from wallviz.rooms import job as shared
@@ -91,7 +92,7 @@ def draws(answer: Answer) -> bool:
 
 def test_every_room_is_asked() -> None:
     """Every page that draws a figure is asked here: all but the two that are lists to look things up in."""
-    assert {*ROOMS} == {*frame.ROOMS} - {"glossary", "sources"}
+    assert {*ROOMS} == {*frame.ROOMS} - {"glossary", "sources", "story"}  # lists; test_path.py walks the steps
 
 
 @pytest.mark.parametrize("room", [room for room, (kind, _ask) in ROOMS.items() if kind])
@@ -125,6 +126,33 @@ def test_every_pair_of_choices_of_the_job_draws(kind: str) -> None:
     for i, changed in enumerate(pairs(found)):
         view, ask = own[i % len(own)]
         assert draws(ask(replace(job, **changed), view() if view else None)), changed
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from texts([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from texts(each)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_space_follows_a_chinese_sentence(room: str) -> None:
+    """In Chinese no room puts a space after a full stop, semicolon, comma or colon; a dot that parts remarks is no sentence."""
+    kind, ask = ROOMS[room]
+    i18n.use("zh")
+    try:
+        for job, changed in product(JOBS.values(), [{}, *({name: value} for name, value in changes(kind, kind()))] if kind else [{}]):
+            answer = ask(job, kind(**changed) if kind else None)
+            parts = [answer.sentence, answer.sure, answer.caption, answer.why, answer.how_sure, answer.table, answer.problems]
+            said = list(texts([*parts, *map(asdict, answer.cards), *map(asdict, answer.actions)]))
+            assert said
+            assert [text for text in said if re.search(r"[。；，：！？、] (?!·)", text)] == [], changed
+    finally:
+        i18n.use("en")
 
 
 def test_every_model_and_chip_draws() -> None:

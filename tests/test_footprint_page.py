@@ -6,6 +6,7 @@ import re
 from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -410,7 +411,7 @@ def test_every_number_of_the_page_is_in_the_json(job: str, show: str) -> None:
     assert found["per_gpu"]["runs_out_of_memory"] in ("yes", "likely", "no")
 
 
-SIZE = re.compile(r"(−?[\d,]+\.?\d*)\u2009([KMGTP]i?|)B\b")
+SIZE = re.compile(r"(−?[\d,]+\.?\d*)\u202f([KMGTP]i?|)B\b")
 PREFIXES = ("", "K", "M", "G", "T", "P")
 
 

@@ -38,12 +38,12 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_the_pages_own_sentence_holds() -> None:
     """1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink, 17 ms over PCIe 5."""
     found = answers.answer(Job(), View(size="1 GiB"))
-    assert found.sentence.replace("\u2009", " ") == "1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink 4, 17 ms over PCIe 5."
+    assert found.sentence.replace("\u202f", " ") == "1 GiB takes 0.32 ms from HBM3, 2.4 ms over NVLink 4, 17 ms over PCIe 5."
 
 
 def test_the_first_size_is_the_cases_own() -> None:
     """What is asked about is what one token of the case reads, so that the levels answer for the reader's own model."""
-    said = answers.answer(Job(), View()).sentence.replace("\u2009", " ")
+    said = answers.answer(Job(), View()).sentence.replace("\u202f", " ")
     assert said == "16.1 GB (one token of Llama 3.1 8B) takes 4.8 ms from HBM3, 36 ms over NVLink 4, 255 ms over PCIe 5."
     assert "one pass over" in answers.answer(Job(job="train"), View()).sentence
 
@@ -224,7 +224,7 @@ def test_what_is_no_size_gets_a_sentence(text: str) -> None:
 @pytest.mark.parametrize("value", [1.0, 1e3, 2.0**20, 2.0**30, 16e9, 16_060_522_496.0, 1e15])
 def test_a_written_size_reads_back(value: float) -> None:
     """What is written is within a rounding of what was meant."""
-    assert size.parse(size.written(value).replace("\u2009", " ")) == pytest.approx(value, rel=5e-3)
+    assert size.parse(size.written(value).replace("\u202f", " ")) == pytest.approx(value, rel=5e-3)
 
 
 def test_the_cases_own_sizes() -> None:

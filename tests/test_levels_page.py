@@ -29,7 +29,7 @@ def open_page(room: str, *, drawers: bool = False, **query: str) -> AppTest:
 def takeaway(app: AppTest) -> str:
     """The sentence of the page, with ordinary spaces."""
     (sentence,) = [m.value.removeprefix("#### ") for m in app.markdown if m.value.startswith("#### ")]
-    return sentence.replace("\u2009", " ").replace("\\", "")
+    return sentence.replace("\u202f", " ").replace("\\", "")
 
 
 @pytest.mark.parametrize(

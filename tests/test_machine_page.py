@@ -129,17 +129,17 @@ def open_page(*, drawers: tuple[str, ...] = (), mine: Record | None = None, open
 
 def takeaway(app: AppTest) -> str:
     (sentence,) = [m.value.removeprefix("#### ") for m in app.markdown if m.value.startswith("#### ")]
-    return sentence.replace("\u2009", " ").replace("\\", "")
+    return sentence.replace("\u202f", " ").replace("\\", "")
 
 
 def said(app: AppTest) -> str:
     """Every sentence of the page, without Markdown's escapes."""
     kinds = (app.markdown, app.info, app.warning, app.error, app.caption)
-    return "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u2009", " ").replace("\u2060", "")
+    return "\n".join(element.value for elements in kinds for element in elements).replace("\\", "").replace("\u202f", " ").replace("\u2060", "")
 
 
 def sentence(record: Record | None, show: str = "staircase", **case: Any) -> str:
-    return machine.answer(Job(**case), machine.View(show=show), record).sentence.replace("\u2009", " ")
+    return machine.answer(Job(**case), machine.View(show=show), record).sentence.replace("\u202f", " ")
 
 
 # -- what is said -------------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
     """Decoding reads weights: a machine that reads faster than it copies may write more tokens."""
     fast = replace(CPU, kernels=CPU.kernels | {"read": rates(80.3e9)})
     assert "5.0 tokens/s" in sentence(fast)
-    assert "80.3 GB/s" in formula.why(Job(), fast).replace("\u2009", " ")
+    assert "80.3 GB/s" in formula.why(Job(), fast).replace("\u202f", " ")
     step = roofline.workload(Job(), roofline.View()).main
     assert speed.tokens_per_s(Job(), step.roof.bytes_per_s) == pytest.approx(float(step.tokens_per_s))
 
@@ -194,7 +194,7 @@ def test_every_figure_has_its_answer(show: str, record: Record | None) -> None:
 
 def test_the_formula_shows_the_readers_numbers() -> None:
     """Why: bandwidth over weights, and clock times width where that is what the memory promises."""
-    why = formula.why(Job(), GPU).replace("\u2009", " ")
+    why = formula.why(Job(), GPU).replace("\u202f", " ")
     assert "418 GB/s / 16.1 GB = 26.0 tokens/s" in why
     assert "2 × 7,001 MHz × 256 bits / 8 = 448 GB/s" in why
     assert "MHz" not in formula.why(Job(), replace(GPU, theoretical_bytes_per_s=300e9, theoretical_source="data_sheet"))
@@ -517,7 +517,7 @@ def test_telemetry_tells_every_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvml.TELEMETRY, "latest", lambda: (hot, lost))
     app = open_page(drawers=("settings",))
     assert not app.exception
-    text = app.table[0].value.to_string().replace("\\", "").replace("\u2009", " ")
+    text = app.table[0].value.to_string().replace("\\", "").replace("\u202f", " ")
     assert all(each in text for each in ("1.98 GHz", "690 of 700 W", "91 °C", "PCIe 5 x16", "too hot"))
     assert "fell off the bus" in said(app)
     assert any("nvidia-smi" in code.value for code in app.code)

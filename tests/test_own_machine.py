@@ -220,12 +220,18 @@ def test_a_command_takes_the_record(tmp_path: Path) -> None:
     assert json.loads(ask("fit", "llama-3.1-8b", "--hardware", str(file), "--job", "infer", "--json").stdout)["fits"]
     assert json.loads(ask("hardware", str(file), "--json").stdout)["memory_bytes"] == 64 * GIB
     assert json.loads(ask("footprint", "infer", "llama-3.1-8b", "--hardware", str(file), "--json").stdout)["max_concurrency"] > 1
+    ladder = json.loads(ask("hierarchy", str(file), "--size", "16 MiB", "--json").stdout)
+    assert [rung["measured_bytes_per_s"] for rung in ladder["rungs"]] == [200e9, 110e9, 95e9, 50e9]
+    assert (ladder["fits_first"], wallviz.hierarchy(CPU).machine.name) == ("l3", "your machine: Ryzen 7 7700")
+    assert all(text in ask("hierarchy", str(file)).stdout for text in ("your machine: Ryzen 7 7700", "DRAM", "50.0"))
     for text in ("{}", "not json", CPU.as_json().replace("4100", "-4100")):
         file.write_text(text, encoding="utf-8")
         answer = ask("roofline", "llama-3.1-8b", str(file))
         assert answer.exit_code == 2
         assert len(answer.stderr.splitlines()) == 1
+        assert ask("hierarchy", str(file)).exit_code == 2
     assert ask("roofline", "llama-3.1-8b", str(tmp_path / "nothing.json")).exit_code == 2
+    assert ask("hierarchy", str(tmp_path / "nothing.json")).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.conftest import PATIENCE_S
+from tests.conftest import JOB_ROOMS, PATIENCE_S
 from wallviz import glossary
 from wallviz.job import SETTINGS, Job, pack
 from wallviz.rooms.job import unpack
@@ -268,7 +268,6 @@ def test_an_old_link_opens_what_it_did(room: str, old: dict[str, str], new: dict
     assert {name: value[0] if isinstance(value, list) else value for name, value in app.query_params.items()} == new
 
 
-JOB_ROOMS = ("start", "growth", "footprint", "roofline", "hierarchy", "scaleout", "remedies", "chips", "machine")
 JOBS = (
     Job(model="gpt2-xl", batch=2, context=512, chip="b200-sxm", chips=4, format="fp8", kv="fp8", sparsity="0.3", utilization=87.5, prompt=100),
     Job(job="train", chips=8, zero=3, precision="fp32", kernels="fused", recompute="full", sequences=16, weights="fp32"),
@@ -321,7 +320,7 @@ def test_the_case_travels_through_the_address() -> None:
 
 def test_a_search_finds_synonyms_in_both_languages() -> None:
     """The glossary finds a term by another name, in either language; nothing found is said."""
-    for query, term in (("存储墙", "memory wall"), ("VRAM", "accelerator memory"), ("confidence interval", "95 % interval")):
+    for query, term in (("存储墙", "memory wall"), ("VRAM", "accelerator memory"), ("confidence interval", "95% interval")):
         app = open_page("glossary", find=query)
         assert any(term in m.value for m in app.markdown), query
     assert open_page("glossary", find="zzzz").info

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from wallviz.i18n import use
 from wallviz.story.path import STEPS
-from wallviz.ui import path
+from wallviz.ui import path, terms
 from wallviz.ui.frame import ROOMS, SECTIONS
 
 ROOT = Path(__file__).parent.parent
@@ -112,3 +112,26 @@ def test_a_projector_sees_the_takeaway_the_figure_and_the_controls(room: str) ->
     assert not app.get("expander")
     assert not app.get("popover")
     assert all("present=true" in link.query_string for link in links(app))
+
+
+def test_the_terms_of_prose_are_linked_to_the_glossary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first use of a term is a link with the glossary's line; code, formulas, links and the second use stay as they are."""
+    monkeypatch.setattr(terms, "carried", dict)
+    use("en")
+    said = terms.linked("The `weights` of [weights](x): $weights$ and weights, weights; all-reduces of GPUs.")
+    assert said.startswith("The `weights` of [weights](x): $weights$ and [weights](glossary?find=weights ")
+    assert said.count("glossary?find=") == 3
+    assert '[all-reduces](glossary?find=all-reduce "' in said
+    use("zh")
+    assert '[权重](glossary?find=%E6%9D%83%E9%87%8D "' in terms.linked("每个 token 都要读一遍权重。")
+    use("en")
+
+
+def test_a_visitor_meets_what_is_run_where_the_language_is_spoken() -> None:
+    """Who opens Chinese without naming anything meets the local case, and its address says so; a link that names its view is that view."""
+    app = open_page("start", lang="zh")
+    assert {name: app.query_params[name] for name in ("model", "chip")} == {"model": "qwen3-8b", "chip": "h20"}
+    assert "Qwen3 8B" in next(m.value for m in app.markdown if m.value.startswith("####"))
+    app = open_page("footprint", lang="zh", job="train")
+    assert "model" not in app.query_params
+    assert "chip" not in open_page("start").query_params

@@ -156,7 +156,7 @@ def test_a_chip_by_its_numbers_takes_the_place_of_the_case() -> None:
 
 def test_a_typed_rate_gives_its_utilization_or_says_that_it_cannot_be() -> None:
     """A rate below the bound is split into its shares; one above it is told to be of another configuration."""
-    assert "% of the bound" in roofline.miss(Job(), View(reported=150)).replace("\u2009", " ")
+    assert "% of the bound" in roofline.miss(Job(), View(reported=150)).replace("\u202f", " ")
     assert "not those of your measurement" in roofline.miss(Job(), View(reported=100_000))
     assert roofline.miss(Job(), View()) == ""
 
@@ -263,7 +263,7 @@ def test_one_prompt_is_said_and_all_of_them() -> None:
     """What a sequence waits for is its own prompt; all prompts of a batch have their own time, in minutes where it is minutes."""
     alone, many = (roofline.answer(Job(batch=batch), View()).caption for batch in (1, 1024))
     assert alone.partition(" at least")[0] == many.partition(" at least")[0]
-    assert "all 1,024 prompts in 2.29\u2009min" in many
+    assert "all 1,024 prompts in 2.29\u202fmin" in many
 
 
 def test_training_on_many_chips_is_of_one_of_them() -> None:

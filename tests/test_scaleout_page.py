@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from tests.conftest import PATIENCE_S
+from tests.test_footprint_page import REVEALING
 from wallviz import catalog, cli
 from wallviz.engine.advice.record import briefly, change
 from wallviz.job import WHO, Job
@@ -18,7 +20,7 @@ from wallviz.rooms import footprint, scaleout
 from wallviz.rooms.advice import fixes
 from wallviz.rooms.job import SETTINGS
 from wallviz.rooms.scaleout import View, chip_options, sequence_options
-from wallviz.rooms.scaleout.choices import across_links
+from wallviz.rooms.scaleout.choices import IDLE, across_links
 from wallviz.rooms.scaleout.curve import badge
 from wallviz.rooms.scaleout.over_chips import study
 from wallviz.settings import of
@@ -194,7 +196,7 @@ def test_the_split_stands_beside_the_figure() -> None:
     """The caption says how the job is split, what a chip needs of what it holds, and the batch of a step."""
     caption = scaleout.answer(replace(TRAIN, zero=1, tensor_parallel=8, pipeline_parallel=2), View()).caption
     assert "split TP8×PP2×DP4, ZeRO-1" in caption
-    assert "of 74.5\u2009GiB per chip" in caption
+    assert "of 74.5\u202fGiB per chip" in caption
     assert "256 sequences of 8,192 tokens a step" in caption
     assert "1,024 sequences" in scaleout.answer(Job(job="train", batch=16, chips=64), View()).caption  # the case's batch on each chip
 
@@ -312,12 +314,12 @@ def test_times_are_said_in_human_units() -> None:
     case, view = Job(model="llama-3.1-405b", job="train", chips=1024, sequences=1024), View(across="ethernet/10-gbe")
     for show in ("curve", "wire", "frontier", "bill"):
         answer = scaleout.answer(case, replace(view, show=show))
-        assert "\u2009ks" not in answer.sentence + answer.why + answer.spec
+        assert "\u202fks" not in answer.sentence + answer.why + answer.spec
 
 
 def test_the_rates_are_followed_to_their_sources() -> None:
     """The drawer prints the product behind the rate of the links, the peak and its share, and what a byte sent has to be worth."""
-    why = scaleout.answer(TRAIN, View()).why.replace("\u2009", " ")
+    why = scaleout.answer(TRAIN, View()).why.replace("\u202f", " ")
     assert "8 × 50.0 GB/s" in why
     assert "× 80% = 320 GB/s" in why
     assert "989 TFLOP/s × 70% = 693 TFLOP/s" in why

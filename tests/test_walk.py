@@ -7,7 +7,7 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import Visit, settled
+from conftest import JOB_ROOMS, Visit, settled
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
@@ -25,8 +25,6 @@ SHOWN = r"""() => {
   shown['the takeaway'] = main.querySelector('[class*=_answer] h4').innerText.trim();
   return shown;
 }"""
-#: Pages about a case.
-ABOUT = ("start", "growth", "footprint", "roofline", "hierarchy", "scaleout", "remedies", "chips", "machine")
 #: On each page a control to change: its key and what is typed or pressed there.
 CHANGES = {
     "start": ("start_format", "8 bits"),
@@ -65,8 +63,8 @@ def _place(page: Page, room: str) -> int:
 
 def circuit() -> list[str]:
     """A walk over every ordered pair of pages, each move once (Hierholzer)."""
-    left = {room: [other for other in ABOUT if other != room] for room in ABOUT}
-    stack, found = [ABOUT[0]], []
+    left = {room: [other for other in JOB_ROOMS if other != room] for room in JOB_ROOMS}
+    stack, found = [JOB_ROOMS[0]], []
     while stack:
         if left[stack[-1]]:
             stack.append(left[stack[-1]].pop())
@@ -81,7 +79,7 @@ CASE = "model=llama-3.1-70b&batch=3&context=4096&chip=h200-sxm&chips=4&format=fp
 
 def test_every_move_through_the_menu_shows_what_the_address_shows(visit: Visit) -> None:
     """Whatever page a reader comes from, the next one shows the case in its controls, its case bar and its sentence as its own address does."""
-    truth = {room: shown(visit(f"/{'' if room == 'start' else room}?{CASE}&lang=en")) for room in ABOUT}
+    truth = {room: shown(visit(f"/{'' if room == 'start' else room}?{CASE}&lang=en")) for room in JOB_ROOMS}
     for page in visit.pages:
         page.close()
     visit.pages.clear()
@@ -94,7 +92,7 @@ def test_every_move_through_the_menu_shows_what_the_address_shows(visit: Visit) 
             told = {name: (here.get(name), value) for name, value in truth[room].items() if here.get(name) != value}
             wrong.append(f"{before} -> {room}: {told}")
     assert not wrong, "\n".join(wrong)
-    assert len(walk) == len(ABOUT) * (len(ABOUT) - 1) + 1
+    assert len(walk) == len(JOB_ROOMS) * (len(JOB_ROOMS) - 1) + 1
 
 
 @pytest.mark.parametrize("room", list(CHANGES))

@@ -103,7 +103,7 @@ def said(room: str, case: dict[str, Any], chosen: dict[str, Any]) -> str:
         i18n.use(language)
         own = {key: value for key, value in chosen.items() if key not in SETTINGS}
         answer = ROOMS[room](Job(**case | {key: value for key, value in chosen.items() if key in SETTINGS}), **own)
-        lines.append(f"  {answer.sentence}  [{answer.sure or '–'}, {answer.trust}]".replace("\u2009", " "))
+        lines.append(f"  {answer.sentence}  [{answer.sure or '–'}, {answer.trust}]".replace("\u202f", " "))
     i18n.use("en")
     return "\n".join(lines)
 

@@ -5,13 +5,18 @@ import streamlit as st
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import sources
+from wallviz.ui import story
 
 page = ui.Page("sources", sources.View)
 
 
 def body() -> None:
     """Everything under the title."""
+    page.figures("show")
     page.show(sources.answer())
+    if page.view.show == "article":
+        story.claims()
+        return
     page.entries(sources.entries(page.view.find), search="find", placeholder=_("title, producer, licence or file"))
     if sure := page.drawer("sure"):
         with sure:

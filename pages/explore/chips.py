@@ -12,7 +12,6 @@ page = ui.Page("chips", chips.View, job=True, renamed=chips.RENAMED)
 def body() -> None:
     """Everything under the title."""
     page.case()
-    page.figures("show")
     view = page.view
     answer = chips.answer(page.job, view)
 
@@ -21,6 +20,7 @@ def body() -> None:
 
     page.show(answer, take=take)
     with page.controls():
+        page.ask("show", width=300)
         page.ask("format", width=150)
         page.many("compare", chips.chip_names())
     page.actions(answer.actions)
@@ -28,9 +28,9 @@ def body() -> None:
         with why:
             page.table(chips.side_by_side(page.job, view))
             st.caption(_("*: one source alone"))
-            st.markdown(answer.why)
+            ui.prose(answer.why)
     if sure := page.drawer("sure"):
-        sure.markdown(answer.how_sure)
+        sure.markdown(ui.linked(answer.how_sure))
     if settings := page.drawer("settings"):
         with settings:
             page.text("prices", placeholder="H100 25000; H20 12000")

@@ -45,15 +45,15 @@ def body() -> None:
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(footprint.terms(case, view))
             page.remarks(_("What the model's file does not say:"), footprint.assumptions(case))
     if sure := page.drawer("sure"):
         with sure:
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             if moved:
                 with st.container(horizontal=True, vertical_alignment="bottom"):
-                    page.number("reported", width=220)
+                    page.ask("reported", width=220)
                     if view.reported is not None:
                         page.ask("meter")
                 st.markdown(footprint.miss(case, view))

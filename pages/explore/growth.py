@@ -11,6 +11,7 @@ page = ui.Page("growth", growth.View, job=True)
 
 def body() -> None:
     """Everything under the title."""
+    page.case()
     page.figures("figure")
     view = page.view
     answer = growth.answer(view, chip=page.job.chip)
@@ -27,11 +28,11 @@ def body() -> None:
         if view.curved:
             page.ask("scale")
     if why := page.drawer("why"):
-        why.markdown(answer.why)
+        why.markdown(ui.linked(answer.why))
     if sure := page.drawer("sure"):
         with sure:
             page.cards(answer.cards)
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
     if view.curved and (settings := page.drawer("settings")):
         with settings:
             page.years("window")

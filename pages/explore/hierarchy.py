@@ -1,7 +1,5 @@
 """How long a size takes at every level of a machine, from registers to disk, to scale."""
 
-import streamlit as st
-
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import hierarchy
@@ -26,18 +24,18 @@ def body() -> None:
         if view.show in ("ladder", "human"):
             page.select("machine", hierarchy.machine_names(page.job), width=240)
         if view.show == "latency":
-            page.number("misses", step=50, width=160)
-            page.number("processor", step=5, width=180)
-            page.number("dram", width=150)
+            page.ask("misses", step=50, width=160)
+            page.ask("processor", step=5, width=180)
+            page.ask("dram", width=150)
         if view.show == "years":
             page.many("families", hierarchy.families())
         page.ask("scale")
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(answer.table)
     if sure := page.drawer("sure"):
-        sure.markdown(answer.how_sure)
+        sure.markdown(ui.linked(answer.how_sure))
     if (groups := hierarchy.groups(view)) and (settings := page.drawer("settings")):
         with settings:
             page.settings(groups)

@@ -29,10 +29,10 @@ def body() -> None:
         with why:
             if view.figure == "waterfall":
                 cards.show(remedies.cards(case, view))
-            st.markdown(answer.why)
+            ui.prose(answer.why)
     if sure := page.drawer("sure"):
         with sure:
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             page.table(remedies.evidence_rows(case, view))
     if (groups := remedies.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:

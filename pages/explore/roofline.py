@@ -32,7 +32,7 @@ def body() -> None:
             else:
                 page.select("model", models(), width=190)
             page.doubling("batch")
-            page.number("context", step=1024, width=150)
+            page.ask("context", step=1024, width=150)
             if view.show == "time" and case.job == "infer":
                 page.ask("phase")
             else:
@@ -44,14 +44,14 @@ def body() -> None:
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
             if moved:
-                page.number("reported", width=220)
+                page.ask("reported", width=220)
                 st.markdown(roofline.miss(case, view))
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             page.table(roofline.measured_here(case, view))
     if moved and (settings := page.drawer("settings")):
         with settings:

@@ -36,13 +36,13 @@ def body() -> None:
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
-            st.markdown(answer.why)
+            ui.prose(answer.why)
             if view.show in scaleout.OF_THE_JOB:
                 st.markdown(f"**{_('Best split: the simplest of the fastest that fit')}**")
                 page.table(scaleout.best_layouts(case, view))
     if sure := page.drawer("sure"):
         with sure:
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             page.table(scaleout.evidence_table(formulas=False, serves=case.job == "infer"))
     if (groups := scaleout.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:

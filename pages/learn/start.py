@@ -20,7 +20,7 @@ def body() -> None:
             page.pick("format", start.formats(page.job))
     page.open_story(_("See why, in nine steps"))
     if why := page.drawer("why"):
-        why.markdown(answer.why)
+        why.markdown(ui.linked(answer.why))
     page.headlines(_("What the article and its paper claim, and what their own points say"), start.headlines())
     page.doors(_("Look around"))
 

@@ -36,11 +36,11 @@ def body() -> None:
     if chip := machine.chip_id(record, page.view.promised):
         page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
     if why := page.drawer("why"):
-        why.markdown(answer.why)
+        why.markdown(ui.linked(answer.why))
     if sure := page.drawer("sure"):
         with sure:
             page.remarks("", machine.failures(record))
-            st.markdown(answer.how_sure)
+            ui.prose(answer.how_sure)
             page.table(machine.samples(record))
             page.table(machine.products(record))
     if settings := page.drawer("settings"):

@@ -133,18 +133,24 @@ def model(source: str | os.PathLike[str] | Mapping[str, Any]) -> Architecture:
     return architecture(catalog.read_config(text))
 
 
-def train(source: Source, **fields: Any) -> Training:
+def train(source: Source, *, chips: int = 1, global_batch: Any = None, **fields: Any) -> Training:
     """Peak memory of a training step, per GPU. `source` is what `model` takes, or an Architecture; `fields` are those of `memory.run.Run`.
 
-    Numbers may be numpy arrays, for many runs at once. Raises `InputError` for what cannot run.
+    What the split leaves over of so many `chips` are data parallel ranks; `global_batch` sequences of a step set the accumulation. Numbers may
+    be numpy arrays, for many runs at once. Raises `InputError` for what cannot run.
 
     >>> found = train("llama-3.1-8b", precision="bf16-pure", sequence=4096)
     >>> round(float(found.peak_allocated_bytes) / 2**30, 1), found.peak_phase
     (76.4, 'loss_backward')
     """
     from wallviz.engine.memory import peak
+    from wallviz.engine.memory.jobs import of_step, on_gpus
+    from wallviz.engine.memory.run import Run
 
-    return peak.train(_read(source), **_run(fields, "train"))
+    count = _count(chips)
+    run = Run(**_run(fields, "train"))
+    run = on_gpus(run, count) if count > 1 else run
+    return peak.train(_read(source), run if global_batch is None else of_step(run, global_batch))
 
 
 def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training:
@@ -159,17 +165,22 @@ def finetune(source: Source, *, method: str = "lora", **fields: Any) -> Training
     return train(source, method=method, **fields)
 
 
-def infer(source: Source, *, context: Any = 4096, hardware: str | Accelerator | None = None, **options: Any) -> Serving:
+def infer(source: Source, *, context: Any = 4096, hardware: str | Accelerator | None = None, chips: int = 1, **options: Any) -> Serving:
     """Memory of serving on one GPU, and how many sequences of `context` tokens fit `hardware`; `options` are those of `memory.serve.infer`.
+
+    So many `chips` are shared as in `fit`: each layer by all that stages, experts and `replicas` leave, unless tensor parallelism is given.
 
     >>> infer("llama-3.1-8b", context=8192).kv_cache_bytes / 2**30
     1.0
     """
     from wallviz.engine.memory import serve
+    from wallviz.engine.scaleout.serving_job import on_gpus
 
     if hardware is not None:
         options["hardware_bytes"] = _memory_bytes(hardware)
-    return serve.infer(_read(source), context=context, **options)
+    arch = _read(source)
+    served, _copies = on_gpus(arch, options, _count(chips))
+    return serve.infer(arch, context=context, **served)
 
 
 def fit(source: Source, *, hardware: str | Accelerator, count: int = 1, job: str = "train", **options: Any) -> Fit:
@@ -218,8 +229,8 @@ def chip(name: str | Record) -> Accelerator:
     return catalog.chip(name)
 
 
-def hierarchy(machine: str = "h100", size: str | float = "1 GiB", *, basis: str = "peak") -> Ladder:
-    """The levels of `machine` (one of `hierarchy.machines`, or any chip), and the time that `size` takes at each.
+def hierarchy(machine: str | Record = "h100", size: str | float = "1 GiB", *, basis: str = "peak") -> Ladder:
+    """The levels of `machine` (one of `hierarchy.machines`, any chip, or the machine of a record), and the time that `size` takes at each.
 
     `size` is bytes, or a text such as ``"16 GB"`` or ``"1 GiB"``; `basis` is ``"peak"`` for what data sheets promise or ``"measured"``.
     Raises `InputError` for an unknown machine and for what is no size.
@@ -232,9 +243,16 @@ def hierarchy(machine: str = "h100", size: str | float = "1 GiB", *, basis: str 
     from wallviz.engine.hierarchy import size as sizes
     from wallviz.engine.hierarchy.ladder import ladder
     from wallviz.engine.hierarchy.machines import with_chips
+    from wallviz.machine.record import Record
 
-    found = catalog.find(machine, with_chips(catalog.chips()), N_("machine"))
-    return ladder(found, sizes.parse(size), catalog.levels().values(), catalog.links().values(), catalog.chips(), basis=basis)
+    if isinstance(machine, Record):
+        from wallviz.machine.as_chip import own_machine
+
+        mine = own_machine(machine, catalog.chips())
+        found, levels = mine.machine, mine.memory_levels()
+    else:
+        found, levels = catalog.find(machine, with_chips(catalog.chips()), N_("machine")), tuple(catalog.levels().values())
+    return ladder(found, sizes.parse(size), levels, catalog.links().values(), catalog.chips(), basis=basis)
 
 
 def roofline(source: Source, hardware: str | Accelerator, *, phase: str = "decode", **options: Any) -> Report:
@@ -344,6 +362,15 @@ def _run(fields: Mapping[str, Any], job: str) -> dict[str, Any]:
         if name in fields and same in fields:
             raise InputError(N_("{name} and {same} are the same in training: give one of them."), name=name, same=same)
     return {names.get(name, name): str(value) if name == "stage" else value for name, value in fields.items()}
+
+
+def _count(chips: Any) -> int:
+    """A number of chips."""
+    from wallviz.engine.memory.jobs import MOST_GPUS
+    from wallviz.engine.memory.run import whole
+
+    whole("count", chips, 1, MOST_GPUS)
+    return int(chips)
 
 
 def _chip(hardware: str | Accelerator) -> Accelerator:

@@ -100,9 +100,14 @@ def qualified(*texts: str) -> str:
     return reduce(lambda text, remark: template.format(text=text, remark=remark) if text else remark, filter(None, texts), "")
 
 
-def followed(sentence: str, after: str) -> str:
-    """Two sentences, with the space that the language in use puts between them."""
-    return _("{sentence} {after}").format(sentence=sentence, after=after)
+def followed(*sentences: str) -> str:
+    """Sentences one after the other, with the space that the language in use puts between them; empty ones are left out.
+
+    >>> followed("It fits.", "", "Links one way.")
+    'It fits. Links one way.'
+    """
+    template = _("{sentence} {after}")
+    return reduce(lambda said, after: template.format(sentence=said, after=after) if said else after, filter(None, sentences), "")
 
 
 def bracketed(text: str, remark: str) -> str:

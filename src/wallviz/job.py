@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from wallviz import settings
 from wallviz.engine.memory import kv_cache, quantization, run, serve
-from wallviz.engine.memory.jobs import on_gpus
+from wallviz.engine.memory.jobs import of_step, on_gpus
 from wallviz.engine.memory.run import FIELDS, Run
-from wallviz.engine.scaleout.serving_job import split
+from wallviz.engine.scaleout.serving_job import shared
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
@@ -618,18 +618,7 @@ def training_run(job: Job) -> Run:
     found = Run(micro_batch=job.batch, sequence=job.context, **chosen)
     if job.chips > world(found):
         found = on_gpus(found, job.chips)
-    if not job.sequences:
-        return found
-    ranks = int(found.data_parallel)
-    if job.sequences < ranks:
-        raise InputError(
-            N_("{batch} sequences a step cannot be shared by {ranks} data parallel ranks: give {ranks} or more, or fewer GPUs."),
-            batch=f"{job.sequences:,}",
-            ranks=f"{ranks:,}",
-        )
-    share = -(-job.sequences // ranks)
-    micro = min(job.batch, share)
-    return replace(found, micro_batch=micro, accumulation=-(-share // micro))
+    return of_step(found, job.sequences) if job.sequences else found
 
 
 def sequences_of(job: Job) -> int:
@@ -666,21 +655,5 @@ def serving_options(job: Job, arch: Architecture) -> dict[str, Any]:
 
 
 def serving_split(job: Job, arch: Architecture) -> dict[str, int]:
-    """How serving shares the job's chips: tensor, pipeline and expert ranks, and copies (`replicas`); their product is the number of chips.
-
-    Tensor parallelism that is not named takes all that pipeline, experts and copies leave and that can share the heads; where it is named, what
-    is left over are copies. A split that takes more chips than there are stands for itself, as in training.
-    """
-    t, p, e, copies = job.tensor_parallel, job.pipeline_parallel, job.expert_parallel, job.replicas
-    if t > 1:
-        apart = t * p * e
-        if copies or job.chips <= apart:
-            return {"tensor_parallel": t, "pipeline_parallel": p, "expert_parallel": e, "replicas": max(1, copies)}
-        if job.chips % apart:
-            raise InputError(
-                N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."),
-                count=f"{job.chips:,}",
-                world=f"{apart:,}",
-            )
-        return {"tensor_parallel": t, "pipeline_parallel": p, "expert_parallel": e, "replicas": job.chips // apart}
-    return split(arch, max(job.chips, p * e * max(1, copies)), p, e, copies or None)
+    """How serving shares the job's chips (`serving_job.shared`): tensor, pipeline and expert ranks, and copies."""
+    return shared(arch, job.chips, job.tensor_parallel, job.pipeline_parallel, job.expert_parallel, job.replicas)

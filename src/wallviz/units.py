@@ -1,6 +1,6 @@
 """Numbers to text and back: SI prefixes for rates and counts, binary prefixes for what must fit.
 
-House rule: three significant digits, a thin space before the unit, the multiplication sign for factors.
+House rule: three significant digits, a narrow space that does not break before the unit, the multiplication sign for factors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from math import floor, isfinite, log10
 
 from wallviz.i18n import N_, _, language
 
-THIN = "\u2009"
+THIN = "\u202f"
 TIMES = "\u00d7"
 _SI = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E", 21: "Z", 24: "Y", 27: "R", 30: "Q"}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")

@@ -59,8 +59,10 @@ app.command("fit", help=N_("Whether a job fits an accelerator, how much of it do
 app.command("roofline", help=N_("What holds a workload back on a chip: arithmetic or memory, operation by operation."))(roofline.answer)
 app.command("scaleout", help=N_("How many chips still help: what they send each other, and how long they wait for it."))(scaleout.answer)
 app.command("hierarchy", help=N_("The levels of a machine from registers to disk, and how long a size takes at each."))(hierarchy.answer)
-app.command("remedies", help=N_("What can be done when a job does not fit or is too slow: what each remedy saves, costs, and when it fails."))(
-    remedies.answer
-)
+app.command(
+    "remedies",
+    cls=remedies.WithNames,
+    help=N_("What can be done when a job does not fit or is too slow: what each remedy saves, costs, and when it fails."),
+)(remedies.answer)
 app.command("hardware", help=N_("The chips of the catalogue: a list, one of them, or several side by side."))(hardware.answer)
 app.add_typer(probe.group, name="probe", help=N_("How fast this machine moves bytes, measured: its CPU and its GPUs."))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import wallviz
 from wallviz.engine.hardware import Accelerator
+
+if TYPE_CHECKING:
+    from wallviz.machine.record import Record
 
 
 def chip(name: str) -> Accelerator:
@@ -14,8 +18,13 @@ def chip(name: str) -> Accelerator:
     >>> chip("H100").id
     'h100-sxm5'
     """
-    if name.casefold().endswith(".json"):
-        from wallviz.cli.probe import read_record
+    return wallviz.chip(named(name))
 
-        return wallviz.chip(read_record(Path(name)))
-    return wallviz.chip(name)
+
+def named(name: str) -> str | Record:
+    """A name as it is, of a file ``NAME.json`` the record in it."""
+    if not name.casefold().endswith(".json"):
+        return name
+    from wallviz.cli.probe import read_record
+
+    return read_record(Path(name))

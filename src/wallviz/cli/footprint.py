@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,12 @@ from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.model import Source, read, title
 from wallviz.cli.options import Given, as_options, takes
 from wallviz.cli.shell import FACTS, CommandGroup, Debug, Json, Lang, ask_for_one, say, say_json, table
+from wallviz.engine.memory.capacity import Verdict, headroom_bytes, verdict
+from wallviz.errors import InputError
 from wallviz.i18n import N_, _, qualified
 
 if TYPE_CHECKING:
+    from wallviz.engine.hardware import Accelerator
     from wallviz.engine.memory.peak import Training
     from wallviz.engine.memory.serve import Serving
     from wallviz.engine.memory.terms import Term
@@ -51,40 +54,32 @@ def _footprint(ctx: typer.Context, lang: Lang = None, debug: Debug = False) -> N
 
 
 @group.command("train", help=N_("Peak memory of a training step."))
-@takes(*options.TRAINING)
+@takes(*options.CHIP, *options.TRAINING, *options.BATCH_OF_STEP)
 def train(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of training go."""
-    arch = read(source)
-    with as_options():
-        found = wallviz.train(arch, **given)
-    _say_training(arch, found, as_json=as_json)
+    _say_training(wallviz.train, source, given, as_json=as_json)
 
 
 @group.command("finetune", help=N_("Peak memory of a fine-tuning step: every weight, LoRA (default) or QLoRA."))
-@takes(*options.FINETUNING)
+@takes(*options.CHIP, *options.FINETUNING, *options.BATCH_OF_STEP)
 def finetune(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of fine-tuning go."""
-    arch = read(source)
-    with as_options():
-        found = wallviz.finetune(arch, **given)
-    _say_training(arch, found, as_json=as_json)
+    _say_training(wallviz.finetune, source, given, as_json=as_json)
 
 
 @group.command("infer", help=N_("Memory of serving, and how many sequences fit an accelerator."))
-@takes(*options.SERVING, *options.POOL)
+@takes(*options.CHIP, *options.SERVING, *options.POOL)
 def infer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = None, debug: Debug = False) -> None:
     """Says where the bytes of serving go."""
-    arch = read(source)
-    if "hardware" in given:
-        given["hardware"] = chip_of(given["hardware"])
+    arch, chip = read(source), _held_against(given)
     with as_options():
-        found = wallviz.infer(arch, **given)
+        found = wallviz.infer(arch, hardware=chip, **given)
     if as_json:
         from wallviz.engine.memory import record
 
         say_json(record.serving(found))
     else:
-        say(_served(arch, found))
+        say(_served(arch, found, chip))
 
 
 def both(value_bytes: Any) -> tuple[str, str]:
@@ -98,22 +93,54 @@ def amount(value_bytes: Any) -> str:
     return "{} ({})".format(*both(value_bytes))
 
 
-def _say_training(arch: Architecture, found: Training, *, as_json: bool) -> None:
+def _held_against(given: Given) -> Accelerator | None:
+    """The accelerator that was given, whose memory is known; its number becomes that of the functions. Takes both out of `given`."""
+    if "count" in given:
+        given["chips"] = given.pop("count")
+    chip = chip_of(given.pop("hardware")) if "hardware" in given else None
+    if chip is not None and chip.memory_bytes is None:
+        raise InputError(N_("the memory of {chip} is not known: choose another chip"), chip=chip.name)
+    return chip
+
+
+def _say_training(ask: Callable[..., Training], source: str, given: Given, *, as_json: bool) -> None:
+    arch, chip = read(source), _held_against(given)
+    with as_options():
+        found = ask(arch, **given)
     if as_json:
         from wallviz.engine.memory import record
 
-        say_json(record.training(found))
+        say_json(record.training(found, None if chip is None else chip.memory_bytes))
     else:
-        say(_trained(arch, found))
+        say(_trained(arch, found, chip))
 
 
-def _trained(arch: Architecture, found: Training) -> str:
+def verdict_said(runs_out: Verdict, headroom: float) -> str:
+    """Whether it fits, and how much is left or missing at the upper end of the error band."""
+    words = {
+        Verdict.NO: N_("fits, {room} to spare"),
+        Verdict.LIKELY: N_("may not fit, {room} are missing"),
+        Verdict.YES: N_("does not fit, {room} are missing"),
+    }
+    return _(words[runs_out]).format(room=amount(abs(headroom)))
+
+
+def _against(chip: Accelerator | None, found: Training | Serving) -> list[tuple[str, str]]:
+    """Rows about the accelerator that was asked about, and whether it holds what one of them needs."""
+    if chip is None or chip.memory_bytes is None:
+        return []
+    asked = float(found.peak_total_bytes), found.error_band, chip.memory_bytes
+    return [(_("hardware"), qualified(chip.name, amount(chip.memory_bytes))), ("", verdict_said(verdict(*asked), headroom_bytes(*asked)))]
+
+
+def _trained(arch: Architecture, found: Training, chip: Accelerator | None) -> str:
     run = found.run
     facts = [
         (_("model"), title(arch)),
         (_("peak"), qualified(amount(found.peak_allocated_bytes), _(PHASES[found.peak_phase]))),
         (_("reserved"), amount(found.peak_reserved_bytes)),
         (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
+        *_against(chip, found),
     ]
     if run.pipeline_parallel > 1:
         facts.append((_("stage"), _("{stage} of 0 to {last}").format(stage=int(found.stage), last=run.pipeline_parallel - 1)))
@@ -131,12 +158,13 @@ def _trained(arch: Architecture, found: Training) -> str:
     )
 
 
-def _served(arch: Architecture, found: Serving) -> str:
+def _served(arch: Architecture, found: Serving, chip: Accelerator | None) -> str:
     from wallviz.engine.memory import record
 
     facts = [
         (_("model"), title(arch)),
         (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
+        *_against(chip, found),
         (_("per token"), _("{size} of KV cache for each token of each sequence").format(size=units.binary(found.kv_bytes_per_token))),
     ]
     if found.pool_bytes is not None:

@@ -8,6 +8,7 @@ import typer
 
 import wallviz
 from wallviz import catalog, units
+from wallviz.cli.chip import named
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.hierarchy import size as sizes
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder
@@ -17,7 +18,9 @@ from wallviz.i18n import N_, _, labelled
 
 
 def answer(
-    machine: Annotated[str | None, typer.Argument(metavar="MACHINE", help=N_("A machine or any chip; without one: the list."))] = None,
+    machine: Annotated[
+        str | None, typer.Argument(metavar="MACHINE", help=N_("A machine, any chip, or a record's file; without one: the list."))
+    ] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="SIZE", help=N_("What is moved, such as 64 kB, 16 GB or 1 GiB (default)."))] = None,
     basis: Annotated[
         str | None, typer.Option("--basis", metavar="peak|measured", help=N_("Rates of data sheets (default), or measured where there are any."))
@@ -37,7 +40,7 @@ def answer(
             rows = ((each.id, _(each.name)) for each in MACHINES.values())
             say(table(((_("machine"), "whole"), (_("name"), "left")), rows) + "\n" + _("Any chip of wallviz hardware is answered too."))
         return
-    found = wallviz.hierarchy(machine, "1 GiB" if size is None else size, basis="peak" if basis is None else basis)
+    found = wallviz.hierarchy(named(machine), "1 GiB" if size is None else size, basis="peak" if basis is None else basis)
     if as_json:
         say_json(found.as_dict())
     else:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, listing
 from wallviz.job import PRESET, SETTINGS
 from wallviz.settings import Setting
 
@@ -36,7 +36,7 @@ class Option:
     metavar: str
     help: str
     also: tuple[str, ...] = ()
-    """Further names, as they are typed."""
+    """Further names, as they are typed: the option is given by one of them, once."""
     default: str = ""
     """What the function that answers takes where nothing is given, for the help alone; empty: nothing to say."""
 
@@ -44,6 +44,11 @@ class Option:
     def name(self) -> str:
         """As it is typed: ``--micro-batch``."""
         return "--" + self.field.replace("_", "-")
+
+    @property
+    def names(self) -> list[str]:
+        """All its names, as help shows them: that of the job's setting before older ones."""
+        return sorted((self.name, *self.also), key=lambda name: name[2:].replace("-", "_") not in SETTINGS)
 
     @property
     def on(self) -> bool:
@@ -57,14 +62,24 @@ class Option:
         if self.on:
             annotation = Annotated[bool | None, typer.Option(f"{self.name}/--no-{self.name[2:]}", **said)]
         elif not self.metavar:
-            annotation = Annotated[bool, typer.Option(self.name, *self.also, **said)]
+            annotation = Annotated[bool, typer.Option(self.name, **said)]
+        elif self.also:
+            annotation = Annotated[list[Any] | None, typer.Option(*self.names, metavar=self.metavar, parser=number, **said)]
         elif self.metavar in NUMBERS:
-            annotation = Annotated[Any, typer.Option(self.name, *self.also, metavar=self.metavar, parser=number, **said)]
+            annotation = Annotated[Any, typer.Option(self.name, metavar=self.metavar, parser=number, **said)]
         else:
-            annotation = Annotated[str | None, typer.Option(self.name, *self.also, metavar=self.metavar, **said)]
+            annotation = Annotated[str | None, typer.Option(self.name, metavar=self.metavar, **said)]
         return inspect.Parameter(
             self.field, inspect.Parameter.KEYWORD_ONLY, default=None if self.metavar or self.on else False, annotation=annotation
         )
+
+    def given(self, value: Any) -> Any:
+        """What was typed; raises InputError where an option of several names was given by more than one."""
+        if not self.also:
+            return value
+        if value and len(value) > 1:
+            raise InputError(N_("{names} are one option: give it once."), names=listing(self.names))
+        return value[0] if value else None
 
 
 def number(text: str) -> int | float | str:
@@ -131,26 +146,30 @@ STORED = (
     *_of("sparsity", "imatrix"),
 )
 ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context", "graphs")
+COPIES = _of("replicas")
+BATCH_OF_STEP = (Option("global_batch", "N", SETTINGS["sequences"].help),)
 SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
-SERVING = (*REQUESTS, *STORED, *SPLIT, *ENGINE)
-POOL = (
-    Option("hardware", "NAME", N_("The accelerator whose memory the engine fills.")),
-    *_of("utilization"),
-)
-HARDWARE = (
-    Option("hardware", "NAME", N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")),
+SERVING = (*REQUESTS, *STORED, *SPLIT, *COPIES, *ENGINE)
+NAMED = N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")
+CHIP = (
+    Option("hardware", "NAME", NAMED),
     Option("count", "N", N_("How many there are."), also=("--chips",), default="1"),
-    Option("job", "train|finetune|infer", SETTINGS["job"].help, default="train"),
 )
+"""What it is held against, and over how many it is shared."""
+POOL = _of("utilization")
+HARDWARE = (*CHIP, Option("job", "train|finetune|infer", SETTINGS["job"].help, default="train"))
+Hardware: TypeAlias = Annotated[str, typer.Argument(metavar="HARDWARE", help=NAMED)]
 
 
 def of_every_job() -> tuple[Option, ...]:
-    """The options of all jobs, each once: weights are formats of training, or formats of serving; batch and context are said by one name alone."""
+    """The options of all jobs, each once: weights are formats of training, or formats of serving; batch and context have their names of a run too."""
     weights = Option(
         "weights", "FORMAT", N_("Format of the weights, of training (fp32, bf16, ...) or of serving (bf16, fp8, awq-4, gguf:Q4_K_M, ...).")
     )
-    every = {option.field: option for option in (*FINETUNING, *SERVING, weights)}
-    return tuple(replace(option, also=()) if option.field in ("micro_batch", "sequence") else option for option in every.values())
+    of_a_run = {shape.also[0]: shape.name for shape in SHAPE}
+    asked = tuple(replace(option, also=(of_a_run[option.name],)) for option in REQUESTS)
+    every = {option.field: option for option in (*ADAPTERS, *asked, *PARALLEL, *COPIES, *STATES, *STEP, *BATCH_OF_STEP, *STORED, *ENGINE, weights)}
+    return tuple(every.values())
 
 
 def takes(*options: Option) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -163,7 +182,7 @@ def takes(*options: Option) -> Callable[[Callable[..., None]], Callable[..., Non
 
         @wraps(command)
         def called(**values: Any) -> None:
-            typed = {option.field: values.pop(option.field) for option in options}
+            typed = {option.field: option.given(values.pop(option.field)) for option in options}
             switches = {option.field for option in options if not option.metavar and not option.on}
             given = {field: value for field, value in typed.items() if value is not None and (value or field not in switches)}
             command(given=given, **values)
@@ -184,7 +203,7 @@ def as_options(*more: Option) -> Iterator[None]:
     except InputError as error:
         if "kind" in error.values:  # of a name that the reader typed
             raise
-        typed = {option.field: option.name for option in (*of_every_job(), *POOL, *HARDWARE, *more)}
+        typed = {option.field: option.name for option in (*of_every_job(), *SHAPE, *POOL, *HARDWARE, *more)}
         values = {key: _replaced(value, typed) if key in ("name", "what", "by", "choices") else value for key, value in error.values.items()}
         in_prose = {field: name for field, name in typed.items() if "_" in field}
         raise InputError("{said}", said=_replaced(_(error.template).format(**values), in_prose)) from None

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from typer.core import TyperCommand
 
 import wallviz
 from wallviz import units
 from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
-from wallviz.cli.options import HARDWARE, Given, Option, as_options, of_every_job, takes
+from wallviz.cli.options import HARDWARE, Given, Hardware, Option, as_options, of_every_job, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.remedies.setup import Draft
 from wallviz.errors import InputError
@@ -21,17 +21,25 @@ if TYPE_CHECKING:
     from wallviz.engine.remedies.effect import Effect
     from wallviz.engine.remedies.plan import Plan
 
-Hardware = Annotated[
-    str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
-]
-APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order.")),)
+APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order; their names are listed below.")),)
 DRAFT = (
     Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
     Option("draft_length", "N", N_("Tokens drafted at once."), default="4"),
     Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model; 0.128.")),
 )
-_COUNT = tuple(option for option in HARDWARE if option.field in ("count", "job"))
+_COUNT = tuple(option for option in HARDWARE if option.field != "hardware")
 _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_cost": "cost"}
+
+
+class WithNames(TyperCommand):
+    """The command, whose help ends with the name of every remedy beside what it is."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Writes the names, in the order of the catalogue."""
+        from wallviz.engine.remedies.remedy import REMEDIES
+
+        with formatter.section(_("Remedies")):
+            formatter.write_dl([(id, _(remedy.name)) for id, remedy in REMEDIES.items()])
 
 
 @takes(*_COUNT, *APPLY, *DRAFT, *of_every_job())
@@ -72,7 +80,8 @@ def _described(found: Plan) -> str:
     if found.waterfall:
         blocks.append(_waterfall(found))
     columns = (
-        (_("remedy"), "whole"),
+        (_("name"), "whole"),
+        (_("remedy"), "left"),
         (_("saves"), "right"),
         (_("time"), "right"),
         (_("fits then"), "whole"),
@@ -96,7 +105,7 @@ def _row(e: Effect, found: Plan) -> tuple[Any, ...]:
     quality = found.losses.get(e.remedy.id)
     lost = f"; {_('quality')} −{quality:.1%} ({_('published')})" if quality else ""
     fits = _("yes") if e.fits(found.capacity_bytes) else _("no")
-    return e.remedy.id, units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
+    return e.remedy.id, _(e.remedy.name), units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
 
 
 def _waterfall(found: Plan) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 import wallviz
 from wallviz import units
@@ -12,7 +10,7 @@ from wallviz.cli import options
 from wallviz.cli.chip import chip as chip_of
 from wallviz.cli.footprint import amount
 from wallviz.cli.model import Source, read, title
-from wallviz.cli.options import Given, Option, as_options, takes
+from wallviz.cli.options import Given, Hardware, Option, as_options, takes
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.scaleout import phrases
 from wallviz.i18n import N_, _
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from wallviz.engine.scaleout.serving_job import ServingOnChips
     from wallviz.engine.scaleout.training_job import TrainingOnChips
 
-Hardware = Annotated[
-    str, typer.Argument(metavar="HARDWARE", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file."))
-]
 
 CHIPS = (
     Option("gpus", "N", N_("How many there are."), also=("--chips",), default="8"),
@@ -37,17 +32,12 @@ CHIPS = (
     Option("overlap", "none|partial|full", N_("How much of the communication compute hides."), default="none"),
     Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached; 0.7 of the peak, 0.69 of the bandwidth.")),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
-    Option("global_batch", "N", N_("Sequences of a step, shared by all; sets the accumulation.")),
     Option("tokens", "F", N_("Tokens of the whole run, for its time, energy and cost.")),
     Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
     Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
     Option("search", "", N_("Search for the fastest layout that fits.")),
-    Option("replicas", "N", N_("Serving: copies of the model, each with requests of its own; the fewest that share its heads.")),
 )
-_UNKNOWN = ("stage",)  # the memory of one stage is the business of `footprint`
-_STORED = tuple(option for option in (*options.STORED, *options.ENGINE) if option.field != "weights")
-_WEIGHTS = tuple(option for option in options.of_every_job() if option.field == "weights")
-REST = tuple({one.field: one for one in (*options.FINETUNING, *options.REQUESTS, *_STORED, *_WEIGHTS) if one.field not in _UNKNOWN}.values())
+REST = tuple(option for option in options.of_every_job() if option.field != "stage")  # the memory of one stage is the business of `footprint`
 
 KINDS = {
     "tensor_parallel": N_("tensor parallel"),

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from wallviz import checks
-from wallviz.engine.advice.fits import holds, verdict
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import kv_cache, quantization, serve
+from wallviz.engine.memory.capacity import Verdict, holds, verdict
 from wallviz.engine.memory.terms import Quantity, plain
 from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
@@ -63,8 +63,8 @@ class Work:
 class ServingBound:
     """How one chip serves one model, as a bound."""
 
-    verdict: str
-    """Whether weights, cache and overheads run out of memory: one of `advice.fits.VERDICTS`."""
+    verdict: Verdict
+    """Whether weights, cache and overheads run out of memory."""
     bytes: float
     """What serving takes."""
     ttft_s: float
@@ -77,7 +77,7 @@ class ServingBound:
     @property
     def fits(self) -> bool | None:
         """Whether they surely fit; None where the chip's memory is unknown."""
-        return None if self.verdict == "unknown" else self.verdict == "no"
+        return self.verdict.fits
 
     def in_time(self, work: Work) -> bool:
         """Whether both targets are met."""

@@ -16,8 +16,10 @@ from math import isfinite
 from typing import Any
 
 from wallviz.engine.hardware import Accelerator, MemoryLevel
+from wallviz.engine.hierarchy.ladder import Machine
+from wallviz.engine.hierarchy.machines import ONE_THREAD
 from wallviz.errors import InputError
-from wallviz.i18n import N_
+from wallviz.i18n import N_, _, labelled
 
 PREFIX = "own."
 NAME_LENGTH = 40
@@ -75,6 +77,11 @@ class OwnMachine:
             memory_bytes=self.memory_bytes, memory_bytes_per_s=self.bytes_per_s, fp32_flop_per_s=self.fp32_flop_per_s,
             fp16_flop_per_s=self.fp16_flop_per_s, notes=N_("Your machine: its bandwidth was measured, not promised."),
         )  # fmt: skip
+
+    @property
+    def machine(self) -> Machine:
+        """The machine as one that has a ladder, of its `memory_levels`."""
+        return Machine(self.id, labelled(_("your machine"), self.name), (self.name,), note=ONE_THREAD if self.kind == "cpu" else "")
 
     def memory_levels(self) -> tuple[MemoryLevel, ...]:
         """Its levels as rows of the table of levels."""

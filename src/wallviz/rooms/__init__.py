@@ -14,7 +14,10 @@ from wallviz.settings import Setting, of
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A claim beside its refit: the `quantity`, the `published` factor, what the reader's points give and its interval."""
+    """A claim beside its refit: the `quantity`, the `published` factor, what the reader's points give and its interval.
+
+    `leads` is what the address of the growth room says where the claim is drawn; None: it is drawn here.
+    """
 
     role: str
     quantity: str
@@ -22,6 +25,7 @@ class Card:
     refit: str
     interval: str
     note: str = ""
+    leads: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

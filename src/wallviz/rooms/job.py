@@ -52,6 +52,10 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
 )
 
 
+#: What a visitor meets who has chosen nothing, by language: a model and a card that are in use where it is spoken.
+LOCAL: Mapping[str, Mapping[str, Any]] = {"zh": {"model": "qwen3-8b", "chip": "h20"}}
+
+
 def unpack(query: str) -> Job:
     """The job that `job.pack` wrote; raises InputError, a sentence, for anything else."""
     return job.unpack(query, SETTINGS)

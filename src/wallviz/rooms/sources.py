@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from wallviz import catalog
 from wallviz.i18n import N_, _, labelled
 from wallviz.rooms import Answer, Entry
-from wallviz.settings import text
+from wallviz.settings import choice, text
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the page looks for."""
+    """What the page lists, and what it looks for."""
 
+    show: str = choice("origins", {"origins": N_("Origins of the data"), "article": N_("What the article claims")}, N_("List"))
     find: str = text(N_("Search"), longest=100, help=N_("Shows the origins whose title, producer, licence, files or notes hold these words."))
     """Words, as typed."""
 

@@ -23,14 +23,14 @@ from wallviz.rooms.job import architecture, chip, chip_name, said
 FORMATS = {"bf16": N_("16 bits"), "fp8": N_("8 bits"), "awq-4": N_("4 bits")}
 RENAMED = {"weights": ("format", {"16": "bf16", "8": "fp8", "4": "awq-4"})}
 
-#: The claims of the landing page: role, the claim of the 2024 edition and that of 2021.
+#: The claims of the landing page: role, the claim of the 2024 edition and that of 2021, the figure of the growth room that draws it.
 HEADLINES = (
-    ("compute", "paper_params", ("blog_params",)),
-    ("compute", "paper_compute_transformer", ("blog_compute_transformer", "blog_compute_all")),
-    ("memory", "paper_accel_memory", ("blog_accel_memory",)),
-    ("compute", "paper_hw_flops_20y", ("blog_hw_flops_20y",)),
-    ("bandwidth", "paper_dram_bw_20y", ("blog_dram_bw_20y",)),
-    ("network", "paper_interconnect_bw_20y", ("blog_interconnect_bw_20y",)),
+    ("compute", "paper_params", ("blog_params",), "size"),
+    ("compute", "paper_compute_transformer", ("blog_compute_transformer", "blog_compute_all"), "compute"),
+    ("memory", "paper_accel_memory", ("blog_accel_memory",), "size"),
+    ("compute", "paper_hw_flops_20y", ("blog_hw_flops_20y",), "gap"),
+    ("bandwidth", "paper_dram_bw_20y", ("blog_dram_bw_20y",), "gap"),
+    ("network", "paper_interconnect_bw_20y", ("blog_interconnect_bw_20y",), "gap"),
 )
 
 
@@ -71,7 +71,7 @@ def _answer(case: Job, _language: str) -> Answer:
             else _("{chip} writes at most {n} with {model} at batch {batch}: {pace}")
         )
     pace = _("memory sets the pace, {times} below arithmetic.") if memory else _("arithmetic sets the pace, {times} below memory.")
-    fits = need.verdict in ("no", "unknown")
+    fits = not need.verdict.doubtful
     if not fits:
         template = _("If {chip} could hold {model}: at most {n} at batch {batch}.")
     limits = ceilings(one)
@@ -139,7 +139,7 @@ def _table(limits: Mapping[str, float]) -> tuple[dict[str, object], ...]:
 @lru_cache(maxsize=4)
 def _headlines(_language: str) -> tuple[Card, ...]:
     cards = []
-    for role, late, early in HEADLINES:
+    for role, late, early, figure in HEADLINES:
         new = catalog.claims()[late]
         trend = growth.fit(new.points)
         period = _("in {n} years").format(n=f"{new.period_years:g}")
@@ -153,6 +153,7 @@ def _headlines(_language: str) -> tuple[Card, ...]:
                 units.times(trend.multiplier(new.period_years)),
                 f"{interval(trend, new.period_years)} · {rate(trend)}",
                 labelled(_("2021 blog"), " · ".join(said)),
+                {} if figure == "gap" else {"figure": figure},
             )
         )
     return tuple(cards)

@@ -68,7 +68,7 @@ STEP = Step(
             "Transformers. Draw the lines again through its own points and you get {every_fit} and {fit}: the numbers hold."
         ),
         N_(
-            "But look at how little they stand on: {n} models in {years} years. With 95 % confidence the rate is anything from {low} to {high}, and "
+            "But look at how little they stand on: {n} models in {years} years. With 95% confidence the rate is anything from {low} to {high}, and "
             "without GPT-3 it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
         ),
         N_(
@@ -92,7 +92,7 @@ STEP = Step(
         N_("Which single point would you take out to make the claim smaller, and may you?"),
         N_("“A steep line is a sure line.” Its slope is steep and loose at once: {n} points allow anything from {low} to {high}."),
     ),
-    term="scaling_rule",
+    term="scaling_law",
     claims=("compute-all", "compute-transformers", "simple-rules"),
     sources=("kaplan_2020", "hoffmann_2022"),
 )

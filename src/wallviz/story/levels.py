@@ -10,7 +10,6 @@ from wallviz.i18n import N_
 from wallviz.job import Job
 from wallviz.rooms import hierarchy
 from wallviz.rooms.hierarchy import choices, generations, times
-from wallviz.rooms.job import model_name
 from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
 
 JOB = Job()
@@ -39,7 +38,6 @@ def _facts() -> Mapping[str, str]:
     hbm, slot, wire = took["hbm3"], took["pcie-5.0-x16"], took["network-share-of-one-gpu"]
     disk = took["nvme-ssd-pcie-5.0-x4"]
     return {
-        "model": model_name(JOB),
         "size": units.si(size, "B"),
         "cache": units.duration(took["l2"]),
         "hbm": units.duration(hbm),
@@ -69,7 +67,7 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "The article tells three transfers apart, and so can you: inside a chip, from its logic to the memory on it; from the logic to DRAM; and "
+            "The article tells three transfers apart, and so can you: inside a chip, from its logic to on-chip memory; from the logic to DRAM; and "
             "from socket to socket, from chip to chip and machine to machine. Each is a level of its own, and each has its own wall."
         ),
         N_(
@@ -79,7 +77,8 @@ STEP = Step(
         ),
         N_(
             "The levels do not grow alike either. Per two years 16-bit compute grew {compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe "
-            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate."
+            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate. Wulf and McKee saw that between processor and DRAM "
+            "in 1995, and called it the memory wall."
         ),
     ),
     caveat=N_(
@@ -98,6 +97,6 @@ STEP = Step(
         N_("“More memory is more memory.” A gigabyte behind PCIe hands itself over {slot_times} more slowly than one in HBM."),
     ),
     term="memory_hierarchy",
-    claims=("three-transfers", "communication-bottleneck"),
+    claims=("three-transfers",),
     sources=("wulf_mckee_1995",),
 )

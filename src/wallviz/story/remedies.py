@@ -11,26 +11,35 @@ from wallviz import catalog, units
 from wallviz.engine.remedies import low_precision, published, search
 from wallviz.i18n import N_
 from wallviz.job import Job
+from wallviz.rooms.footprint.formula import states
+from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.job import model_name
 from wallviz.rooms.remedies import choices
 from wallviz.rooms.remedies.steps import chosen_steps, planned
 from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
-from wallviz.story.training import activations, states
+from wallviz.story.training import activations
 
 JOB = Job(job="train", chips=64)
 APPLIED = ("zero-2", "full-recompute")
 """The remedies of the figure."""
+TRIALS = 243
+"""Of a search for good settings: hundreds, as the article says, and a power of how many of them go on."""
 MANY = 1_000_000
 """So many GPUs that what each holds of a shard is nothing."""
 
 
 def times_smaller(stage: int, gpus: int) -> float:
     """By how much ZeRO of a stage makes the states of one GPU smaller."""
-    return sum(states(replace(JOB, chips=1)).values()) / sum(states(replace(JOB, chips=gpus, zero=stage)).values())
+    whole, shared = (sum(states(estimate(job)).values()) for job in (replace(JOB, chips=1), replace(JOB, chips=gpus, zero=stage)))
+    return whole / shared
 
 
 def _power_of_two(value: float) -> str:
     return "2" + f"{round(np.log2(value))}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _percent(share: float | None) -> str:
+    return f"{units.significant(100.0 * (share or 0.0), 2)}%"
 
 
 @once_a_language
@@ -67,10 +76,10 @@ def _facts() -> Mapping[str, str]:
         "smallest": _power_of_two(e5m2.smallest),
         "two_bits_new": units.times(new),
         "two_bits_old": units.times(old),
-        "magnitude": units.times((magnitude.value or 0.0) / (magnitude.baseline or 1.0)),
-        "wanda": units.times((wanda.value or 0.0) / (wanda.baseline or 1.0)),
-        "trials": f"{view.trials:,}",
-        "runs": units.significant(float(search.halving_runs(view.trials, view.eta)), 2),
+        "magnitude": _percent(published.loss(magnitude)),
+        "wanda": _percent(published.loss(wanda)),
+        "trials": f"{TRIALS:,}",
+        "runs": units.significant(float(search.halving_runs(TRIALS, view.eta)), 2),
         "bandwidth": units.si(found.setup.chip.memory_bytes_per_s or 0.0, "B/s"),
     }
 
@@ -86,21 +95,21 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "In training you can share, compute again, or round. ZeRO shares: with the optimizer's state alone a GPU never gets below a fourth, "
-            "{one_limit} times smaller; with gradients too it is {two_limit} times in the limit, and {two} on {gpus} GPUs. Recomputation trades "
-            "compute for memory by keeping data local: of {activations} of activations {activations_again} stay, the rest is made again near where "
-            "it is used. That is locality. Together they take {model} from {before} to {after} a GPU, for {slower} more time."
+            "In training you can share, compute again, or round. ZeRO shares: the optimizer's state alone makes what a GPU holds at most {one_limit} "
+            "times smaller, with gradients too {two_limit} times, and {two} on {gpus} GPUs. Recomputation trades compute for memory by keeping data "
+            "local: of {activations} of activations {activations_again} stay, the rest is made again where it is used. That is locality. Together "
+            "they take {model} from {before} to {after} a GPU, for {slower} more time."
         ),
         N_(
-            "Low precision halves everything, if it is robust. {lost} of typical gradients are too small for FP16; multiply the loss by {scale} "
-            "first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so each tensor "
-            "needs a scale of its own, and outliers still break it."
+            "Low precision halves everything, if it is robust. {lost} of gradients spread as in our model are too small for FP16; multiply the loss "
+            "by {scale} first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so "
+            "each tensor needs a scale of its own, and outliers still break it."
         ),
         N_(
             "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained on "
-            "less, {two_bits_old}. Pruned to half of its weights, LLaMA-7B has {magnitude} if the smallest go and {wanda} if you also look at what "
-            "they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} trials cost {runs} full runs if "
-            "the worst stop early."
+            "less, {two_bits_old}. With half of its weights pruned its elder LLaMA-7B has a perplexity {magnitude} higher if the smallest go, "
+            "{wanda} if you also look at what they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} "
+            "trials cost {runs} full runs if the worst stop early."
         ),
     ),
     caveat=N_(
@@ -112,7 +121,7 @@ STEP = Step(
         Try("remedies", {"job": "train", "figure": "formats"}, N_("Loss scaling and where FP8 fails")),
         Try("remedies", {"figure": "quality"}, N_("What fewer bits cost")),
         Try("remedies", {"figure": "plane"}, N_("Published successes and failures, pruning among them")),
-        Try("remedies", {"figure": "search"}, N_("Fewer trials")),
+        Try("remedies", {"figure": "search", "trials": f"{TRIALS}"}, N_("Fewer trials")),
     ),
     notes=Notes(
         N_("The class names for each remedy what it buys, what it costs and when it fails."),

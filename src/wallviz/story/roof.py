@@ -11,7 +11,7 @@ from wallviz.i18n import N_
 from wallviz.job import Job
 from wallviz.rooms import roofline
 from wallviz.rooms.bound import bound, tokens_per_s
-from wallviz.rooms.job import chip_name, model_name
+from wallviz.rooms.job import chip_name
 from wallviz.rooms.roofline.job_on_chip import most_sequences
 from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
 from wallviz.validation import case_study
@@ -36,7 +36,6 @@ def _facts() -> Mapping[str, str]:
     work = float(one.arithmetic_intensity)
     encoder, decoder = (case_study.rows(name, STUDIED)[-1].intensity for name in ("bert-base", "gpt-2"))
     return {
-        "model": model_name(JOB),
         "chip": chip_name(JOB).partition(" (")[0],
         "peak": units.si(one.roof.peak_flop_per_s, "FLOP/s"),
         "bandwidth": units.si(one.roof.bytes_per_s, "B/s"),

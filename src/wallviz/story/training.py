@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from wallviz import catalog, units
+from wallviz import units
 from wallviz.engine.memory.peak import Training
 from wallviz.i18n import N_
 from wallviz.job import Job
+from wallviz.rooms.footprint.formula import states
 from wallviz.rooms.footprint.need import estimate
+from wallviz.rooms.growth.training import activations_over_weights
 from wallviz.rooms.job import chip_name
 from wallviz.rooms.remedies import batch
 from wallviz.rooms.remedies import choices as remedies
 from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
 
 JOB = Job(job="train")
-#: What training holds whatever is fed to it, by the names of the engine's terms.
-STATES = ("weights", "gradients", "master weights", "optimizer state")
-
-
-def states(job: Job) -> Mapping[str, float]:
-    """Bytes of each of `STATES` of one GPU, when the optimizer's step begins: all of them are alive then."""
-    result = estimate(job).result
-    held = {term.name: float(np.max(term.bytes)) for term in result.alive["optimizer_step"]} if isinstance(result, Training) else {}
-    return {name: held[name] for name in STATES}
 
 
 def activations(job: Job) -> float:
@@ -39,9 +30,9 @@ def activations(job: Job) -> float:
 def _facts() -> Mapping[str, str]:
     now = estimate(JOB)
     P = float(now.arch.parameters)
-    held = states(JOB)
+    held = states(now)
     weights, gradients, master, moments = held.values()
-    printed = [row.activations_bytes / row.weights_bytes for row in catalog.memory_breakdown().values()]
+    least, most = activations_over_weights()
     runs = batch.whole_runs(JOB, remedies.View())
     return {
         "model": now.arch.name,
@@ -63,8 +54,8 @@ def _facts() -> Mapping[str, str]:
         "total_times": units.times(now.total_bytes / weights),
         "chip": chip_name(JOB).partition(" (")[0],
         "holds": units.binary(float(now.capacity_bytes or 0.0)),
-        "printed_least": units.significant(min(printed), 2),
-        "printed_most": units.significant(max(printed), 2),
+        "printed_least": units.significant(least, 2),
+        "printed_most": units.significant(most, 2),
         "run_tokens": units.count(float(runs.tokens[runs.best])),
         "steps": units.count(float(runs.steps[runs.best])),
         "step_tokens": units.count(float(runs.step_tokens[runs.best])),

@@ -87,7 +87,8 @@ STEP = Step(
             "Now hold something still. The lines start in {compute_first}, {memory_first} and {link_first}; over one window FLOP/s grew "
             "{compute_window}, or {compute_window_2024}. And the FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. At a "
             "fixed 16 bits NVIDIA's flagships since {fixed_first} gained {fixed_compute} FLOP/s and {fixed_memory} bandwidth per two years, so FLOP "
-            "per byte grew {fixed_ratio}; the published pair implies {ratio_2024}."
+            "per byte grew {fixed_ratio}; the published pair implies {ratio_2024}. All accelerators with HBM gained {today_compute} and "
+            "{today_memory}."
         ),
         N_(
             "The memory wall is real, and its slope depends on what you hold fixed. Hardware was built for compute first: a V100 held {held_v100}, a "

@@ -3,5 +3,6 @@
 from wallviz.ui.frame import navigation
 from wallviz.ui.handout import csv_text
 from wallviz.ui.page import Page
+from wallviz.ui.terms import linked, prose
 
-__all__ = ["Page", "csv_text", "navigation"]
+__all__ = ["Page", "csv_text", "linked", "navigation", "prose"]

@@ -19,6 +19,7 @@ import streamlit as st
 
 from wallviz.errors import InputError
 from wallviz.i18n import N_, TAGS, _, language
+from wallviz.rooms.job import LOCAL
 from wallviz.rooms.job import SETTINGS as JOB
 from wallviz.settings import Setting
 from wallviz.ui import server
@@ -46,9 +47,12 @@ class PageLink:
         self._settings: dict[str, Setting] = {**shared, **own}
         self._renamed = [(old, name, values) for name, setting in self._settings.items() for old, values in setting.old.items()]
         self._renamed += [(old, name, values) for old, (name, values) in renamed.items()]
-        store: dict[str, dict[str, Any]] = st.session_state.setdefault("_chosen", {})
-        self._page, self._job = store.setdefault(page, {}), store.setdefault("job", {})
         address = st.query_params.to_dict()
+        if "_chosen" not in st.session_state:  # a visitor who names nothing meets what is run where the language is spoken
+            bare = not any(name in self._settings or name in JOB for name in (*address, *self._named(address)[0]))
+            st.session_state["_chosen"] = {"job": dict(LOCAL.get(language(), {})) if bare else {}}
+        store: dict[str, dict[str, Any]] = st.session_state["_chosen"]
+        self._page, self._job = store.setdefault(page, {}), store.setdefault("job", {})
         if steered and address.get(steered, "") != own[steered].format(self._page.get(steered, "")):
             self._page.pop(steered, None)
             self._enter(address)

@@ -26,6 +26,8 @@ EVERYWHERE = """<style>
 .st-key-story_text p { font-size: .92rem; line-height: 1.42; }
 .st-key-story_text, .st-key-story_try { gap: .5rem; }
 .st-key-door a { border: 1px solid currentColor; border-radius: .5rem; padding: .3rem .9rem; }
+/* A term is a word first: the glossary behind it shows in a dotted line. */
+a[href*="glossary?find="] { color: inherit; text-decoration: underline dotted; text-underline-offset: .2em; }
 /* A heading of a table is never one letter wide. */
 [data-testid=stTable] th { white-space: nowrap; }
 </style>"""

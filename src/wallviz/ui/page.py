@@ -30,6 +30,7 @@ from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, carried, presents
 from wallviz.ui.handout import citation, csv_text, one_file, origin
 from wallviz.ui.link import PageLink, Renamed
+from wallviz.ui.terms import prose
 
 _CARDS_CSS = """<style>
 .wallviz-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); gap: 1rem; }
@@ -272,7 +273,7 @@ class Page:
     def lead(self, sentence: str) -> None:
         """What the page is about, in one sentence under its question."""
         if not self.bare:
-            st.markdown(sentence)
+            prose(sentence)
 
     def open_story(self, label: str) -> None:
         """The door into the story."""
@@ -293,6 +294,9 @@ class Page:
                     st.markdown(f"## {card.published}")
                     st.markdown(f"{_('its own points give')} **{card.refit}**")
                     st.caption(f"{card.interval}  \n{card.note}")
+                    if card.leads is not None:
+                        room = ROOMS["growth"]
+                        st.page_link(room.file, label=_("See its points"), icon=room.icon, query_params={**carried(), **card.leads}, help="")
 
     def doors(self, title: str) -> None:
         """A door to every other room, carrying the case and the language."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
 from wallviz import units
 from wallviz.i18n import _
 from wallviz.settings import number
-from wallviz.story import Guess, Step
+from wallviz.story import Guess, Step, article
 from wallviz.story.path import STEPS
 from wallviz.ui import path
 from wallviz.ui.chart import chart
@@ -19,6 +19,9 @@ from wallviz.ui.escape import plain
 from wallviz.ui.frame import ROOMS, carried
 from wallviz.ui.handout import origin
 from wallviz.ui.page import Page
+from wallviz.ui.terms import prose
+
+_COLOURS: Mapping[str, Literal["green", "orange", "red"]] = {"true": "green", "condition": "orange", "false": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +35,31 @@ def show(page: Page) -> None:
     """The step that the address names; it is asked until it was guessed, or passed over."""
     n: int = page.view.step
     step = [*STEPS.values()][n - 1]
-    facts = step.facts()
-    page.at(n, _notes(step, facts))
-    known: dict[str, Any] = st.session_state.setdefault("_guessed", {})
+    notes = _notes(step)
+    page.at(n, notes)
+    known: dict[str, str] = st.session_state.setdefault("_guessed", {})
     if not page.bare:
         with st.container(key="story_head"):
             st.caption(_("{story}: step {n} of {all}").format(story=_(page.room.question), n=n, all=len(STEPS)))
             st.title(_(step.title), anchor=False)
-            st.markdown(_(step.standfirst).format(**facts))
+            st.markdown(step.said(step.standfirst))
     if step.id not in known and not page.embedded:
-        _ask(step, facts, known)
+        _ask(step, known)
         return
-    answer = step.figure()
-    sentence = _(step.takeaway).format(**facts) if step.takeaway else answer.sentence
+    answer = replace(step.figure(), sentence=step.sentence)
     figure, said = (st.container(), st.container()) if page.bare else st.columns([11, 9], gap="medium")
     with figure:
         with st.container(key="story_answer"):
-            st.markdown(f"#### {sentence}")
-        chart(replace(answer, sentence=sentence))
+            st.markdown(f"#### {answer.sentence}")
+        chart(answer)
     if page.bare:
         return
     with said, st.container(key="story_text"):
         if known.get(step.id):
             st.markdown(known[step.id])
         for paragraph in step.explain:
-            st.markdown(_(paragraph).format(**facts))
-        st.markdown(f"**{_('What this does not say')}** · {_(step.caveat).format(**facts)}")
+            prose(step.said(paragraph))
+        prose(f"**{_('What this does not say')}** · {step.said(step.caveat)}")
     with figure, st.container(horizontal=True, vertical_alignment="center", key="story_try"):
         st.markdown(f"**{_('Try it')}**", width="content")
         for one in step.try_it:
@@ -66,35 +68,28 @@ def show(page: Page) -> None:
         with st.popover(_("Sources and notes"), icon=":material/library_books:", on_change="rerun", key="story_sources", type="tertiary") as box:
             if box.open:
                 st.markdown("\n".join(f"- {origin(source)}" for source in dict.fromkeys((*answer.sources, *step.sources))))
-                for head, text in _notes(step, facts).parts:
+                for head, text in notes.parts:
                     st.markdown(f"**{head}**  \n{text}")
 
 
-def _notes(step: Step, facts: Mapping[str, str]) -> path.SpeakerNotes:
+def _notes(step: Step) -> path.SpeakerNotes:
     said = step.notes
     parts = ((_("Goal"), said.goal), (_("Ask the room"), said.ask), (_("Often misunderstood"), said.misconception))
-    return path.SpeakerNotes(_(step.title), tuple((head, _(text).format(**facts)) for head, text in parts))
+    return path.SpeakerNotes(_(step.title), tuple((head, step.said(text)) for head, text in parts))
 
 
-def _ask(step: Step, facts: Mapping[str, str], known: dict[str, Any]) -> None:
+def _ask(step: Step, known: dict[str, str]) -> None:
     """The question, its answers as buttons or a slider, and the way past it."""
     guess = step.guess
-    st.markdown(f"#### {_(guess.question).format(**facts)}")
+    st.markdown(f"#### {step.said(guess.question)}")
     with st.container(horizontal=not guess.options, vertical_alignment="bottom", key="story_guess"):
         for i, option in enumerate(guess.options):
-            st.button(_(option.words).format(**facts), key=f"story_{step.id}_{i}", on_click=_chosen, args=(step, facts, known, i), width="stretch")
+            st.button(step.said(option.words), key=f"story_{step.id}_{i}", on_click=_chosen, args=(step, known, i), width="stretch")
         if not guess.options:
             steps = _steps(guess)
             key = f"story_{step.id}_number"
-            st.select_slider(
-                _("Your guess"),
-                steps,
-                value=steps[len(steps) // 2],
-                format_func=lambda v: f"{units.count(v)} {guess.unit}".strip(),
-                key=key,
-                width=420,
-            )
-            st.button(_("Lock it in"), type="primary", on_click=_typed, args=(step, facts, known, key))
+            st.select_slider(_("Your guess"), steps, value=steps[len(steps) // 2], format_func=lambda v: _typed(guess, v), key=key, width=420)
+            st.button(_("Lock it in"), type="primary", on_click=_locked, args=(step, known, key))
     st.button(_("Show me without a guess"), type="tertiary", key=f"story_{step.id}_skip", on_click=known.__setitem__, args=(step.id, ""))
 
 
@@ -104,16 +99,34 @@ def _steps(guess: Guess) -> list[float]:
     return [v for v in found if guess.low * 0.999 <= v <= guess.high * 1.001]
 
 
-def _chosen(step: Step, facts: Mapping[str, str], known: dict[str, Any], i: int) -> None:
+def _typed(guess: Guess, value: float) -> str:
+    """A guessed number in words: factors as everywhere."""
+    return units.times(value) if guess.unit == "times" else f"{units.count(value)} {_(guess.unit)}".strip()
+
+
+def _chosen(step: Step, known: dict[str, str], i: int) -> None:
     mine, right = step.guess.options[i], next(option for option in step.guess.options if option.right)
-    words = plain([_(mine.words).format(**facts)])
-    known[step.id] = (
-        _("You said “{guess}”: right.").format(guess=words)
-        if mine.right
-        else _("You said “{guess}”; it is “{truth}”.").format(guess=words, truth=plain([_(right.words).format(**facts)]))
+    said = _("You said “{guess}”: right.") if mine.right else _("You said “{guess}”; it is “{truth}”.")
+    known[step.id] = said.format(guess=plain([step.said(mine.words)]), truth=plain([step.said(right.words)]))
+
+
+def _locked(step: Step, known: dict[str, str], key: str) -> None:
+    known[step.id] = _("You said {guess}; it is {truth}.").format(
+        guess=_typed(step.guess, st.session_state[key]), truth=step.facts()[step.guess.truth]
     )
 
 
-def _typed(step: Step, facts: Mapping[str, str], known: dict[str, Any], key: str) -> None:
-    mine = f"{units.count(st.session_state[key])} {step.guess.unit}".strip()
-    known[step.id] = _("You said {guess}; it is {truth}.").format(guess=mine, truth=facts[step.guess.truth])
+def claims() -> None:
+    """The article's claims, each with what is found of it and the screens on which it stands."""
+    for claim in article.claims().values():
+        with st.container(border=True, key=f"claim_{claim.id}"):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{claim.claim}**", width="stretch")
+                st.badge(_(article.VERDICTS[claim.verdict]), color=_COLOURS[claim.verdict])
+            st.markdown(claim.finding)
+            with st.container(horizontal=True):
+                for screen in claim.where:
+                    room = ROOMS[screen.room or "story"]
+                    stop = next((stop for stop in path.stops() if stop.step and [*STEPS][stop.step - 1] == screen.step), None)
+                    query = {**carried(), **(stop.query if stop else screen.query)}
+                    st.page_link(room.file, label=stop.title if stop else _(room.title), icon=room.icon, query_params=query, help="", width="content")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from wallviz.engine.advice.fits import holds, largest, needs
-from wallviz.engine.advice.search import Advice, Fix, sets
+from wallviz.engine.advice.fits import largest, needs
+from wallviz.engine.advice.search import Advice, Fix
+from wallviz.engine.memory.capacity import Verdict, headroom_bytes, holds
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
 from wallviz.engine.remedies.setup import Setup
@@ -28,21 +29,17 @@ class Fit:
     """Whether a job fits and what would fit. Everything that fits does with the error band of the estimate added."""
 
     fits: bool
-    runs_out: str
-    """Whether it runs out of memory: no, likely or yes (`fits.verdict`)."""
+    runs_out: Verdict
+    """Whether it runs out of memory: no, likely or yes."""
     needs_bytes: float
     error_band: float
     capacity_bytes: float
     largest_micro_batch: int | None
     largest_context: int | None
-    fewest_gpus: int | None
-    """With switches that cost no quality and take at most a third of the time."""
+    fewest: Fix | None
+    """What changes on the fewest GPUs that hold it, with switches that cost no quality and take at most a third of the time."""
     fewest_gpus_as_set: int | None
-    """Without them: split otherwise, and sharded."""
-    layout: Mapping[str, int] | None
-    """How to split it over the fewest GPUs: fields of `Run`, or of serving."""
-    fewest_sets: Mapping[str, object]
-    """Everything that changes on the fewest GPUs, switches included."""
+    """How many without them: split otherwise, and sharded."""
     goal: str
     """What `fixes` are for: ``fit``, or ``faster`` where it fits."""
     fixes: tuple[Fix, ...]
@@ -51,9 +48,24 @@ class Fit:
     """Why something above is None."""
 
     @property
+    def fewest_gpus(self) -> int | None:
+        """How many the fewest GPUs are."""
+        return None if self.fewest is None else self.fewest.gpus
+
+    @property
+    def layout(self) -> Mapping[str, int] | None:
+        """How to split it over the fewest GPUs: fields of `Run`, or of serving."""
+        return None if self.fewest is None else split_of(self.fewest.setup)
+
+    @property
+    def fewest_sets(self) -> Mapping[str, object]:
+        """Everything that changes on the fewest GPUs, switches included."""
+        return {} if self.fewest is None else self.fewest.sets
+
+    @property
     def headroom_bytes(self) -> float:
         """What is left at the upper end of the error band; negative where it does not fit."""
-        return self.capacity_bytes - self.needs_bytes * (1.0 + self.error_band)
+        return headroom_bytes(self.needs_bytes, self.error_band, self.capacity_bytes)
 
 
 def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
@@ -76,10 +88,8 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
         capacity,
         batch or None,
         context or None,
-        None if few is None else few.gpus,
+        few,
         None if as_set is None else as_set.gpus,
-        None if few is None else split_of(few),
-        {} if few is None else sets(setup, few),
         advice.goal,
         fixes,
         _reason(batch, context, few),
@@ -88,10 +98,9 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
 
 def split_of(setup: Setup) -> dict[str, int]:
     """How a setup is split, by field; experts where they are."""
-    if setup.serves:
-        return {name: int(setup.option(name, 1)) for name in SERVING_SPLIT}
-    shared = ("expert_parallel",) if int(setup.run.expert_parallel) > 1 else ()
-    return {name: int(getattr(setup.run, name)) for name in (*TRAINING_SPLIT, *shared)}
+    names = (*(SERVING_SPLIT if setup.serves else TRAINING_SPLIT), "expert_parallel")
+    ranks = {name: int(setup.option(name, 1) if setup.serves else getattr(setup.run, name)) for name in names}
+    return {name: n for name, n in ranks.items() if n > 1 or name != "expert_parallel"}
 
 
 def largest_batch(setup: Setup, most: int = LARGEST_BATCH) -> int:
@@ -115,7 +124,7 @@ def _fits_with(setup: Setup, name: str, values: Any) -> Any:
     return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
 
 
-def _reason(batch: int, context: int, few: Setup | None) -> str:
+def _reason(batch: int, context: int, few: Fix | None) -> str:
     """Why something is None."""
     if few is None:
         return N_("No split over up to 65,536 GPUs that was tried holds it.")

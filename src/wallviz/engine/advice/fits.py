@@ -1,4 +1,4 @@
-"""What fits: the need with its error band above it is within the capacity. Everything that says "fits" asks here."""
+"""What a setup needs, which setups a chip holds, and the largest number that it does."""
 
 from __future__ import annotations
 
@@ -10,37 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wallviz.engine.memory.capacity import HOST_BYTES, holds
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
-from wallviz.engine.memory.terms import Quantity
 from wallviz.engine.remedies.setup import Setup, outcome, serving_parts, training_parts
-
-#: What an estimate says about running out of memory.
-VERDICTS = ("no", "likely", "yes", "unknown")
-#: Host memory that a GPU may take of its node: 2 TB beside eight H100 (DGX H100 user guide, hardware overview).
-HOST_BYTES = 256e9
-
-
-def holds(need_bytes: Quantity, band: float, capacity_bytes: float) -> Any:
-    """Whether `capacity_bytes` surely hold what is needed, `band` more included: for arrays an array.
-
-    >>> bool(holds(77.0, 0.03, 80.0)), bool(holds(78.0, 0.03, 80.0))
-    (True, False)
-    """
-    return np.asarray(need_bytes) * (1.0 + band) <= capacity_bytes
-
-
-def verdict(need_bytes: float, band: float, capacity_bytes: float | None) -> str:
-    """Will `need_bytes`, `band` more or less, run out of the memory: ``no``, ``yes``, ``likely`` in between; ``unknown`` where its size is.
-
-    >>> [verdict(need, 0.03, 80.0) for need in (77.0, 78.0, 82.0, 83.0)]
-    ['no', 'likely', 'likely', 'yes']
-    """
-    if capacity_bytes is None:
-        return "unknown"
-    if holds(need_bytes, band, capacity_bytes):
-        return "no"
-    return "likely" if need_bytes * (1.0 - band) <= capacity_bytes else "yes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import floor
 from typing import Any
 
@@ -12,28 +12,42 @@ from wallviz.engine.advice.search import LAST, SPLIT, Fix
 from wallviz.engine.remedies.remedy import REMEDIES
 from wallviz.i18n import N_, _, bracketed, inside, language, listing
 
-#: How a job is split, by field.
+#: What a split sets, by field.
 SPLITS = {
     "tensor_parallel": N_("tensor parallel {n}"),
+    "sequence_parallel": N_("sequence parallelism"),
     "pipeline_parallel": N_("pipeline parallel {n}"),
+    "virtual_stages": N_("virtual stages {n}"),
+    "stage": N_("its fullest stage"),
     "context_parallel": N_("context parallel {n}"),
     "expert_parallel": N_("expert parallel {n}"),
     "data_parallel": N_("data parallel {n}"),
     "zero": "ZeRO-{n}",
+    "accumulation": N_("accumulation {n}"),
+    "replicas": N_("{n} copies"),
 }
 
 
-def split(of: Mapping[str, int]) -> str:
-    """A split in words, ranks of one left out."""
-    return listing(_(SPLITS[name]).format(n=n) for name, n in of.items() if n > 1 or (name == "zero" and n))
+def split(fix: Fix) -> str:
+    """How it is split then, and all that the split sets, in words; ranks of one that were there before are left out."""
+    shared = split_of(fix.setup) | ({"replicas": fix.setup.replicas} if fix.setup.serves else {})
+    said = {name: n for name, n in shared.items() if n > 1 or (name == "zero" and n)} | fix.sets
+    return listing(_(words).format(n=said[name]) for name, words in SPLITS.items() if name in said)
+
+
+def switches(fix: Fix) -> str:
+    """What is changed but the split, in words."""
+    said = [_(REMEDIES[id].name) for id in fix.changes if REMEDIES[id].group != SPLIT]
+    return listing([*said[:1], *map(inside, said[1:])])
 
 
 def change(fix: Fix) -> str:
-    """What to do, in the language in use."""
-    said = [_(REMEDIES[id].name) for id in fix.changes if REMEDIES[id].group != SPLIT]
-    if len(said) < len(fix.changes):
-        said.append(bracketed(_("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}"), split(split_of(fix.setup)) or _("not split")))
-    return listing([*said[:1], *map(inside, said[1:])])
+    """What to do, in the language in use: everything that is set (`Fix.sets`) has its word."""
+    said = switches(fix)
+    if all(REMEDIES[id].group != SPLIT for id in fix.changes):
+        return said
+    shared = _("Run it on one GPU") if fix.gpus == 1 else _("Share it over {gpus} GPUs").format(gpus=f"{fix.gpus:,}")
+    return listing([*([said] if said else []), bracketed(inside(shared) if said else shared, split(fix))])
 
 
 #: A remedy in few words, where its name has many.
@@ -61,7 +75,12 @@ def briefly(fix: Fix) -> str:
     """The same as it stands in a sentence: its names short, a split as its GPUs; what is still long is counted."""
     said = [brief(id) for id in fix.changes if REMEDIES[id].group != SPLIT]
     if len(said) < len(fix.changes):
-        template = _("another split") if said and fix.gpus == fix.before.gpus else _("{gpus} GPUs") if said else _("share it over {gpus} GPUs")
+        if said and 1 < fix.gpus == fix.before.gpus:
+            template = _("another split")
+        elif fix.gpus == 1:
+            template = _("one GPU")
+        else:
+            template = _("{gpus} GPUs") if said else _("share it over {gpus} GPUs")
         said.append(template.format(gpus=f"{fix.gpus:,}"))
     return _("{n} changes").format(n=len(fix.changes)) if long(said) and len(said) > 1 else listing(said)
 
@@ -81,7 +100,8 @@ def price(fix: Fix) -> str:
     """What it costs, in the language in use: GPUs, time, quality, and how much less is served."""
     said = []
     if fix.gpus != fix.before.gpus:
-        said.append(_("{gpus} GPUs instead of {before}").format(gpus=f"{fix.gpus:,}", before=f"{fix.before.gpus:,}"))
+        template = _("one GPU instead of {before}") if fix.gpus == 1 else _("{gpus} GPUs instead of {before}")
+        said.append(template.format(gpus=f"{fix.gpus:,}", before=f"{fix.before.gpus:,}"))
     if fix.time is None:
         said.append(_("time not known"))
     elif abs(fix.time - 1.0) < FREE_OF_TIME:

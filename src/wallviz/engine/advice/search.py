@@ -8,8 +8,9 @@ from functools import cached_property, lru_cache
 from itertools import product
 
 from wallviz.engine.advice import price
-from wallviz.engine.advice.fits import fit_together, fits, needs, verdict
+from wallviz.engine.advice.fits import fit_together, fits, needs
 from wallviz.engine.advice.splits import holds_on, on_fewest
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.jobs import MOST_GPUS
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.run import FIELDS
@@ -153,8 +154,8 @@ class Advice:
         return fits(self.setup)
 
     @property
-    def verdict(self) -> str:
-        """Whether it runs out of memory (`fits.verdict`)."""
+    def verdict(self) -> Verdict:
+        """Whether it runs out of memory."""
         found = needs(self.setup)
         return verdict(found.bytes, found.band, self.setup.chip.memory_bytes)
 
@@ -182,15 +183,15 @@ class Advice:
         return self.setup if found is None and self.fits else found
 
     @property
-    def fewest(self) -> Setup | None:
+    def fewest(self) -> Fix | None:
         """The same after switches that cost no quality and take at most a third of the time on those GPUs; None where no GPUs hold it.
 
         All switches at once are asked first; where they take too long those that do not; and last with states in host memory. What is not
         needed on so few GPUs is left out again, unless it pays for the rest.
         """
-        best = self._fewest[0]
-        few = None if best is None else self.on_few
-        return few.setup if few is not None and self._worth(few.setup) else best
+        best, ids = self._fewest
+        few = self.on_few
+        return few if best is None or (few is not None and self._worth(few.setup)) else self._fix(ids, best)
 
     @cached_property
     def _fewest(self) -> tuple[Setup | None, tuple[str, ...]]:

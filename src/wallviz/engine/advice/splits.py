@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wallviz.engine.advice.fits import HOST_BYTES, holds
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import peak
+from wallviz.engine.memory.capacity import HOST_BYTES, holds
 from wallviz.engine.memory.jobs import MOST_GPUS
 from wallviz.engine.memory.run import RECOMPUTE, Run, whole
 from wallviz.engine.memory.serve import Serving, infer
@@ -204,7 +204,7 @@ def on_fewest(setup: Setup, most: int = MOST_GPUS, worth: Callable[[Setup], bool
     """`setup` on the fewest GPUs that hold it, up to `most`, its choices as they are; None where none do, or none of the best splits of the
     fewest is `worth` it."""
     if setup.serves:
-        return _served_as(setup, fewest_serving(setup.arch, setup.chip, dict(setup.options), most))
+        return _served_as(setup, fewest_serving(setup.arch, setup.chip, dict(setup.options), most // setup.replicas))
     run = fewest(setup.arch, setup.run, setup.chip, most, lambda run: worth is None or worth(replace(setup, run=run)))
     return None if run is None else replace(setup, run=run)
 
@@ -216,7 +216,7 @@ def _served_as(setup: Setup, split: Mapping[str, int] | None) -> Setup | None:
 def on_as_many(setup: Setup) -> Setup | None:
     """`setup` over as many GPUs in the best split that fits, its choices as they are; None where none does."""
     if setup.serves:
-        return _served_as(setup, resplit_serving(setup.arch, setup.chip, dict(setup.options), setup.gpus))
+        return _served_as(setup, resplit_serving(setup.arch, setup.chip, dict(setup.options), setup.gpus // setup.replicas))
     run = resplit(setup.arch, setup.run, setup.chip, setup.gpus)
     return None if run is None else replace(setup, run=run)
 
@@ -224,7 +224,7 @@ def on_as_many(setup: Setup) -> Setup | None:
 def holds_on(setup: Setup, gpus: int, *, keep_batch: bool = False) -> bool:
     """Whether some split of `gpus` holds `setup`; with `keep_batch` a step has as many sequences as before."""
     if setup.serves:
-        return resplit_serving(setup.arch, setup.chip, dict(setup.options), gpus) is not None
+        return resplit_serving(setup.arch, setup.chip, dict(setup.options), gpus // setup.replicas) is not None
     return any(_fitting(setup.arch, one, setup.chip).any() for one in _of_count(setup.arch, setup.run, gpus, keep_batch=keep_batch))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import floor, isfinite
 from typing import Any
 
+from wallviz.engine.memory.capacity import headroom_bytes, verdict
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.engine.memory.terms import Term
@@ -44,12 +45,15 @@ def model(arch: Architecture) -> dict[str, Any]:
     return found if mixer else found | {"reason": _(N_("No layer has attention heads."))}
 
 
-def training(answer: Training) -> dict[str, Any]:
-    """One training or fine-tuning run, per GPU: `parts` sum to the allocated peak, which with fragmentation is reserved, with the rest total."""
+def training(answer: Training, capacity_bytes: float | None = None) -> dict[str, Any]:
+    """One training or fine-tuning run, per GPU: `parts` sum to the allocated peak, which with fragmentation is reserved, with the rest total.
+
+    With the capacity of a GPU also whether it holds the run, the error band included.
+    """
     allocated = round(float(answer.peak_allocated_bytes))
     parts, overheads = shares(answer.parts, allocated), _rounded(answer.overheads)
     reserved = allocated + overheads["fragmentation"]
-    return {
+    found: dict[str, Any] = {
         "peak_allocated_bytes": allocated,
         "peak_reserved_bytes": reserved,
         "peak_total_bytes": allocated + sum(overheads.values()),
@@ -63,6 +67,11 @@ def training(answer: Training) -> dict[str, Any]:
         "error_band": answer.error_band,
         "terms": _terms(answer.terms, parts | overheads),
     }
+    if capacity_bytes is None:
+        return found
+    asked = float(answer.peak_total_bytes), answer.error_band, capacity_bytes
+    runs_out = verdict(*asked)
+    return found | {"fits": runs_out.fits, "headroom_bytes": floor(headroom_bytes(*asked)), "runs_out_of_memory": runs_out}
 
 
 def serving(answer: Serving) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from wallviz.checks import said
 from wallviz.engine.advice import price
-from wallviz.engine.advice.fits import holds
+from wallviz.engine.memory.capacity import holds
 from wallviz.engine.remedies.remedy import ALIASES, REMEDIES, Remedy
 from wallviz.engine.remedies.setup import Draft, Outcome, Setup, outcome
 from wallviz.errors import InputError

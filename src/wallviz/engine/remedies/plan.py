@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from wallviz.checks import said
-from wallviz.engine.advice.fits import holds, needs
+from wallviz.engine.advice.fits import needs
 from wallviz.engine.advice.search import Advice, Fix, changed
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory.jobs import CONTEXT, MOST_GPUS, OPTIONS, RANKS, on_gpus
+from wallviz.engine.memory.capacity import holds
+from wallviz.engine.memory.jobs import CONTEXT, MOST_GPUS, OPTIONS, RANKS, of_step, on_gpus
 from wallviz.engine.memory.run import Run, whole
 from wallviz.engine.remedies import checks, search
 from wallviz.engine.remedies.effect import Effect, effects, find, ranked, waterfall
 from wallviz.engine.remedies.published import GRADES, Published, losses
 from wallviz.engine.remedies.remedy import REMEDIES, SECTIONS
 from wallviz.engine.remedies.setup import Draft, Outcome, Setup, outcome
+from wallviz.engine.scaleout import serving_job
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
@@ -105,17 +107,17 @@ def setup_of(arch: Architecture, chip: Accelerator, job: str, options: Mapping[s
     given = {name: checks.plain(name, value) for name, value in options.items()}
     count = checks.whole_number("count", count, 1, MOST_GPUS)
     if job == "infer":
-        served: dict[str, Any] = {"context": CONTEXT} | given
-        if count > 1 and "tensor_parallel" not in served:
-            served["tensor_parallel"] = count // checks.whole_number("pipeline_parallel", served.get("pipeline_parallel", 1), 1, MOST_GPUS)
-        found = Setup(arch, chip, job).with_options(**served)
+        served, copies = serving_job.on_gpus(arch, {"context": CONTEXT} | given, count)
+        found = Setup(arch, chip, job, replicas=copies).with_options(**served)
     else:
         method: dict[str, Any] = {"method": "lora"} if job == "finetune" else {}
+        sequences = given.pop("global_batch", None)
         run = Run(**method | given)
         for name in RANKS:
             whole(name, getattr(run, name), 1, MOST_GPUS)
         run.check(arch)
-        found = Setup(arch, chip, job, on_gpus(run, count))
+        run = on_gpus(run, count)
+        found = Setup(arch, chip, job, run if sequences is None else of_step(run, sequences))
     (outcome if timed else needs)(found)  # what cannot run is told before anything is done about it
     return found
 

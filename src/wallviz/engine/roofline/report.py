@@ -12,7 +12,7 @@ from wallviz.engine.roofline.serving import LargestBatch, Utilization, largest_b
 from wallviz.engine.roofline.step import StepBound, step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, followed
 
 #: Options of `step` that a largest batch does not take.
 _ONLY_TRAINING = ("recompute",)
@@ -144,5 +144,5 @@ def record(report: Report) -> dict[str, Any]:
             for timed in asked.operations
         ],
         "notes": [_(note) for note in asked.notes],
-        "reason": " ".join(_(reason) for reason in report.reasons) or None,
+        "reason": followed(*(_(reason) for reason in report.reasons)) or None,
     }

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wallviz import checks
-from wallviz.engine.advice.fits import verdict
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import serve
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.run import divides, whole
 from wallviz.engine.scaleout import scaling
 from wallviz.engine.scaleout.budget import PUE, Budget, bill
@@ -72,18 +72,18 @@ class ServingOnChips:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the chip's memory surely holds it (`advice.fits.holds`); None where its size is not known."""
-        return None if self.chip.memory_bytes is None else self.runs_out == "no"
+        """Whether the chip's memory surely holds it (`memory.capacity.holds`); None where its size is not known."""
+        return self.runs_out.fits
 
     @property
-    def runs_out(self) -> str:
-        """Whether it runs out of memory (`advice.fits.verdict`)."""
+    def runs_out(self) -> Verdict:
+        """Whether it runs out of memory."""
         return verdict(self.peak_bytes, self.error_band, self.chip.memory_bytes)
 
     @property
     def holding(self) -> NDArray[np.bool_]:
         """Which chip counts of the curve hold it, the error band included; all where the chip's memory is not known."""
-        return np.array([verdict(need, self.error_band, self.chip.memory_bytes) in ("no", "unknown") for need in self.curve_bytes])
+        return np.array([not verdict(need, self.error_band, self.chip.memory_bytes).doubtful for need in self.curve_bytes])
 
     @property
     def fewest(self) -> int | None:
@@ -214,6 +214,44 @@ def split(arch: Architecture, gpus: int, pipeline_parallel: int = 1, expert_para
     for mixer in _attention(arch):
         divides("num_attention_heads", mixer.heads, "tensor_parallel", t)
     return {"tensor_parallel": t, "pipeline_parallel": pipeline_parallel, "expert_parallel": expert_parallel, "replicas": copies}
+
+
+def shared(
+    arch: Architecture, gpus: int, tensor_parallel: int = 1, pipeline_parallel: int = 1, expert_parallel: int = 1, replicas: int = 0
+) -> dict[str, int]:
+    """How serving shares `gpus` where tensor parallelism or copies may be named: ranks and copies, whose product is the number of GPUs.
+
+    Tensor parallelism that is not named (1) takes all that pipeline, experts and copies leave and that can share the heads; where it is named,
+    what is left over are copies. A split that takes more GPUs than there are stands for itself, as in training.
+    """
+    t, p, e = tensor_parallel, pipeline_parallel, expert_parallel
+    if t == 1:
+        return split(arch, max(gpus, p * e * max(1, replicas)), p, e, replicas or None)
+    apart = t * p * e
+    if not replicas and gpus > apart and gpus % apart:
+        raise InputError(
+            N_("{count} GPUs cannot be shared by {world} ranks: give a multiple of {world}, or change the parallelism."),
+            count=f"{gpus:,}",
+            world=f"{apart:,}",
+        )
+    return {"tensor_parallel": t, "pipeline_parallel": p, "expert_parallel": e, "replicas": replicas or max(1, gpus // apart)}
+
+
+def on_gpus(arch: Architecture, options: Mapping[str, Any], gpus: int) -> tuple[dict[str, Any], int]:
+    """Options of serving (`memory.serve.infer`, and `replicas`) as they are on `gpus`, and the copies; on one GPU they are as they were given."""
+    found = dict(options)
+    copies = found.pop("replicas", 0)
+    names = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+    ranks = [found.get(name, 1) for name in names]
+    for name, value in zip((*names, "replicas"), (*ranks, copies or 1), strict=True):
+        whole(name, value, 1, MOST_GPUS)
+    if gpus == 1 and not copies:
+        return found, 1
+    t, p, e = (int(n) for n in ranks)
+    # copies that nobody named are no answer to GPUs that cannot share the heads; more stages, experts or copies than GPUs are a mistake
+    layout = split(arch, gpus, p, e, int(copies) or 1) if t == 1 < gpus else shared(arch, gpus, t, p, e, int(copies))
+    copies = layout.pop("replicas")
+    return found | {name: n for name, n in layout.items() if n != found.get(name, 1)}, copies
 
 
 @lru_cache(maxsize=4096)

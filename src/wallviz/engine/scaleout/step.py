@@ -17,8 +17,9 @@ from wallviz import checks
 from wallviz.engine import work
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import lora
+from wallviz.engine.memory.jobs import of_step
 from wallviz.engine.memory.ranks import held
-from wallviz.engine.memory.run import DTYPES, Run, whole
+from wallviz.engine.memory.run import DTYPES, Run
 from wallviz.engine.memory.terms import Quantity
 from wallviz.engine.roofline.roof import roof
 from wallviz.engine.scaleout import collectives, volumes
@@ -26,8 +27,6 @@ from wallviz.engine.scaleout.chip import BANDWIDTH_EFFICIENCY, EFFICIENCY, busy
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.traffic import Traffic, traffic
 from wallviz.engine.transformer import Architecture
-from wallviz.errors import InputError
-from wallviz.i18n import N_
 
 OVERLAPS = ("none", "partial", "full")
 #: Kinds of parallelism in the order in which they fill a node: the first stays inside, the last crosses nodes.
@@ -190,27 +189,10 @@ _SPLITS = ("tensor_parallel", "pipeline_parallel", "context_parallel")
 
 
 def _batches(run: Run, global_batch: Quantity | None) -> tuple[Run, Quantity]:
-    """The run with the micro-batches that `global_batch` takes, and the sequences of a step.
-
-    Where a rank has fewer sequences than its micro-batch, the micro-batch shrinks to them.
-    """
-    ranks = np.asarray(run.data_parallel, float)
+    """The run with the micro-batches that `global_batch` takes, and the sequences of a step."""
     if global_batch is None:
-        return run, cast("Quantity", np.asarray(run.micro_batch, float) * run.accumulation * ranks)
-    whole("global_batch", global_batch, 1, 100_000_000)
-    if np.any(np.asarray(global_batch) < ranks):
-        raise InputError(
-            N_("{batch} sequences a step cannot be shared by {ranks} data parallel ranks: give {ranks} or more, or fewer GPUs."),
-            batch=f"{int(np.min(global_batch)):,}",
-            ranks=f"{int(np.max(ranks)):,}",
-        )
-    share = np.ceil(np.asarray(global_batch) / ranks)
-    micro = np.minimum(run.micro_batch, share)
-    return replace(run, micro_batch=_int(micro), accumulation=_int(np.ceil(share / micro))), global_batch
-
-
-def _int(value: Any) -> Any:
-    return int(value) if np.ndim(value) == 0 else np.asarray(value, int)
+        return run, cast("Quantity", np.asarray(run.micro_batch, float) * run.accumulation * run.data_parallel)
+    return of_step(run, global_batch), global_batch
 
 
 def _parameters(arch: Architecture, run: Run) -> tuple[Quantity, Quantity]:

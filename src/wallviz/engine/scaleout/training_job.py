@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from wallviz.engine.advice.fits import verdict
 from wallviz.engine.advice.splits import Search, search
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import peak
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.run import Run, whole
 from wallviz.engine.scaleout import critical, scaling
 from wallviz.engine.scaleout.budget import PUE, Budget, bill
@@ -66,12 +66,12 @@ class TrainingOnChips:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the chip's memory surely holds it (`advice.fits.holds`); None where its size is not known."""
-        return None if self.chip.memory_bytes is None else self.runs_out == "no"
+        """Whether the chip's memory surely holds it (`memory.capacity.holds`); None where its size is not known."""
+        return self.runs_out.fits
 
     @property
-    def runs_out(self) -> str:
-        """Whether it runs out of memory (`advice.fits.verdict`)."""
+    def runs_out(self) -> Verdict:
+        """Whether it runs out of memory."""
         return verdict(self.peak_bytes, self.error_band, self.chip.memory_bytes)
 
     @property

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wallviz.machine.probe import cuda_source, limits, nvml
+from wallviz.machine.probe import cuda_source, limits, negative_control, nvml
 from wallviz.machine.probe.cpu import sizes
 from wallviz.machine.probe.cuda_device import Chip, CudaGpu, Launch, Refused, described, explained, opened, started
-from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel, hashed
+from wallviz.machine.probe.kernels import KERNELS, SEEDS, Kernel, hashed
 from wallviz.machine.probe.samples import bimodal, measured
 from wallviz.machine.reasons import Flag, NotMeasured, Reason
 from wallviz.machine.record import HEADLINE, Device, Failure, KernelRun, Latency, Measured, Record, Stair, State, failure
@@ -95,33 +95,23 @@ def fastest_grid(gpu: CudaGpu, repeats: int) -> int:
 
 
 def stands(gpu: CudaGpu, kernel: Kernel, blocks: int, launch: Launch | None = None) -> bool:
-    """Whether one pass gives the closed form everywhere, and the check catches one damaged value (the negative control).
+    """Whether one pass gives the closed form everywhere (`negative_control`).
 
     `launch` is something else that must give what the kernel gives: a copy by the copy engine.
     """
-    middle = gpu.elements * 2 // 3
     blocks = gpu.blocks(blocks)
     launch = launch or gpu.launcher(f"kernel_{kernel.name}", blocks, n=gpu.elements, above=-1.0)
     check = gpu.launcher(f"check_{kernel.name}", blocks, n=gpu.elements)
 
-    def wrong(*, damaged: bool = False) -> int:
-        """Vectors that differ, or sums that do, after a pass; `damaged`: one value of the result is changed before the check."""
+    def wrong(damaged: int | None) -> int:
         gpu.count(0)
         launch()
-        if damaged:
-            gpu.damage("a", 4 * middle + 1, cuda_source.DAMAGE)
+        if damaged is not None:
+            gpu.damage("a", damaged, negative_control.DAMAGE)
         check()
         return gpu.counted()
 
-    gpu.clear("a")
-    if wrong():
-        return False
-    if not kernel.reduces:
-        return wrong(damaged=True) == 1
-    gpu.damage("b", 4 * middle + 1, cuda_source.READ_DAMAGE)
-    caught = wrong() == 1
-    gpu.refill()
-    return caught
+    return negative_control.stands(gpu, kernel, gpu.elements, wrong)
 
 
 def kernels(gpu: CudaGpu, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool]:
@@ -153,11 +143,8 @@ def walking(size_bytes: int, walkers: int) -> dict[str, int]:
 
 
 def covers(gpu: CudaGpu, size_bytes: int, walkers: int) -> bool:
-    """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the blocks
-    that come by it (one, unless there are more of them than blocks in the set) and no other."""
+    """Whether one round of the walk reads all of a working set (`negative_control`)."""
     way: dict[str, Any] = walking(size_bytes, walkers)
-    blocks = size_bytes // cuda_source.BLOCK_BYTES
-    middle = blocks * 2 // 3
 
     def wrong() -> int:
         gpu.count(0)
@@ -166,12 +153,7 @@ def covers(gpu: CudaGpu, size_bytes: int, walkers: int) -> bool:
         gpu.launcher("check_walk", walkers, **way)()
         return gpu.counted()
 
-    if wrong():
-        return False
-    gpu.damage("b", middle * cuda_source.BLOCK_BYTES // 4 + 1, max(cuda_source.READ_DAMAGE, 4 * TOLERANCE["f32"] * way["loops"]))
-    caught = wrong() == len({place % walkers for place in range(middle, walkers * way["loops"], blocks)})
-    gpu.refill()
-    return caught
+    return negative_control.covers(gpu, wrong, cuda_source.BLOCK_BYTES, size_bytes // cuda_source.BLOCK_BYTES, walkers, way["loops"])
 
 
 def staircase(gpu: CudaGpu, at: list[int], until: float) -> list[Stair]:

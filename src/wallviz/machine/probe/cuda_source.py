@@ -23,10 +23,6 @@ LINE_BYTES = 128
 PARAMETER_BYTES = 48
 NEVER = 3e38
 """An `above` that no sum reaches."""
-DAMAGE = 2.0**-16
-"""What the negative control adds to one element: the smallest power of two that is clearly above the tolerance of f32."""
-READ_DAMAGE = 2.0**-4
-"""The same for a sum, whose tolerance grows with its length; it is added to one element of `b`."""
 
 _DECLARATIONS = """\
 typedef unsigned int u32;

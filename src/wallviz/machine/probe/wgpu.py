@@ -20,9 +20,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from wallviz.machine.probe import limits, wgsl
+from wallviz.machine.probe import limits, negative_control, wgsl
 from wallviz.machine.probe.cpu import sizes
-from wallviz.machine.probe.kernels import KERNELS, SEEDS, TOLERANCE, Kernel
+from wallviz.machine.probe.kernels import KERNELS, SEEDS, Kernel
 from wallviz.machine.probe.samples import bimodal, measured
 from wallviz.machine.reasons import Flag, NotMeasured, Reason
 from wallviz.machine.record import Device, Failure, KernelRun, Latency, Measured, Record, Stair, failure, plain_text
@@ -367,29 +367,19 @@ def planned(gpu: WgpuGpu, entry: str, elements: int, groups: int = 4096) -> Wgpu
 
 
 def stands(gpu: WgpuGpu, kernel: Kernel, way: WgpuPass) -> bool:
-    """Whether one pass gives the closed form everywhere, and the check catches one damaged value (the negative control)."""
-    middle = way.elements * 2 // 3
+    """Whether one pass gives the closed form everywhere (`negative_control`)."""
 
-    def wrong(*, damaged: bool = False) -> int:
-        """Vectors that differ, or sums that do, after a pass; `damaged`: one value of the result is changed before the check."""
+    def wrong(damaged: int | None) -> int:
         gpu.count(0)
         for first, last in way.spans():
             span: dict[str, Any] = {"groups": gpu.groups(last - first, way.groups), "first": first, "last": last}
             gpu.run(way.entry, above=-1.0, **span)
-            if damaged and first <= middle < last:
-                gpu.damage("a", 4 * middle + 1, wgsl.DAMAGE)
+            if damaged is not None and first <= damaged // 4 < last:
+                gpu.damage("a", damaged, negative_control.DAMAGE)
             gpu.run(f"check_{kernel.name}", **span)
         return gpu.counted()
 
-    gpu.clear("a")
-    if wrong():
-        return False
-    if not kernel.reduces:
-        return wrong(damaged=True) == 1
-    gpu.damage("b", 4 * middle + 1, wgsl.READ_DAMAGE)
-    caught = wrong() == 1
-    gpu.refill()
-    return caught
+    return negative_control.stands(gpu, kernel, way.elements, wrong)
 
 
 def kernels(gpu: WgpuGpu, array_bytes: int, until: float, tell: Callable[[str], None]) -> tuple[dict[str, Measured], bool, bool]:
@@ -433,11 +423,8 @@ def resident(gpu: WgpuGpu) -> int:
 
 
 def covers(gpu: WgpuGpu, size_bytes: int, walkers: int) -> bool:
-    """Whether one round of the walk reads all of a working set: the sums are those of the closed form, and one damaged value is seen by the
-    workgroups that come by it (one, unless there are more of them than blocks) and no other."""
+    """Whether one round of the walk reads all of a working set (`negative_control`)."""
     way: dict[str, Any] = walking(size_bytes, walkers)
-    blocks = size_bytes // wgsl.BLOCK_BYTES
-    middle = blocks * 2 // 3
 
     def wrong() -> int:
         gpu.count(0)
@@ -446,12 +433,7 @@ def covers(gpu: WgpuGpu, size_bytes: int, walkers: int) -> bool:
         gpu.run("check_walk", groups=walkers, **way)
         return gpu.counted()
 
-    if wrong():
-        return False
-    gpu.damage("b", middle * wgsl.BLOCK_BYTES // 4 + 1, max(wgsl.READ_DAMAGE, 4 * TOLERANCE["f32"] * way["loops"]))
-    caught = wrong() == len({place % walkers for place in range(middle, walkers * way["loops"], blocks)})
-    gpu.refill()
-    return caught
+    return negative_control.covers(gpu, wrong, wgsl.BLOCK_BYTES, size_bytes // wgsl.BLOCK_BYTES, walkers, way["loops"])
 
 
 def walking(size_bytes: int, walkers: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ import struct
 from typing import Any
 
 from wallviz.machine.probe.kernels import KERNELS, SCALAR, SEEDS, TOLERANCE, Kernel
+from wallviz.machine.probe.negative_control import DAMAGE, READ_DAMAGE
 
 WORKGROUP = 256
 """Invocations of a workgroup: the most that every WebGPU device offers."""
@@ -31,10 +32,6 @@ _PARAMETERS = ("first", "last", "mask", "step", "loops", "seed", "s", "above")
 PARAMETER_BYTES = 4 * len(_PARAMETERS)
 NEVER = 3e38
 """An `above` that no sum reaches."""
-DAMAGE = 2.0**-16
-"""What the negative control adds to one element: the smallest power of two that is clearly above the tolerance of f32."""
-READ_DAMAGE = 2.0**-4
-"""The same for a sum, whose tolerance grows with its length; it is added to one element of `b`."""
 
 _DECLARATIONS = """\
 struct Parameters {{ first: u32, last: u32, mask: u32, step: u32, loops: u32, seed: u32, s: f32, above: f32 }}

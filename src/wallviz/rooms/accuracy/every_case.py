@@ -11,7 +11,7 @@ from wallviz import units
 from wallviz.figures import accuracy as figures
 from wallviz.figures.accuracy import CaseDot, CasesRow, signed
 from wallviz.figures.style import Drawing
-from wallviz.i18n import _, labelled, language
+from wallviz.i18n import _, followed, labelled, language
 from wallviz.rooms import Answer
 from wallviz.rooms.accuracy.choices import GROUPS, PEAKS, RUNS, WORDS, View, group, members
 from wallviz.rooms.accuracy.labels import KINDS, SUBJECTS, origin, printed, quantity, short, title, tolerance, tolerance_text
@@ -161,7 +161,7 @@ def table(name: str) -> tuple[Mapping[str, object], ...]:
             _("holds"): "–" if p.holds is None else _("yes") if p.holds else _("no"),
             _("kind"): _(KINDS[p.case.kind]),
             _("inputs"): ", ".join(f"{key} = {value}" for key, value in p.case.inputs.items()),
-            _("conditions"): " ".join(filter(None, (_(p.case.note), _(p.reason)))),
+            _("conditions"): followed(_(p.case.note), _(p.reason)),
             _("source"): origin(p.case),
         }
         for p in (cases.predictions().values() if name == "all" else members(name))

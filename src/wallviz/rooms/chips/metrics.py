@@ -183,7 +183,12 @@ class View:
         N_("Chips (a usual list where none is chosen)"), limit=MOST, help=N_("The chips that stand side by side, twelve at most.")
     )
     """Ids of chips; `DEFAULT` where none are chosen."""
-    show: str = choice("plane", {"plane": N_("Memory against bandwidth"), **{id: metric.name for id, metric in METRICS.items()}}, N_("Compare by"))
+    show: str = choice(
+        "plane",
+        {"plane": N_("Memory against bandwidth"), **{id: metric.name for id, metric in METRICS.items()}},
+        N_("Compare by"),
+        help=N_("What the chips are compared by: memory and bandwidth at once, or one measure, the best chip first."),
+    )
     peaks: str = choice(
         "fp16",
         {name: name.upper() for name in PEAKS},

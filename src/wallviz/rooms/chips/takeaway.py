@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wallviz import units
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, followed
 from wallviz.job import Job
 from wallviz.rooms.chips.metrics import METRICS, ComparedChip, View, short
 from wallviz.rooms.job import model_name
@@ -104,4 +104,4 @@ def caption(view: View) -> str:
     said = [_("Open circles and pale bars: one source alone. Dense rates only; links one way.")]
     if view.show == "plane":
         said.insert(0, _("Ringed: your chip. Grey: cannot hold the model."))
-    return " ".join(said)
+    return followed(*said)

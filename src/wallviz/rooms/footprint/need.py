@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from wallviz.engine.advice import fit
-from wallviz.engine.advice.fits import verdict
 from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.capacity import Verdict, verdict
 from wallviz.engine.memory.peak import PHASES, Training, train
 from wallviz.engine.memory.serve import Serving, infer
 from wallviz.engine.memory.terms import Quantity, Term
@@ -56,8 +56,8 @@ class Estimate:
         return self.result.error_band
 
     @property
-    def verdict(self) -> str:
-        """Will it run out of memory: ``yes``, ``likely``, ``no``, or ``unknown`` where the chip's capacity is."""
+    def verdict(self) -> Verdict:
+        """Will it run out of memory."""
         return verdict(self.total_bytes, self.band, self.capacity_bytes)
 
     @property

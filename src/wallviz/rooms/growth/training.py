@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wallviz import catalog, units
 from wallviz.figures import growth as figures
-from wallviz.i18n import _
+from wallviz.i18n import _, followed
 from wallviz.rooms import Answer
 
 
@@ -38,10 +38,22 @@ def answer() -> Answer:
     )
 
 
+def activations_over_weights() -> tuple[float, float]:
+    """The least and the most that activations are, in weights, in the authors' own table."""
+    found = [row.activations_bytes / row.weights_bytes for row in catalog.memory_breakdown().values()]
+    return min(found), max(found)
+
+
 def _why() -> str:
-    return _(
-        "Weights, optimizer state and activations add up; the line is the largest GPU of the year. The batch differs from model to model: "
-        "it stands in the table."
+    least, most = (units.significant(times, 2) for times in activations_over_weights())
+    return followed(
+        _(
+            "Weights, optimizer state and activations add up; the line is the largest GPU of the year. The batch differs from model to model: "
+            "it stands in the table."
+        ),
+        _(
+            "The blog says that activations add three to four times the parameters; in this table they are {least} to {most} times the weights."
+        ).format(least=least, most=most),
     )
 
 

@@ -12,7 +12,7 @@ from wallviz.engine.hierarchy import size as sizes
 from wallviz.engine.hierarchy.generations import LINKS, MEMORIES
 from wallviz.engine.hierarchy.ladder import Machine
 from wallviz.engine.hierarchy.latency import Assumptions
-from wallviz.engine.hierarchy.machines import ONE_THREAD, with_chips
+from wallviz.engine.hierarchy.machines import with_chips
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _, bracketed, labelled
@@ -124,10 +124,7 @@ def machines() -> Mapping[str, Machine]:
 
 def machine(id: str) -> Machine:
     """The machine of this id, the reader's own measured one among them."""
-    if own_machine.is_own(id):
-        mine = own_machine.read(id)
-        return Machine(id, labelled(_("your machine"), mine.name), (mine.name,), note=ONE_THREAD if mine.kind == "cpu" else "")
-    return machines()[id]
+    return own_machine.read(id).machine if own_machine.is_own(id) else machines()[id]
 
 
 def levels(id: str) -> Iterable[MemoryLevel]:

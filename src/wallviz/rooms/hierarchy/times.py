@@ -9,7 +9,7 @@ from wallviz import catalog, units
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
 from wallviz.engine.hierarchy.size import written
 from wallviz.figures import amounts, value_bars, value_dots
-from wallviz.i18n import N_, _, bracketed, labelled, listing
+from wallviz.i18n import N_, _, bracketed, followed, labelled, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
@@ -168,7 +168,7 @@ def _caption(found: Ladder, home: Rung | None, missing: int) -> str:
     pale = _("Pale: too small for it.") if any(rung.holds(found.size_bytes) is False for rung in found.rungs) else ""
     gaps = _("{n} figures are missing in the sources (see How sure).").format(n=missing) if missing else ""
     marks = _("Diamonds: what other sources say.") if any(len(rung.readings) > 1 for rung in found.rungs) else ""
-    return " ".join(text for text in (byte, fits, pale, marks, gaps, _("Links one way.")) if text)
+    return followed(byte, fits, pale, marks, gaps, _("Links one way."))
 
 
 def _why(found: Ladder) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 
 from wallviz import units
 from wallviz.figures import telemetry as figures
@@ -41,9 +41,7 @@ def telemetry() -> Telemetry:
     names = [_name(sample) for sample in samples]
     rows = [{_("what"): what, **{name: column[what] for name, column in zip(names, columns, strict=True)}} for what in columns[0]] if columns else []
     remarks = [
-        labelled(_name(sample), reduce(followed, dict.fromkeys(_(why.sentence) for why in sample.missing.values())))
-        for sample in samples
-        if sample.missing
+        labelled(_name(sample), followed(*dict.fromkeys(_(why.sentence) for why in sample.missing.values()))) for sample in samples if sample.missing
     ]
     return Telemetry(rows, remarks, [nvml.confirming(field) for field in FIELDS], _history(nvml.TELEMETRY.history()))
 
@@ -77,7 +75,7 @@ def _told(sample: Sample) -> dict[str, str]:
 
 
 def _held(sample: Sample) -> str:
-    return "–" if sample.throttles is None else reduce(followed, [_(each.sentence) for each in sample.throttles] or [_("nothing")])
+    return "–" if sample.throttles is None else followed(*(_(each.sentence) for each in sample.throttles)) or _("nothing")
 
 
 def _si(value: float | None, unit: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from wallviz import units
 from wallviz.engine.hardware import MemoryLevel
 from wallviz.figures.machine import MachineLine, SetSpot, Wall
-from wallviz.i18n import _, qualified
+from wallviz.i18n import _, followed, qualified
 from wallviz.machine.as_chip import reach_bytes
 from wallviz.machine.reasons import Flag
 from wallviz.machine.record import Record
@@ -54,4 +54,4 @@ def caption(record: Record | None) -> str:
     if Flag.NUMPY_ONLY in record.flags:
         said.append(_("With numpy alone the first-level cache stays hidden, and calls cost half a microsecond each."))
     said.append(_("Steps: published levels of other machines."))
-    return " ".join(said)
+    return followed(*said)

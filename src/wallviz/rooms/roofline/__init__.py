@@ -8,6 +8,7 @@ from math import ceil
 
 from wallviz import units
 from wallviz.engine.memory import quantization
+from wallviz.engine.memory.capacity import Verdict
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
 from wallviz.job import Job
@@ -152,7 +153,7 @@ def _caption(now: Workload) -> str:
 
 def _badge(now: Workload) -> tuple[str, str]:
     runs_out = verdict(now)
-    if runs_out in ("yes", "likely"):
+    if runs_out.doubtful:
         return (_("does not fit"), "red") if runs_out == "yes" else (_("may not fit"), "orange")
     if own_machine.is_own(now.chip.id):
         return _("as good as the measurement"), "orange"
@@ -161,7 +162,7 @@ def _badge(now: Workload) -> tuple[str, str]:
     return _("counted as chosen: no strict bound"), "orange"
 
 
-def verdict(now: Workload) -> str:
+def verdict(now: Workload) -> Verdict:
     """Whether the job runs out of memory, as the footprint page has it."""
     return estimate(now.case).verdict
 
@@ -181,7 +182,7 @@ def _problems(now: Workload) -> tuple[str, ...]:
             else _("Beside the weights {n} × {chip} cannot hold even one such sequence: drawn as if they could.")
         )
         found.append(template.format(n=f"{holders(now):,}", chip=now.name, most=f"{int(most):,}", batch=f"{now.case.batch:,}"))
-    elif verdict(now) in ("yes", "likely"):
+    elif verdict(now).doubtful:
         found.append(too_small(estimate(now.case)))
     return tuple(found)
 
@@ -229,7 +230,7 @@ def _rate(case: Job, view: View) -> str:
         there = workload(case, view)
     except InputError as error:
         return str(error)
-    template = _("at most {rate} tokens/s") if verdict(there) in ("no", "unknown") else _("at most {rate} tokens/s, if it fitted")
+    template = _("at most {rate} tokens/s, if it fitted") if verdict(there).doubtful else _("at most {rate} tokens/s")
     return template.format(rate=units.significant(tokens_per_s(case, there.main)))
 
 

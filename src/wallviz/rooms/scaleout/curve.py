@@ -11,6 +11,7 @@ import numpy as np
 from wallviz import units
 from wallviz.engine.advice.record import briefly, change, price
 from wallviz.engine.advice.search import Fix
+from wallviz.engine.memory.capacity import Verdict
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
@@ -71,9 +72,9 @@ def badge(runs_out: str, share: float) -> tuple[str, str]:
     return _("{share} computing").format(share=f"{share:.0%}"), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
 
 
-def doubtful(runs_out: str) -> dict[str, str]:
+def doubtful(runs_out: Verdict) -> dict[str, str]:
     """Badge and colour of a figure whose job does not fit; nothing where it does."""
-    return dict(zip(("sure", "trust"), badge(runs_out, 1.0), strict=True)) if runs_out in VERDICTS else {}
+    return dict(zip(("sure", "trust"), badge(runs_out, 1.0), strict=True)) if runs_out.doubtful else {}
 
 
 def to_fit(case: Job, fix: Fix | None) -> list[Action]:
@@ -114,7 +115,7 @@ def sentence(now: Study) -> str:
         "step": duration(float(one.step_s)),
         "stop": f"{now.job.pays_up_to:,}",
     }
-    if now.job.runs_out in VERDICTS:
+    if now.job.runs_out.doubtful:
         said |= memory(now.job.runs_out, now.job.peak_bytes, now)
         if now.fix is None:
             return _("{need} per chip {fits} {chip} ({holds}), and nothing that was tried makes it fit.").format(**said)
@@ -184,7 +185,7 @@ def _lines(now: Study) -> list[Line]:
     strong, weak, small = now.job.reach, now.weak, now.small
     shown = strong.chips <= weak.chips[-1]
     chips, share = strong.chips[shown], strong.efficiency[shown]
-    unheld = now.job.runs_out in VERDICTS
+    unheld = now.job.runs_out.doubtful
     name = _("this job, were\nthere memory") if unheld else _("this job") + _per_byte(now.flop_per_byte)
     lines = [
         Line(

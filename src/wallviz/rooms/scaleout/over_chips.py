@@ -12,6 +12,7 @@ import numpy as np
 from wallviz.engine.advice.search import Fix
 from wallviz.engine.advice.splits import Layout, Search
 from wallviz.engine.hardware import Accelerator
+from wallviz.engine.memory.capacity import Verdict
 from wallviz.engine.memory.run import Run
 from wallviz.engine.memory.terms import Quantity
 from wallviz.engine.scaleout import scaling, serving_job, training_job
@@ -163,9 +164,9 @@ class Served:
         return bill(self.case, self.view, self.chip, tokens_per_s, gpus)
 
 
-def fix_of(case: Job, runs_out: str) -> Fix | None:
+def fix_of(case: Job, runs_out: Verdict) -> Fix | None:
     """The first advice that makes a job fit; None where it does, or nothing would."""
-    found = fixes(case) if runs_out in ("yes", "likely") else ()
+    found = fixes(case) if runs_out.doubtful else ()
     return found[0] if found and found[0].fits else None
 
 
@@ -286,7 +287,7 @@ class ServingWay:
     @property
     def holds(self) -> bool:
         """It fits, the error band included."""
-        return self.job.runs_out in ("no", "unknown")
+        return not self.job.runs_out.doubtful
 
 
 @lru_cache(maxsize=64)

@@ -12,7 +12,7 @@ from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.errors import InputError
 from wallviz.figures import scaleout as figures
 from wallviz.figures.scaleout import Axis, CrossLine, Line
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, followed
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import WIRES, View
@@ -84,10 +84,11 @@ def _why_sweep(found: AlphaBeta) -> str:
             "",
             _("A message of {size} takes as long to start as to travel.").format(size=units.si(found.half_bytes, "B")),
             "",
-            _("With SHARP the switch adds up: a chip sends (n+1)/n · S and not 2(n−1)/n · S.")
-            + " "
-            + _("Benchmarks still multiply by the ring's factor, so eight full links report up to {ratio} times their rate.").format(
-                ratio=units.significant(ratio)
+            followed(
+                _("With SHARP the switch adds up: a chip sends (n+1)/n · S and not 2(n−1)/n · S."),
+                _("Benchmarks still multiply by the ring's factor, so eight full links report up to {ratio} times their rate.").format(
+                    ratio=units.significant(ratio)
+                ),
             ),
             "",
             _("The knee is the least true part: algorithms and protocols change with size, one pair of numbers does not."),

@@ -17,7 +17,6 @@ from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout.choices import View, across_links
 from wallviz.rooms.scaleout.curve import (
-    VERDICTS,
     badge,
     chips_plane,
     chips_said,
@@ -60,7 +59,7 @@ def answer(case: Job, view: View) -> Answer:
 def _badge(now: Served) -> tuple[str, str]:
     """Whether it fits, then the share of the time per token in which a chip reads or computes."""
     share = float(now.job.step.efficiency)
-    if now.job.runs_out in VERDICTS:
+    if now.job.runs_out.doubtful:
         return badge(now.job.runs_out, share)
     if now.gpus > 1 and float(now.job.step.start_s) > 0.5 * float(now.job.step.waiting_s):
         return _("an estimate: small messages as NCCL's ring sends them"), "orange"
@@ -77,7 +76,7 @@ def sentence(now: Served) -> str:
     """Up to how many chips doubling pays, the rates, and what a token waits for; first of all whether it fits."""
     job, one, start = now.job, now.job.step, now.start
     said = {"stop": f"{job.pays_up_to:,}", "n": f"{now.gpus:,}", "start": f"{start:,}", "rate": rate(float(one.tokens_per_s))}
-    if job.runs_out in VERDICTS:
+    if job.runs_out.doubtful:
         said |= memory(job.runs_out, job.peak_bytes, now)
         if now.fix is None:
             return _("{need} per chip {fits} {chip} ({holds}), and nothing that was tried makes it fit.").format(**said)
@@ -152,7 +151,7 @@ def _lines(now: Served) -> list[Line]:
     base = float(np.atleast_1d(job.curve.tokens_per_s)[0] / chips[0])
     here = float(job.step.tokens_per_s_and_chip) / base
     found.append(Line("bandwidth", name, [now.gpus], [here], hover([now.gpus], [here], [float(job.step.tokens_per_s)]), mode="markers", named=False,
-                      open=job.runs_out in VERDICTS))  # fmt: skip
+                      open=job.runs_out.doubtful))  # fmt: skip
     return found
 
 
@@ -184,14 +183,14 @@ def _split(now: Served) -> Split:
 def _actions(now: Served) -> tuple[Action, ...]:
     found = []
     job = now.job
-    if job.runs_out in VERDICTS:
+    if job.runs_out.doubtful:
         found += to_fit(now.case, now.fix)
     elif now.gpus > now.start and job.layout["replicas"] == 1 and job.layout["pipeline_parallel"] * job.layout["expert_parallel"] == 1:
         copies = now.gpus // now.start
         if now.gpus % now.start == 0 and copies > 1:
             text = _("{n} copies of {each}, each with its own requests").format(n=f"{copies:,}", each=chips_said(now.start))
             found.append(Action(text, _("Copies send each other nothing: more answers, none of them sooner"), {"replicas": copies}))
-    if now.busy is not None and now.busy.runs_out in ("no", "unknown"):
+    if now.busy is not None and not now.busy.runs_out.doubtful:
         found.append(Action(_("{n} answers at once").format(n=BUSY), _("Weights are read once for all of them"), {"batch": BUSY}))
     if float(job.fabric.inside_bytes_per_s) > 64e9:
         found.append(Action(_("Break it: PCI Express alone"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wallviz import units
 from wallviz.engine.scaleout.serving_job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.traffic import traffic
-from wallviz.i18n import _
+from wallviz.i18n import _, followed
 from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.over_chips import Served
 from wallviz.units import duration
@@ -17,11 +17,12 @@ def why(now: Served) -> str:
     t, p, e = (job.layout[name] for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
     bandwidth, reads, peak = now.chip.memory_bytes_per_s or 0.0, float(one.moved_bytes), now.chip.peak("bf16")
     lines = [
-        _("A token takes the longer of reading and arithmetic, operation by operation: {time}; waiting and bubble come on top.").format(
-            time=duration(float(one.busy_s))
-        )
-        + " "
-        + _("Each chip reads its part of the weights and of the cache for every token."),
+        followed(
+            _("A token takes the longer of reading and arithmetic, operation by operation: {time}; waiting and bubble come on top.").format(
+                time=duration(float(one.busy_s))
+            ),
+            _("Each chip reads its part of the weights and of the cache for every token."),
+        ),
         "",
         f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {job.bandwidth_efficiency:.0%}) = {units.si(reads, 'B')} / "
         + f"({units.si(bandwidth, 'B/s')} × {job.bandwidth_efficiency:.0%}) = {duration(float(one.read_s))}",
