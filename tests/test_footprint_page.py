@@ -280,7 +280,7 @@ SAME = {"micro_batch": "batch", "sequence": "context", "data_parallel": "chips",
 SERVED = SAME | {"weights": "format", "tensor_parallel": "chips", "arch": "model"}
 #: Settings that others bring to light.
 REVEALING: tuple[dict[str, Any], ...] = (
-    {"model": "t5-base", "optimizer": "galore", "loss": "chunked", "format": "gguf:IQ4_NL", "tensor_parallel": 2, "pipeline_parallel": 2},
+    {"model": "t5-base", "batch": 2, "optimizer": "galore", "loss": "chunked", "format": "gguf:IQ4_NL", "tensor_parallel": 2, "pipeline_parallel": 2},
     {"method": "full"},
 )
 #: What the page asks outside the expert's drawer.

@@ -14,7 +14,6 @@ from wallviz.errors import InputError
 from wallviz.job import Job, changed, pack
 from wallviz.rooms import job as shared
 from wallviz.settings import Setting
-from wallviz.ui import story
 from wallviz.ui.frame import ROOMS
 
 HOSTILE = [
@@ -38,8 +37,7 @@ HOSTILE = [
 
 
 def views() -> Iterator[tuple[str, type]]:
-    """Every room that lets a reader choose how it shows a job, and the story, whose address says the step."""
-    yield "story", story.View
+    """Every room that lets a reader choose how it shows a job."""
     for found in pkgutil.iter_modules(rooms.__path__):
         module = import_module(f"wallviz.rooms.{found.name}")
         if hasattr(module, "View"):

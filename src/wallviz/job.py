@@ -260,6 +260,7 @@ class Job:
         N_("Shared prefix (tokens)"),
         group=_REQUESTS,
         jobs=SERVING,
+        when=lambda job: job.batch > 1,
         help=N_("Tokens that all sequences begin with, such as instructions: their KV cache is kept once."),
     )
     encoder_context: int | None = number(

@@ -89,14 +89,17 @@ def draft(view: View) -> Draft:
 
 OF_THE_JOB = ("waterfall", "plane", "line", "batch")
 """Figures that the job draws; the others are the same for every job."""
+IDLE = ("utilization", "optimizer_step")
+"""Settings of the job that move none of them."""
 
 
 def groups(case: Job, view: View) -> tuple[Group, ...]:
     """The expert's settings of a figure: how the job is run before, and the models behind single remedies."""
+    idle = ("graphs",) if view.figure in ("line", "batch") else ()
     own = {
         _("Speculative decoding"): ("acceptance", "draft", "draft_cost") if case.serves and view.figure in ("waterfall", "plane", "line") else (),
         _("Search and batch"): {"search": ("trials", "eta"), "batch": ("critical",)}.get(view.figure, ()),
         _("Gradients and loss scaling"): ("median", "spread", "scale") if view.figure == "formats" else (),
         _("List"): ("every",) if view.figure == "waterfall" else (),
     }
-    return (*(shared.groups(case) if view.figure in OF_THE_JOB else ()), *grouped(view, own))
+    return (*(shared.groups(case, without=(*IDLE, *idle)) if view.figure in OF_THE_JOB else ()), *grouped(view, own))

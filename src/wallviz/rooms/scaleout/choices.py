@@ -151,7 +151,9 @@ def tokens(case: Job, view: View) -> float:
 OF_THE_JOB = ("curve", "wire", "frontier", "bill")
 """Figures that the job draws; the others are the same for every job."""
 IDLE = ("utilization", "prefix", "optimizer_step")
-"""Settings of the job that decide memory and no time."""
+"""Settings of the job that move none of them."""
+MEMORY = ("engine", "block", "chunk", "graphs", "prompt", "optimizer", "optimizer_state", "master", "loss", "dropout", "offload")
+"""Settings of the job that decide memory and no time: they move the curve alone, which says what fits."""
 
 
 def crosses(case: Job, view: View) -> bool:
@@ -168,4 +170,4 @@ def groups(case: Job, view: View) -> tuple[Group, ...]:
         _("The links"): ("per_node", "inside_gb", *(("across_gb",) if crosses(case, view) else ()), "link_percent", *reach),
         _("The bill"): ("tokens_bn", "price_cents", "pue_percent") if view.show == "bill" else (),
     }
-    return (*shared.groups(case, without=("sequences", "format", *IDLE)), *grouped(view, own))
+    return (*shared.groups(case, without=("sequences", "format", *IDLE, *(() if view.show == "curve" else MEMORY))), *grouped(view, own))
