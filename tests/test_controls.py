@@ -155,8 +155,12 @@ def figures(room: str) -> tuple[str, ...]:
     return tuple(settings.of(kind)[FIGURES.get(room, "show")].words) if kind else ("",)
 
 
-@pytest.mark.parametrize("kind", JOBS)
-@pytest.mark.parametrize(("room", "figure"), [(room, figure) for room in ASKED for figure in figures(room)])
+def kinds(room: str) -> tuple[str, ...]:
+    """The kinds of job that a room tells apart in what it asks."""
+    return ("infer",) if room in ("growth", "machine", "accuracy") else ("infer", "train") if room in ("start", "hierarchy", "chips") else tuple(JOBS)
+
+
+@pytest.mark.parametrize(("room", "figure", "kind"), [(room, figure, kind) for room in ASKED for figure in figures(room) for kind in kinds(room)])
 def test_no_control_is_without_effect(room: str, figure: str, kind: str) -> None:
     """Whatever a page asks for one of its figures and a job changes what is seen of it."""
     assert idle(room, figure, JOBS[kind]) == []
