@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -27,6 +28,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import _lru_cache_wrapper
+from itertools import accumulate
+from math import inf
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -62,6 +65,15 @@ EQUIVALENT = (
     ("roofline/batch.py", "np.where(room > 0, room, 1.0)", "the 1.0 only keeps a division from failing whose result is not taken"),
     ("roofline/serving.py", "high - low > 1:", "64 tries at a time leave of 65,537 first 1,041, then 17, then one: two are never left"),
     ("roofline/decode.py", "flop: float = 0.0", "over an infinite rate any work takes no time"),
+    ("scaleout/serving_job.py", "isinstance(mixer, Attention) else 0", "one head is no more than there are ranks, as none is not"),
+    ("scaleout/training_job.py", "micro_batch=1, accumulation=1)", "the search has its own of both"),
+    ("scaleout/scaling.py", "*(2 ** np.arange(int(most).bit_length()))", "powers of two that a copy divides are among the copies' own"),
+    ("validation/scaling_cases.py", '"P_os+g+p": 3', "every form asks for stage 3 or more"),
+    ("validation/scaling_cases.py", '"ZeRO-3": 3', "so it does here"),
+    *(
+        ("memory/jobs.py", f"np.max(run.{name})", "what comes here is one number")
+        for name in ("tensor_parallel", "pipeline_parallel", "context_parallel", "data_parallel")
+    ),
 )
 
 # ---------------------------------------------------------------------------------------------------------------- what is changed
@@ -413,17 +425,20 @@ def watched(crew: Crew, files: Sequence[str]) -> Coverage:
     return found
 
 
-def tried(crew: Crew, chosen: Sequence[Mutant], tests: Coverage) -> dict[Mutant, str]:
-    """What became of each mutant: ``killed``, ``timed out`` or ``survived``; of those that were tried, where it was interrupted."""
+def tried(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, most_s: float = inf) -> dict[Mutant, str]:
+    """What became of each mutant: ``killed``, ``timed out`` or ``survived``; of those that were tried, where it was interrupted.
+
+    Each is tried with the files that take least, up to `most_s` seconds of tests together, and always with one.
+    """
     fate: dict[Mutant, str] = {}
     try:
-        _try(crew, chosen, tests, fate)
+        _try(crew, chosen, tests, fate, most_s)
     except KeyboardInterrupt:
         crew.stop()
     return fate
 
 
-def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutant, str]) -> None:
+def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutant, str], most_s: float) -> None:
     for mutant in chosen:
         wanted = tests.of(mutant)
         if not wanted:
@@ -433,22 +448,30 @@ def _try(crew: Crew, chosen: Sequence[Mutant], tests: Coverage, fate: dict[Mutan
         for test in wanted:
             lasting[test.partition("::")[0]] += tests.seconds[test]
         order = sorted(lasting, key=lambda file: lasting[file])
+        so_far = accumulate(lasting[file] for file in order)
+        order = [file for file, seconds in zip(order, so_far, strict=True) if seconds <= most_s] or order[:1]
+        limit = 60 + round(10 * sum(lasting[file] for file in order))
 
-        def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order) -> int:
+        def change(root: Path, mutant: Mutant = mutant, wanted: frozenset[str] = wanted, order: Sequence[str] = order, limit_s: int = limit) -> int:
             changed = root / mutant.file
             shutil.copy2(changed, root / "original")
             changed.write_bytes(mutant.applied(changed.read_bytes()))
             sys.dont_write_bytecode = True
-            return forked(root, lambda: judged(order, Only(wanted)))
+
+            def work() -> int:
+                resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))  # a busy machine is no endless loop
+                return next((code for file in order if (code := judged([file], Only(wanted)))), 0)
+
+            return forked(root, work)
 
         def mend(code: int | None, root: Path, mutant: Mutant = mutant) -> None:
             shutil.copy2(root / "original", root / mutant.file)
             if code in (5, 70, 71):
                 raise SystemExit(f"{mutant}: the tests did not run ({code}):\n{last(root)}")
-            fate[mutant] = "timed out" if code is None else "killed" if code else "survived"
+            fate[mutant] = "timed out" if code in (None, -signal.SIGXCPU) else "killed" if code else "survived"
             print(f"{len(fate):5} of {len(chosen)}  {fate[mutant]:9}  {mutant}", file=sys.stderr, flush=True)
 
-        crew.start(change, 60 + 10 * sum(lasting.values()), mend)
+        crew.start(change, 20.0 * limit, mend)
     crew.finish()
 
 
@@ -470,6 +493,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", nargs="+", default=["*"], help="patterns of files, such as '*/roofline/*'")
     parser.add_argument("--tests", type=Path, help="a file that keeps which test runs what, read if it is there: for another sample of the same tree")
+    parser.add_argument("--most-seconds", type=float, default=inf, help="of tests that a mutant is tried with; what they miss counts as missed")
     asked = parser.parse_args()
     started = time.monotonic()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -491,7 +515,7 @@ def main() -> None:
             if asked.tests:
                 kept = {"calling": {place: sorted(names) for place, names in tests.calling.items()}, "seconds": tests.seconds}
                 asked.tests.write_text(json.dumps(kept), encoding="utf-8")
-        fate = tried(crew, chosen, tests)
+        fate = tried(crew, chosen, tests, asked.most_seconds)
     chosen = [mutant for mutant in chosen if mutant in fate]
     print(f"{len(chosen)} of {len(everything)} mutants, seed {asked.seed}, {(time.monotonic() - started) / 60:.0f} minutes\n")
     print("| engine | mutants | killed | score |\n| --- | --- | --- | --- |")

@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from tests.conftest import PATIENCE_S
 from wallviz import catalog
-from wallviz.figures.accuracy import signed
 from wallviz.i18n import use
 from wallviz.rooms import accuracy
+from wallviz.rooms.accuracy.labels import signed
 from wallviz.ui.frame import ROOMS
 from wallviz.validation import cases as domain
 
@@ -54,7 +54,7 @@ def test_the_sentence_counts_what_was_predicted() -> None:
     """The takeaway names the largest error of all training peaks and how many were measured: it follows from the predictions."""
     peaks = [p for p in domain.predictions().values() if p.case.quantity in accuracy.PEAKS]
     worst = max(abs(p.error or 0.0) for p in peaks)
-    said = re.search(r"within ([\d.]+)\s%.* on (\d+) runs measured on GPUs and (\d+) counted", accuracy.answer(accuracy.View()).sentence)
+    said = re.search(r"within ([\d.]+)%.* on (\d+) runs measured on GPUs and (\d+) counted", accuracy.answer(accuracy.View()).sentence)
     assert said
     assert 0 <= float(said[1]) / 100 - worst < 0.001
     assert int(said[2]) + int(said[3]) == len(peaks)

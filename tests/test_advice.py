@@ -128,6 +128,10 @@ def test_nothing_contradicts(i: int) -> None:
     elif found.fewest_gpus is not None:
         assert found.fixes[0].fits
         assert found.fixes[0].gpus <= found.fewest_gpus
+    said = record.fit(found)
+    assert ("reason" in said) == (None in said.values())
+    known = (found.fewest_gpus, found.largest_micro_batch, found.largest_context, found.fewest_gpus_as_set)
+    assert found.reason.partition(" ")[0] == next((word for word, value in zip(("No", "Not", "Not", "As"), known, strict=True) if value is None), "")
 
 
 @each_job
@@ -267,7 +271,7 @@ def test_the_price_of_a_recomputation_is_the_calculators() -> None:
     assert taken == pytest.approx(outcome(again).time_s / outcome(setup).time_s)
     assert 1.25 < taken < 1.34
     fix = Fix(("full-recompute",), setup, again, taken, 0.0, judged=False)
-    assert record.price(fix) == f"+{(taken - 1) * 100:.0f} % time"
+    assert record.price(fix) == f"+{(taken - 1) * 100:.0f}% time"
 
 
 def test_time_is_for_as_many_tokens() -> None:
@@ -288,6 +292,12 @@ def test_quality_is_published_or_judged() -> None:
     assert price.quality(setup, ("weights-4bit",), {}) == REMEDIES["weights-4bit"].toll
     lora, _found = asked(17)
     assert price.quality(lora, ("qlora",), {}) == pytest.approx(REMEDIES["qlora"].toll - REMEDIES["lora"].toll)
+
+
+def test_times_that_are_printed_alike_are_alike() -> None:
+    """JSON has three digits of a time: what they do not tell apart quality does, and what they do it does not."""
+    assert price.key(1, 1.2344, 0.0) < price.key(1, 1.2341, 0.02)
+    assert price.key(1, 1.234, 0.02) < price.key(1, 1.235, 0.0)
 
 
 def test_quality_decides_between_equals() -> None:
@@ -502,6 +512,28 @@ def test_a_prompt_bounds_the_context_from_below(llama: Architecture, given: dict
     assert not fits(setup.with_options(context=found.largest_context + 1))
 
 
+@pytest.mark.parametrize(("given", "shortest"), [({}, 1), ({"prefix": 512}, 513), ({"prompt": 304}, 304)])
+def test_the_shortest_context_is_found_where_no_longer_one_fits(llama: Architecture, given: dict[str, int], shortest: int) -> None:
+    """A chip that holds one token, one after the shared prefix, or the prompt, and not a byte more, holds that; with a byte less it holds none."""
+    served = infer(llama, batch=4, context=shortest, **given)
+    need = float(np.max(served.peak_total_bytes)) * (1.0 + served.error_band)
+    for bytes_, found in ((need, shortest), (need - 1.0, None)):
+        setup = Setup(llama, replace(catalog.chip("H100"), memory_bytes=bytes_), "infer").with_options(batch=4, context=8192, **given)
+        assert fit(setup).largest_context == found
+
+
+def test_what_is_largest_may_be_asked_about(llama: Architecture) -> None:
+    """On a chip that holds anything the largest micro-batch and context are those that a run may have: one more is refused."""
+    setup = Setup(llama, replace(catalog.chip("H100"), memory_bytes=1e30), "train", Run(sequence=1))
+    found = fit(setup)
+    assert found.largest_micro_batch is not None
+    assert found.largest_context is not None
+    for name, value in (("micro_batch", found.largest_micro_batch), ("sequence", found.largest_context)):
+        assert fits(replace(setup, run=replace(setup.run, **{name: value})))
+        with pytest.raises(InputError, match=name):
+            fits(replace(setup, run=replace(setup.run, **{name: value + 1})))
+
+
 # ---------------------------------------------------------------- the fewest
 
 
@@ -565,6 +597,14 @@ def test_what_fits_nowhere_says_so() -> None:
     assert found.fixes
     assert not any(fix.fits for fix in found.fixes)
     assert all(fix.saves_bytes > 0 and len(fix.changes) == 1 for fix in found.fixes)
+
+
+def test_what_fits_with_switches_alone_says_so() -> None:
+    """Twenty thousand sequences fit one GPU one after another, and at once no split that is tried: the missing number has its reason."""
+    setup = setup_of(wallviz.model("smollm2-135m"), catalog.chip("H100"), "train", {"sequence": 1024, "micro_batch": 20_000})
+    found = record.fit(fit(setup))
+    assert (found["fewest_gpus"], found["fewest_gpus_as_set"]) == (1, None)
+    assert found["reason"].startswith("As it is set")
 
 
 def test_a_gpu_without_memory_is_refused(llama: Architecture) -> None:

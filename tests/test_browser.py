@@ -498,6 +498,26 @@ def test_page_fits_a_phone(visit: Visit, room: str) -> None:
         assert figure.locator(".main-svg").first.evaluate("(svg) => svg.getBoundingClientRect().right") <= 390
 
 
+def test_a_table_on_a_phone_has_columns_that_can_be_read(visit: Visit) -> None:
+    """In Chinese, which may break between any two 汉字, a column is four of them wide on a phone, and the table scrolls, not the page."""
+    page = visit("/roofline?lang=zh", width=390)
+    page.locator(".st-key-roofline_drawer_sure summary").click()
+    heading = page.locator("[data-testid=stTable] th").first
+    expect(heading).to_be_visible()
+    assert heading.evaluate("(th) => th.getBoundingClientRect().width") > 4 * 14
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+
+
+def test_a_download_has_the_language_of_the_page(visit: Visit, tmp_path: Path) -> None:
+    """The columns of a CSV are Chinese where the page is, though the server makes it in a thread without a session."""
+    page = visit("/growth?figure=size&lang=zh")
+    page.locator(".st-key-growth_menu button").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("CSV$")).click()
+    download.value.save_as(tmp_path / "csv")
+    assert "日期" in (tmp_path / "csv").read_text("utf-8").splitlines()[0]
+
+
 # -- taking it along ---------------------------------------------------------------------------------------------------------------
 
 

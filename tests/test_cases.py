@@ -12,6 +12,7 @@ import pytest
 
 from wallviz import catalog
 from wallviz.catalog import Case
+from wallviz.validation import cases
 
 CASES = catalog.cases()
 
@@ -95,6 +96,13 @@ def test_a_case_holds_within_its_tolerance_and_no_further() -> None:
     assert not case(0).holds(1e-9)
     assert case(200).error(190) == pytest.approx(-0.05)
     assert case(0).error(0) == 0
+
+
+@pytest.mark.parametrize(("size", "parameters"), [("qwen7b", 7_721_324_544), ("qwen14b", 14_167_290_880), ("qwen72b", 72_287_920_128)])
+def test_the_first_qwen_models_have_the_parameters_of_their_checkpoints(size: str, parameters: int) -> None:
+    """Those of the files that Qwen released, biases of queries, keys and values among them, which the Llama of the same shape has not."""
+    layers, hidden = cases._QWEN[size][:2]
+    assert cases._llama(*cases._QWEN[size]).parameters + layers * 3 * hidden == parameters
 
 
 def test_inputs_cannot_be_changed() -> None:

@@ -13,10 +13,12 @@ from wallviz.cli import app
 from wallviz.engine import rating
 from wallviz.engine.rating import Work
 from wallviz.errors import InputError
-from wallviz.figures import chips as figures
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Dot, plane
 from wallviz.job import Job
 from wallviz.rooms import chips, roofline
 from wallviz.rooms.chips.metrics import DEFAULT, METRICS, SHORTLISTS, View, compared, prices
+from wallviz.rooms.chips.plane import equal_times
 from wallviz.rooms.chips.table import READING_ORDER
 from wallviz.rooms.footprint.need import estimate
 
@@ -210,11 +212,13 @@ def test_every_comparison_answers(show: str, shortlist: str, scale: str) -> None
 @pytest.mark.parametrize(("log", "bytes_per_s"), [(True, 4.7e12), (False, 4e12)], ids=["log", "linear"])
 def test_a_name_gives_way_to_a_line_of_equal_time(*, log: bool, bytes_per_s: float) -> None:
     """On either scale the name of a chip just below the line of 20 ms stands below its circle, and that of a chip alone above it."""
-    spots = [
-        figures.ChipSpot("a", "A name", 2024, 100e9, bytes_per_s, 1e15, single_source=False),
-        figures.ChipSpot("b", "B", 2024, 20e9, 9e12, 1e15, single_source=False),
+    dots = [
+        Dot(x, y, "compute", (id, name), name=name, side="", size=34)
+        for id, name, x, y in (("b", "B", 20e9, 9e12), ("a", "A name", 100e9, bytes_per_s))
     ]
-    drawn = figures.plane(spots, name="", across="", every="{time}", log=log, revision="").data[-1]
+    across, up = Axis("", str, log=log, room=0.14), Axis("", str, log=log, room=0.3)
+    lines, _names = equal_times(across, up, [dot.x for dot in dots], [dot.y for dot in dots])
+    drawn = plane(lines, [dots], across=across, up=up, revision="").data[-1]
     assert dict(zip((point[0] for point in drawn["customdata"]), drawn["textposition"], strict=True)) == {"a": "bottom center", "b": "top center"}
 
 

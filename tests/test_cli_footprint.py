@@ -363,7 +363,7 @@ def test_the_table_says_what_the_json_says() -> None:
     for fix in answer(*asked)["fixes"]:
         assert fix["change"].split(",")[0] in shown
         assert fix["price"] in shown
-        assert f"{(fix['time'] - 1) * 100:+.0f} % time".replace("-", "−") in fix["price"]
+        assert f"{(fix['time'] - 1) * 100:+.0f}% time".replace("-", "−") in fix["price"]
 
 
 @pytest.mark.parametrize(("command", "asked"), [("train", options.TRAINING), ("finetune", options.FINETUNING), ("infer", options.SERVING)])

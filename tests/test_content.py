@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -11,12 +12,16 @@ from babel.messages.pofile import read_po
 
 import wallviz
 from wallviz import catalog, glossary, i18n, units
+from wallviz.checks import halfwidth
 from wallviz.engine.hierarchy.size import written
 from wallviz.engine.memory import quantization
 from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.terms import Term, worded
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _, listing, qualified
+from wallviz.i18n import N_, _, closed, listing, qualified, spoken
+from wallviz.job import SETTINGS
+from wallviz.rooms.chips.metrics import prices
+from wallviz.rooms.glossary import entries
 from wallviz.ui.frame import ROOMS
 
 ROOT = Path(__file__).parent.parent
@@ -199,3 +204,86 @@ def test_a_number_and_its_unit_stay_on_one_line(language: str) -> None:
         assert all(re.fullmatch(r"[\d.]+\u202f\S+", text) for text in said), said
     finally:
         i18n.use("en")
+
+
+#: What a reader may type into the glossary's search, and the entry that must be among what is found.
+LOOKED_UP = {
+    "内存墙": "memory_wall", "存储墙": "memory_wall", "放大规则": "scaling_law", "缩放定律": "scaling_law", "scaling law": "scaling_law",
+    "混合精度": "mixed_precision", "主权重": "master_weights", "局部性": "locality", "locality": "locality", "带宽瓶颈": "bandwidth_bound",
+    "bandwidth-bound": "bandwidth_bound", "memory-bound": "bandwidth_bound", "算子": "kernel", "fused kernels": "kernel",
+    "GQA": "grouped_query_attention", "张量核": "tensor_core", "tensor core": "tensor_core", "延时": "latency", "延迟": "latency",
+    "昇腾": "ascend", "token": "token", "Transformer": "transformer", "loss": "loss", "损失": "loss", "TP8": "split_notation",
+    "DP": "split_notation", "MoE": "mixture_of_experts", "梯度累积": "gradient_accumulation", "爆显存": "out_of_memory", "屋顶线": "roofline",
+    "全归约": "all_reduce", "首 token 时延": "prefill", "ＭｏＥ": "mixture_of_experts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "id"), LOOKED_UP.items(), ids=LOOKED_UP)
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_the_glossary_knows_the_words_that_are_looked_up(language: str, typed: str, id: str) -> None:
+    """A word that an engineer types finds its entry, in either language of the page."""
+    i18n.use(language)
+    try:
+        assert id in {entry.id for entry in entries(typed)}
+    finally:
+        i18n.use("en")
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_term_is_headed_by_the_language_of_the_page(language: str) -> None:
+    """The heading of an entry is its name in the language in use; the other name stands first among the related words."""
+    i18n.use(language)
+    try:
+        shown = {entry.id: entry for entry in entries()}
+        assert shown["memory_wall"].title == {"en": "memory wall", "zh": "内存墙"}[language]
+        assert {"en": "**Related**: 内存墙, ", "zh": "**相关词**：memory wall、"}[language] in "\n".join(shown["memory_wall"].lines)
+    finally:
+        i18n.use("en")
+
+
+def test_each_line_of_a_term_is_in_its_own_language() -> None:
+    """An English line holds no 汉字, and a Chinese line no English words in a row."""
+    assert [t.id for t in glossary.terms().values() if re.search(r"[一-鿿]", t.line_en)] == []
+    assert [t.id for t in glossary.terms().values() if LATIN_ALONE.search(t.line_zh)] == []
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_a_share_has_one_form(language: str) -> None:
+    """A percentage has no space before its sign and a real minus, in either language."""
+    i18n.use(language)
+    try:
+        assert [units.percent(0.69), units.percent(0.0042, 2), units.percent(-0.5, signed=True)] == ["69%", "0.42%", "−50%"]
+    finally:
+        i18n.use("en")
+
+
+def test_no_text_puts_a_space_before_a_percent_sign() -> None:
+    """Neither an English text of the rooms, pages and commands nor its translation writes "69 %"."""
+    spaced = re.compile(r"[\d}]\s%(?! \{)")
+    ours = {text for text, places in messages.code_texts().items() if any("/figures/" not in path for path, _line in places)}
+    assert [text for text, zh in translations().items() if text in ours and spaced.search(f"{text} {zh}")] == []
+
+
+def test_a_chinese_name_closes_the_space_kept_for_a_latin_one() -> None:
+    """Spaces between 汉字 go, spaces beside Latin letters and numbers stay."""
+    assert closed("若 HBM3 传送 16 GB（权重） 用一秒，寄存器 只要 8 ms") == "若 HBM3 传送 16 GB（权重）用一秒，寄存器只要 8 ms"
+
+
+def test_a_download_speaks_the_language_of_its_page() -> None:
+    """What is made later in a thread without a session is in the language in which it was offered, and leaves that thread as it was."""
+    i18n.use("zh")
+    try:
+        offered = spoken(lambda: _("memory"))
+    finally:
+        i18n.use("en")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(offered).result() == "显存"
+        assert pool.submit(i18n.language).result() == "en"
+
+
+def test_full_width_input_is_read_as_half_width() -> None:
+    """Digits, letters, punctuation and spaces of a Chinese keyboard mean what their half-width kin mean."""
+    assert halfwidth("Ｈ１００　２５，０００；") == "H100 25,000;"
+    assert prices("Ｈ１００：２５，０００；Ｈ２０　１２０００") == ({"h100-sxm5": 25_000.0, "h20": 12_000.0}, ())
+    assert SETTINGS["context"].parse("８１９２") == 8192
+    assert SETTINGS["model"].parse("ｌｌａｍａ－３．１－８ｂ") == "llama-3.1-8b"

@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 from wallviz import catalog, curves
 from wallviz.engine import growth
-from wallviz.figures import growth as figures
-from wallviz.figures import style
+from wallviz.figures import axes, bars, style
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.job import Job
 from wallviz.rooms import growth as answers
 from wallviz.rooms import roofline, start
+from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 
 ROOT = Path(__file__).parent.parent
 THEME = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
@@ -85,40 +87,46 @@ def test_nothing_in_the_hover_is_missing_from_the_table(view: answers.View) -> N
 
 
 def test_a_stack_is_never_logarithmic() -> None:
-    """Parts of a whole are linear and stacked, whatever the link asks for."""
+    """Parts of a whole are linear and each begins where the one before ends, whatever the link asks for."""
     spec = json.loads(answers.answer(answers.View(figure="training", scale="log")).spec)
-    assert spec["layout"]["yaxis"]["type"] == "linear"
-    assert spec["layout"]["barmode"] == "stack"
+    assert spec["layout"]["xaxis"]["type"] == "linear"
+    (drawn,) = [t for t in spec["data"] if t["type"] == "bar"]
+    rows = itertools.groupby(zip(drawn["y"], drawn["base"], drawn["x"], strict=True), key=lambda part: part[0])
+    for _y, parts in rows:
+        at = 0.0
+        for _same, base, size in parts:
+            assert base == pytest.approx(at)
+            at += size
 
 
 def test_labels_at_line_ends_are_kept_apart() -> None:
     """Five lines that end at one value get five labels that do not touch."""
-    axis = style.value_axis("times", 1.0, 1e6, log=True)
-    labels = style.end_labels([style.End(100.0 + i, "compute", f"line {i}", "doubles every\n2 years") for i in range(5)], axis)
+    axis = axes.Axis("", axes.said("times")).drawn(1.0, 1e6)
+    labels = style.end_labels([style.End(100.0 + i, "compute", f"line {i}\ndoubles every\n2 years") for i in range(5)], axis)
     heights = sorted(label["y"] for label in labels)
-    gap = (axis["range"][1] - axis["range"][0]) * 0.052 * 3
+    gap = (axis["range"][1] - axis["range"][0]) * style.LINE * 3
     assert min(b - a for a, b in itertools.pairwise(heights)) >= gap * 0.99
     assert axis["range"][0] <= heights[0] < heights[-1] <= axis["range"][1]
 
 
 def test_a_log_axis_has_one_gridline_per_factor_of_ten() -> None:
     """Ticks stand at powers of ten, none skipped, and at most nine of them carry a label."""
-    axis = style.value_axis("flop", 3e17, 4e27, log=True)
+    axis = axes.Axis("", axes.said("flop")).drawn(3e17, 4e27)
     assert [b / a for a, b in itertools.pairwise(axis["tickvals"])] == pytest.approx([10] * (len(axis["tickvals"]) - 1))
     assert 3 <= sum(bool(text) for text in axis["ticktext"]) <= 9
 
 
-def hostile_series() -> figures.DrawnCurve:
+def hostile_series() -> DrawnCurve:
     """A series whose names came from an attacker."""
     points = tuple(
         growth.Point(f"p{i}", f"<img src=x onerror=alert({i})> & <b>", dt.date(2015 + i, 1, 1), 10.0**i, source="<script>") for i in range(4)
     )
-    return figures.DrawnCurve("compute", "<i>label</i>", "times", points, trend=growth.fit(points), rate="<u>", named=tuple(p.id for p in points))
+    return DrawnCurve("compute", "<i>label</i>", "times", points, trend=growth.fit(points), rate="<u>", named=tuple(p.id for p in points))
 
 
 def test_data_is_escaped() -> None:
     """Markup in a name, a label or a source reaches the figure as text."""
-    spec = figures.lines([hostile_series()], name="quantity", kind="times", log=True, revision="r").spec
+    spec = curves_over_time([hostile_series()], name="quantity", kind="times", log=True, revision="r").spec
     assert not re.search(r"<(img|script|i|u|b)>?[ >/]", spec.replace("<b>%{customdata[1]}</b>", ""))
     assert "\\u003cimg" in spec or "&lt;img" in spec
 
@@ -138,7 +146,7 @@ def test_an_unticked_point_stays_visible_and_leaves_the_fit() -> None:
     """Without GShard 240 times becomes 83; the point is still there to be put back."""
     answer = answers.answer(answers.View(figure="size", data="2021", without=("gholami-params-2021/gshard",)))
     assert "83.3×" in answer.sentence
-    crosses = [t for t in json.loads(answer.spec)["data"] if t.get("marker", {}).get("symbol") == "x-thin-open"]
+    crosses = [t for t in json.loads(answer.spec)["data"] if "x-thin-open" in t.get("marker", {}).get("symbol", [])]
     assert [c[0] for t in crosses for c in t["customdata"]] == ["gholami-params-2021/gshard"]
 
 
@@ -210,3 +218,48 @@ def test_the_badge_says_whose_interval_it_is() -> None:
     assert "Peak compute" in answers.answer(answers.View()).sure
     capacity = answers.answer(answers.View(hold="precision", show="capacity"))
     assert (capacity.trust, "direction uncertain" in capacity.sure) == ("red", True)
+
+
+def rows(count: int) -> list[bars.Bar]:
+    """Bars whose words take room, the first with its parts named."""
+    parts = tuple(bars.Segment(10.0, "#0670D1", "#0670D1", ("part",), name=f"A part called {i}", said="10 GiB") for i in range(3))
+    return [bars.Bar(f"row {i}", parts, said="30 GiB in all, more than it holds", tall=not i) for i in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+def test_rows_have_one_height_in_every_figure(count: int) -> None:
+    """A row takes as many pixels whether a figure has one or twenty, so that its label and the bar under it are as far apart everywhere."""
+    layout = bars.bars(rows(count), axes.Axis("GiB", str, log=False), revision="r").layout
+    plot = layout["height"] - layout["margin"]["t"] - layout["margin"]["b"]
+    assert plot == pytest.approx(-layout["yaxis"]["range"][0], abs=1)
+    assert layout["meta"]["least"] == 1.0, "words stand between the bars, so that they may not be pressed together"
+
+
+def test_the_words_at_the_end_of_a_bar_have_room() -> None:
+    """Words as long as half a plot end inside it, on a laptop and on a phone, and beyond the limit where that would cross them."""
+    made = bars.bars(rows(2), axes.Axis("GiB", str, log=False), limit=bars.Limit("chip", 35.0), revision="r").layout
+    for (plot, letter), (first, last) in zip(style.PLOTS, (made["xaxis"]["range"], made["meta"]["narrow"]["xaxis.range"]), strict=True):
+        ends = [a for a in made["annotations"] if a["text"].startswith("30 GiB")]
+        assert {a["x"] for a in ends} == {35.0}
+        assert (last - 35.0) / (last - first) * plot >= min(0.6 * plot, letter * len(ends[0]["text"]))
+
+
+def test_a_linear_axis_has_few_round_lines() -> None:
+    """Lines of a linear axis are a round number apart (1, 2 or 5 of a power of ten; a power of two for GiB), at most nine, from where it begins."""
+    for base, most in itertools.product((2, 10), (0.03, 7.0, 96.0, 1234.0, 6e14)):
+        ticks = axes.Axis("", str, log=False, base=base).drawn(0.0, most)["tickvals"]
+        step = ticks[1] - ticks[0]
+        assert ticks[0] == 0
+        assert 3 <= len(ticks) <= 9
+        assert f"{step:e}"[0] in "125" if base == 10 else step == 2.0 ** round(math.log2(step))
+
+
+def test_the_words_of_a_line_across_stand_where_least_is_drawn() -> None:
+    """A horizontal line under a curve's left end is named at its right end."""
+    years = [float(year) for year in range(1990, 2011)]
+    axis = axes.Axis("", str, log=False, low=1990, high=2010)
+    marks = [CrossLine(50.0, "a line with a name", vertical=False)]
+    curve = Line("compute", "", years, [51.0 if year < 2000 else 20.0 for year in years])
+    drawn = plane([curve], across=axis, up=axes.Axis("", str, log=False, high=100), marks=marks, revision="r").layout
+    (words,) = [a for a in drawn["annotations"] if "a line" in a["text"]]
+    assert (words["xanchor"], words["yanchor"]) == ("right", "bottom")

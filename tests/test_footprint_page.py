@@ -179,6 +179,19 @@ def test_the_latest_of_paste_and_file_is_used() -> None:
     assert "config" in app.query_params
 
 
+def test_what_is_wrong_with_a_model_is_said_in_the_language_of_the_page() -> None:
+    """An error made in a callback, which runs before the page knows its language, is shown in that language and follows the switch."""
+    app = open_page("own", job="train", lang="zh")
+    app.button(key="config_use").click().run()
+    assert "请粘贴" in app.warning[0].value
+    app.text_area(key="config_text").set_value("{").run()
+    app.button(key="config_use").click().run()
+    assert "不是合法的 JSON" in app.warning[0].value
+    app.session_state["_language"] = "en"
+    app.run()
+    assert "not valid JSON" in app.warning[0].value
+
+
 def test_an_own_model_cannot_write_markup() -> None:
     """A name, a class or a value from a pasted file is shown as text: no image, no link, no HTML of its own_model."""
     evil = "![x](http://example.org/x.png) <img src=x> [y](http://example.org)"
@@ -491,7 +504,7 @@ def test_a_reported_peak_is_answered_with_the_miss() -> None:
     """A run that reported 5 % less than predicted is told so, with its sign."""
     now = estimate(TRAIN)
     reported = round(float(now.result.peak_allocated_bytes) / 1.05 / 2**20)  # type: ignore[union-attr]
-    assert "+5.0 %" in footprint.miss(TRAIN, View(reported=reported))
+    assert "+5.0%" in footprint.miss(TRAIN, View(reported=reported))
     assert not footprint.miss(TRAIN, View())
 
 

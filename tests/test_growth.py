@@ -462,7 +462,7 @@ def test_what_no_json_number_can_hold_is_null() -> None:
         (TRANSFORMERS, {"interval": "z"}, "unknown interval z: choose from t, bootstrap, rank"),
         (TRANSFORMERS, {"interval": "rank"}, "the rank interval does not go with ols: choose from t, bootstrap"),
         (TRANSFORMERS, {"interval": "t", "method": "theil-sen"}, "the t interval does not go with theil-sen: choose from rank"),
-        (TRANSFORMERS, {"confidence": 95}, "confidence must lie between 0 and 1: got 95; write 95 % as 0.95"),
+        (TRANSFORMERS, {"confidence": 95}, "confidence must lie between 0 and 1: got 95; write 95% as 0.95"),
         (TRANSFORMERS, {"interval": "bootstrap", "resamples": 10}, "resamples must be at least 40 for an interval at 0.95: got 10"),
         (([2020.0, 2021.0, 2022.0], [1.0, 2.0]), {}, "every date needs one value: got 3 dates and 2 values"),
         (([2020.0, 2021.0, 2022.0], [1.0, -2.0, 3.0]), {}, "#2 has -2.0"),

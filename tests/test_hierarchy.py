@@ -202,15 +202,26 @@ def test_links_are_one_way() -> None:
 
 @pytest.mark.parametrize(
     ("text", "bytes_"),
-    [("1", 1), ("64 B", 64), ("1kB", 1e3), ("1 KiB", 1024), ("1GiB", 2**30), ("1 gb", 1e9), ("2e9", 2e9), ("1.5 TB", 1.5e12), ("1,048,576", 2**20)],
+    [
+        ("1", 1),
+        ("64 B", 64),
+        ("1kB", 1e3),
+        ("1 KiB", 1024),
+        ("1GiB", 2**30),
+        ("1 gb", 1e9),
+        ("2e9", 2e9),
+        ("1.5 TB", 1.5e12),
+        ("1,048,576", 2**20),
+        ("６４　ｋＢ", 64e3),
+    ],
 )
 def test_sizes_are_read_as_typed(text: str, bytes_: float) -> None:
-    """Binary and decimal prefixes are told apart; case and spaces do not matter."""
+    """Binary and decimal prefixes are told apart; case, spaces and width do not matter."""
     assert size.parse(text) == bytes_
 
 
 @pytest.mark.parametrize(
-    "text", ["", "GiB", "1 Gb", "1 Gbit", "-1 GB", "0", "0.5", "nan", "inf", "1e99", "1 GB GB", "１ GB", "9" * 99, "<b>1</b>", "1;drop"]
+    "text", ["", "GiB", "1 Gb", "1 Gbit", "-1 GB", "0", "0.5", "nan", "inf", "1e99", "1 GB GB", "١ GB", "9" * 99, "<b>1</b>", "1;drop"]
 )
 def test_what_is_no_size_gets_a_sentence(text: str) -> None:
     """Bits, nothing, nonsense and too much are refused with a sentence that says what to write."""
@@ -355,6 +366,29 @@ def test_every_machine_answers(machine: str, show: str) -> None:
         found = answers.answer(Job(), View(machine=machine, show=show, size=text))
         assert found.figure is not None
         assert len(found.sentence.split()) <= 25
+
+
+#: The plot in pixels and a letter in it, on a laptop and on a phone.
+PLOTS = {"laptop": (640, 7.6), "phone": (322, 6.3)}
+
+
+@pytest.mark.parametrize("width", PLOTS)
+@pytest.mark.parametrize("scale", choices.SCALES)
+@pytest.mark.parametrize("show", ["ladder", "human", "energy"])
+@pytest.mark.parametrize("machine", ["h100", "h200"])
+def test_the_words_at_a_bars_end_have_room(machine: str, show: str, scale: str, width: str) -> None:
+    """Behind the end of every bar the axis goes on for as long as its words are, to three fifths of the plot, and no further than one needs."""
+    found = answers.answer(Job(), View(machine=machine, show=show, scale=scale)).figure
+    assert found is not None
+    axis, narrow = found.layout.xaxis, found.layout.meta["narrow"]
+    start, end = axis.range if width == "laptop" else narrow["xaxis.range"]
+    plot, letter = PLOTS[width]
+    words = {note.y: note for note in found.layout.annotations if note.xref == "x" and note.xanchor == "left"}
+    furthest = {y: max(x for trace in found.data for x, at in zip(trace.x, trace.y, strict=True) if at == y and x is not None) for y in words}
+    assert len(words) > 5
+    assert {y: note.x for y, note in words.items()} == pytest.approx({y: np.log10(x) if scale == "log" else x for y, x in furthest.items()})
+    spare = [(end - note.x) / (end - start) - min(0.6, (note.xshift + len(note.text) * letter) / plot) for note in words.values()]
+    assert 0 <= min(spare) < 0.05
 
 
 def test_a_time_without_its_latency_says_so() -> None:

@@ -189,6 +189,12 @@ def test_one_vector_for_key_and_value() -> None:
     assert bytes_per_token(stack(Attention(128, 1, 512, 512, key_is_value=True))) == 1024
 
 
+def test_windowed_layers_have_a_line_of_their_own() -> None:
+    """The line that is named after its window counts no more tokens than that, the other all of them."""
+    found = {term.name: term.bytes for term in terms(stack(Attention(8, 8, 64, 64), Attention(8, 8, 64, 64, window=128)), batch=1, context=4096)}
+    assert found == {"KV cache": 2 * 8 * 64 * 2 * 4096, "KV cache of windowed layers": 2 * 8 * 64 * 2 * 128}
+
+
 def test_compression_and_indexer() -> None:
     """A compressed layer stores one entry for several tokens beside its window; an indexer adds a key, 132 bytes in fp8."""
     compressed = Attention(128, 1, 512, 512, window=128, key_is_value=True, compression=4)

@@ -148,7 +148,7 @@ def sentence(record: Record | None, show: str = "staircase", **case: Any) -> str
 def test_the_sentence_says_the_rate_and_what_it_means() -> None:
     """68 GB/s cannot write more than 4.2 tokens/s of an 8B model; 418 of 448 GB/s are 93 % and 26 tokens/s."""
     assert sentence(CPU) == "This machine moves 68.0 GB/s: about 4.2 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
-    assert sentence(GPU) == "This machine moves 418 GB/s, 93 % of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
+    assert sentence(GPU) == "This machine moves 418 GB/s, 93% of 448 GB/s: about 26 tokens/s at most with Llama 3.1 8B (BF16), whatever its FLOP/s."
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_badge_says_how_far_the_median_lies_below_the_best(median: float, fl
     """Green within a tenth where nothing disturbed the measurement, orange within a half, red beyond."""
     record = replace(CPU, kernels={"add": Measured(100e9, median * 100e9, 1e9, 20, valid=True)}, flags=tuple(flag.value for flag in flags))
     found = machine.answer(Job(), machine.View(), record)
-    assert (found.trust, found.sure) == (trust, f"best of 20, median {100 - 100 * median:.0f} % lower")
+    assert (found.trust, found.sure) == (trust, f"best of 20, median {100 - 100 * median:.0f}% lower")
 
 
 def test_the_bound_is_that_of_reading_where_reading_is_faster() -> None:
@@ -223,7 +223,7 @@ def test_shares_are_measured_over_promised() -> None:
     """A published share is a measured bandwidth over that of the data sheet; a derived one has none."""
     assert published_machines()["a100-80gb"].share == pytest.approx(1759e9 / 2039e9, rel=0.01)
     assert published_machines()["h100-sxm5-80gb"].share is None
-    assert "reaches 93 % of what its memory promises" in sentence(GPU, "share")
+    assert "reaches 93% of what its memory promises" in sentence(GPU, "share")
 
 
 def test_kernels_stand_against_the_promise_and_other_machines() -> None:
@@ -234,7 +234,7 @@ def test_kernels_stand_against_the_promise_and_other_machines() -> None:
     assert [row[1] for row in bars["customdata"]] == ["copy", "triad", "copy engine", "host to device, pinned"]
     assert marks["x"] == [448e9] * 3
     assert set(marks["marker"]["symbol"]) == {"diamond-open"}
-    band = drawn.layout["shapes"][-1]
+    (band,) = drawn.layout["shapes"]
     assert (band["x0"], band["x1"]) == (pytest.approx(0.6675 * 448e9, rel=1e-3), pytest.approx(0.92 * 448e9))
 
 
@@ -324,7 +324,7 @@ def test_the_page_is_never_empty() -> None:
     """Without a record, published machines are drawn under a question."""
     app = open_page()
     assert not app.exception
-    assert takeaway(app).endswith("And yours?")
+    assert takeaway(app).endswith("How fast is yours?")
     assert len(app.get("plotly_chart")) == 1
 
 
@@ -401,7 +401,7 @@ def test_one_press_measures_and_answers(played: type[Played]) -> None:
     app.button(key="machine_measure").click().run()
     assert played.started == [("cpu", 0)]
     assert app.button(key="machine_cancel")
-    assert takeaway(app).endswith("And yours?")
+    assert takeaway(app).endswith("How fast is yours?")
     played.over = True
     app.run()
     assert not app.exception
@@ -489,7 +489,7 @@ def test_records_can_be_forgotten() -> None:
     """One button takes the records away, and the page shows published machines again."""
     app = open_page(drawers=("settings",), mine=CPU, opened=(GPU,))
     app.button(key="machine_forget").click().run()
-    assert takeaway(app).endswith("And yours?")
+    assert takeaway(app).endswith("How fast is yours?")
 
 
 def test_a_browsers_record_becomes_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:

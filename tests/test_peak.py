@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from wallviz import catalog
+from wallviz.engine.memory import lora, ranks
 from wallviz.engine.memory.peak import PARTS, PHASES, train
 from wallviz.engine.memory.run import KERNELS, METHODS, OPTIMIZERS, PRECISIONS, RECOMPUTE, Run
 from wallviz.engine.transformer import Architecture, architecture
 from wallviz.errors import InputError
+from wallviz.validation.korthikanti import first_stage_layers
 
 LLAMA_3_8B = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -145,12 +147,26 @@ def test_the_interleaved_schedule_keeps_more_on_the_first_stage(small: Architect
     assert layers[1] / layers[0] == pytest.approx(1 + 3 / 8)
 
 
+@pytest.mark.parametrize(("p", "v"), [(8, 1), (8, 3), (4, 2), (64, 2)])
+def test_the_first_stage_keeps_what_korthikanti_counts(p: int, v: int) -> None:
+    """L layers' worth with 1F1B, L(1 + (p - 1)/(pv)) interleaved (arXiv 2205.05198, section 4.2.3); the last one set and those of earlier chunks."""
+    L = 4 * p * v
+    first, last = (ranks.PipelineStage(index, p, (), ()).in_flight(10_000, v) * L / p for index in (0, p - 1))
+    assert first == pytest.approx(float(first_stage_layers(L, p, v)))
+    assert last == pytest.approx(L / p if v == 1 else L / p * ((v - 1) * p + 1) / v)
+
+
 def test_offloading_moves_bytes_to_the_host(small: Architecture) -> None:
     """What leaves the GPU stands in host memory; nothing vanishes."""
     stays, moves = train(small, zero=2, data_parallel=4), train(small, zero=2, data_parallel=4, offload="optimizer")
     assert float(stays.host_bytes) == 0
     assert float(moves.phase_parts["optimizer_step"]["optimizer"]) == 0
     assert float(moves.host_bytes) >= float(stays.phase_parts["optimizer_step"]["optimizer"])
+
+
+def test_a_checkpoint_of_adapters_is_without_the_model(llama: Architecture) -> None:
+    """Adapters in fp32 and their two moments, 12 bytes a trained parameter (PEFT saves adapters alone)."""
+    assert float(train(llama, method="lora").checkpoint_bytes) == 12 * lora.trainable(llama, "all", 16)
 
 
 def test_a_checkpoint_holds_weights_master_and_moments(llama: Architecture) -> None:

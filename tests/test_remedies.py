@@ -14,7 +14,7 @@ from wallviz.engine.advice import price
 from wallviz.engine.advice.price import VISIBLE
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.serve import infer
-from wallviz.engine.remedies import experts, flash, low_precision, offload, published, search, speculative, whole_run
+from wallviz.engine.remedies import checks, experts, flash, low_precision, offload, published, search, speculative, whole_run
 from wallviz.engine.remedies.effect import apply, effect, effects, find, of_job, ranked, waterfall
 from wallviz.engine.remedies.plan import plan, record, setup_of, waterfall_record
 from wallviz.engine.remedies.rebuild import grouped_queries, latent_attention, routed
@@ -114,6 +114,11 @@ def test_flash_attention_traffic() -> None:
     assert flash.tiled_bytes(1024, 64, 16, 64) == pytest.approx(after, rel=0.10)
     plain, unfused = (flash.standard_bytes(1024, 64, 16, 64, passes=n) for n in (flash.PLAIN_PASSES, flash.SEPARATE_PASSES))
     assert plain < before < unfused
+
+
+def test_a_block_of_keys_fills_a_quarter_of_an_a100_s_shared_memory() -> None:
+    """192 KiB a multiprocessor (NVIDIA A100 architecture whitepaper) are 98,304 elements of 16 bits: 384 keys of width 64 a block, and no more."""
+    assert flash.tiles(np.array([1.0, 384.0, 385.0, 768.0, 769.0]), 64).tolist() == [1, 1, 2, 2, 3]  # type: ignore[union-attr]
 
 
 def test_flash_traffic_falls_with_the_memory_on_the_chip() -> None:
@@ -258,6 +263,13 @@ def test_savings_and_prices_are_those_printed(known: dict[str, tuple[published.P
     assert (gqa.quality, gqa.saved, gqa.time) == (pytest.approx(0.1 / 47.2), 0.875, pytest.approx(0.28 / 1.51 - 1))
 
 
+def test_what_is_judged_of_weights_is_what_was_published(known: dict[str, tuple[published.Published, ...]]) -> None:
+    """Where nothing is at hand that was published, the judged loss of fewer or pruned weights stands for it: the same within a tenth."""
+    found = {id: lost for id, lost in published.losses(known).items() if REMEDIES[id].group in ("weights", "pruning")}
+    assert len(found) >= 7
+    assert {id: REMEDIES[id].toll for id in found} == {id: pytest.approx(lost, rel=0.1) for id, lost in found.items()}
+
+
 def test_scoreboard() -> None:
     """Fewer bits cost more on every model of the scoreboard from 4 bits down, and Llama-3 loses more than Llama-2 at the same bits."""
     board = published.scoreboard(catalog.evidence().values())
@@ -338,6 +350,42 @@ def test_what_fits_is_made_faster() -> None:
     assert "full-recompute" not in found
 
 
+@pytest.mark.parametrize(("goal", "setup"), [("fit", training()), ("fit", serving()), ("faster", serving()), ("faster", training(kernels="eager"))])
+def test_what_is_ranked_saves_half_a_percent(goal: str, setup: Setup) -> None:
+    """Every remedy that saves more than half a percent of the bytes, or of the time, is ranked, and no other."""
+    every = effects(setup)
+    shares = [e.saves_bytes / e.before.bytes if goal == "fit" else e.saves_s / e.before.time_s for e in every]
+    wanted = {e.remedy.id for e, share in zip(every, shares, strict=True) if share > 0.005}
+    assert {e.remedy.id for e in ranked(every, H100.memory_bytes, {}, goal)} == wanted
+    assert 0 < len(wanted) < len(every)
+
+
+def test_what_cannot_be_applied_fits_nowhere() -> None:
+    """A remedy that does not go fits no chip, and one that goes fits no memory that is not known; it fits its bytes with their error, and no less."""
+    assert not effect(training(data_parallel=1), find("zero-2")).fits(1e30)
+    step = effect(training(), find("zero-2"))
+    assert step.after is not None
+    assert not step.fits(None)
+    need = step.after.bytes * (1 + step.after.error_band)
+    assert step.fits(need)
+    assert not step.fits(need * 0.999)
+
+
+def test_copies_offload_their_share_under_zero_alone() -> None:
+    """Each of eight copies sends all of its states over its slot, and an eighth with ZeRO (arXiv 2101.06840, section 4.2)."""
+    slots = [outcome(training(offload="optimizer", zero=zero)).slot_bytes for zero in (0, 1)]
+    assert slots == [pytest.approx(4 * LLAMA.parameters), pytest.approx(4 * LLAMA.parameters / 8)]
+
+
+def test_drafting_takes_its_length_times_its_cost() -> None:
+    """Of theorem 3.8 (arXiv 2211.17192): a draft of g tokens at c of a pass each adds g·c passes, over the tokens that they yield; bytes alike."""
+    alone = outcome(serving())
+    free, dear = (outcome(replace(serving(), draft=Draft(0.72, 4, cost))) for cost in (0.0, 0.25))
+    yields = float(speculative.expected_tokens(0.72, 4))
+    assert dear.time_s - free.time_s == pytest.approx(4 * 0.25 * alone.time_s / yields)
+    assert dear.moved_bytes - free.moved_bytes == pytest.approx(4 * 0.25 * alone.moved_bytes / yields)
+
+
 def test_drafts_stop_paying_at_large_batches() -> None:
     """Speculative decoding halves the time of one sequence, and is worth less for hundreds, whose checking is bound by compute."""
     one, many = (effect(serving(batch=batch, context=256), REMEDIES["speculative"], Draft()) for batch in (1, 1024))
@@ -385,6 +433,21 @@ def test_bad_setups(changes: dict[str, object]) -> None:
     given: dict[str, object] = {"job": "infer", "options": {}, "count": 1} | changes
     with pytest.raises(InputError):
         setup_of(LLAMA, H100, given["job"], given["options"], given["count"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("generation", [1, 8])
+def test_every_slot_that_has_a_specification_is_taken(generation: int) -> None:
+    """PCI Express 1.0 (PCI-SIG, 2003) to 8.0, the newest that is announced; none before and none after."""
+    checks.chip(replace(H100, pcie_gen=generation))
+    with pytest.raises(InputError, match="pcie_gen"):
+        checks.chip(replace(H100, pcie_gen={1: 0, 8: 9}[generation]))
+
+
+def test_drafts_may_be_as_long_as_is_said() -> None:
+    """A draft of 64 tokens is worked out, and one more is refused with that number."""
+    assert plan(serving(), draft=Draft(length=64)).now.bytes > 0
+    with pytest.raises(InputError, match="64"):
+        plan(serving(), draft=Draft(length=65))
 
 
 @pytest.mark.parametrize("draft", [Draft(acceptance=1.5), Draft(length=0), Draft(cost=-1.0)])

@@ -83,7 +83,7 @@ def test_the_plane_shows_failures_in_a_shape_of_their_own() -> None:
     """Failures are open, crossed markers; successes are filled."""
     drawing = further.answer(CASES[0], remedies.View(figure="plane")).drawing
     assert drawing is not None
-    symbols = {trace["marker"]["symbol"] for trace in drawing.data}
+    symbols = {symbol for trace in drawing.data for symbol in trace["marker"]["symbol"]}
     assert {"square", "square-x-open", "triangle-up", "circle"} <= symbols
 
 

@@ -11,7 +11,7 @@ import pytest
 from wallviz import catalog
 from wallviz.engine import work as ops
 from wallviz.engine.hardware import Accelerator
-from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.kv_cache import kv_cache_bytes, state_bytes
 from wallviz.engine.roofline.batch import critical_batch, critical_batch_exact
 from wallviz.engine.roofline.report import record, report
 from wallviz.engine.roofline.roof import own_chip, roof
@@ -136,6 +136,15 @@ def test_windows_latents_and_states_read_what_the_footprint_caches(name):
     )
     moved = total(found, "attention_scores", "attention_values", "state_space")[1]
     assert moved == pytest.approx(cache + states, rel=0.12)
+
+
+def test_a_state_is_read_and_written_for_a_token_and_written_once_for_a_prompt():
+    """A scan keeps its state on the chip while it goes over a prompt (arXiv 2312.00752, section 3.3.2): input, gate and output move beside it."""
+    mamba = catalog.architecture("mamba-130m")
+    layers, mixer = len(mamba.layers), mamba.layers[0].mixer
+    for phase, tokens, passes in (("decode", 1, 2), ("prefill", 1000, 1)):
+        scan = next(op for op in operations(mamba, phase, 2, 1000) if op.id == "state_space")
+        assert scan.bytes == 2 * layers * (passes * state_bytes(mixer) + tokens * 3 * mixer.inner * 2)
 
 
 def test_every_preset_has_operations_in_every_phase_it_can_run():
@@ -278,6 +287,12 @@ def test_unless_it_is_told_a_report_is_about_4096_tokens():
     assert found.attention_bytes == pytest.approx(131_072 * 4096, rel=1e-3)
 
 
+def test_unless_it_is_told_a_step_is_about_4096_tokens():
+    """A step has the context that a report has, in every phase."""
+    for phase in ("decode", "prefill", "train"):
+        assert step(LLAMA, H100, phase=phase).bytes == step(LLAMA, H100, phase=phase, context=4096).bytes
+
+
 def test_the_record_holds_both_waits():
     """Whatever is asked, the first token waits for the prompt and each further one for a step of decoding; an encoder writes none."""
     prompt, token = (step(LLAMA, H100, phase=phase, context=8192).time_s for phase in ("prefill", "decode"))
@@ -300,6 +315,7 @@ def test_time_from_parameters_alone_is_the_books():
     """2·P·T and 6·P·T over peak and utilization; full recomputation a third more."""
     assert prefill_s(70e9, 8192, 16 * 197e12, 0.4) == pytest.approx(0.91, rel=0.01)
     assert training_s(1e9, 1e9, 1e15, full_recompute=True) / training_s(1e9, 1e9, 1e15) == pytest.approx(4 / 3)
+    assert (prefill_s(1e9, 1e9, 1e15), training_s(1e9, 1e9, 1e15)) == (2e3, 6e3)  # at all of the peak, where nothing else is said
 
 
 @pytest.mark.parametrize(

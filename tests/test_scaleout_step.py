@@ -12,7 +12,7 @@ from wallviz import catalog
 from wallviz.engine import work
 from wallviz.engine.advice import splits
 from wallviz.engine.memory import lora
-from wallviz.engine.memory.kv_cache import kv_cache_bytes
+from wallviz.engine.memory.kv_cache import bytes_per_token, kv_cache_bytes
 from wallviz.engine.memory.peak import train
 from wallviz.engine.memory.ranks import held
 from wallviz.engine.memory.run import Run
@@ -25,6 +25,8 @@ from wallviz.engine.scaleout.decode import decode
 from wallviz.engine.scaleout.fabric import Fabric, inside_bytes_per_s
 from wallviz.engine.scaleout.phrases import served_split
 from wallviz.engine.scaleout.step import KINDS, OVERLAPS, step
+from wallviz.engine.scaleout.traffic import traffic
+from wallviz.engine.transformer import Architecture, Attention, Layer
 from wallviz.errors import InputError
 
 H100 = catalog.chips()["h100-sxm5"]
@@ -122,6 +124,15 @@ def test_the_links_inside_a_node_are_used_first() -> None:
     assert [float(links.bytes_per_s(n, links.members(n, stride))) for n, stride in ((8, 1), (8, 8), (64, 1), (16, 4))] == [450e9, 50e9, 400e9, 100e9]
     flat, phases = links.ring_s(2 * ring_share(64) * 1e9, 64, 8), hierarchical_all_reduce_s(1e9, 8, 8, 450e9, 50e9)
     assert flat < phases < 2 * flat  # phases one after the other against a ring that works on all links at once
+
+
+def test_a_stage_passes_on_by_the_slowest_hop() -> None:
+    """Large messages reach a share of the rate: four fifths of NVLink within a node, of one adapter where a hop leaves it."""
+    links = Fabric(450e9, 50e9, efficiency=0.8, inside_latency_s=3e-6, across_latency_s=10e-6)
+    assert float(links.hop_s(1e9, 1, 8)) == pytest.approx(1e9 / 360e9 + 3e-6)
+    assert float(links.hop_s(1e9, 1, 16)) == float(links.hop_s(1e9, 8, 2)) == pytest.approx(1e9 / 40e9 + 10e-6)
+    assert float(links.hop_s(1e9, 8, 2, 5.0)) == pytest.approx(1e9 / 40e9 + 50e-6)
+    assert float(links.hop_s(0.0, 8, 1)) == 0.0
 
 
 def test_expert_tokens_cross_nodes_by_the_adapter() -> None:
@@ -397,6 +408,34 @@ def test_a_fit_is_told_apart_from_noise() -> None:
     assert fit([1e6, 2e6, 4e6], [1e-6, 2.2e-6, 4.9e-6], 8).alpha_s == 0.0
 
 
+def test_a_fit_without_a_start_is_the_nearest_there_is() -> None:
+    """Where a sweep gains with size, of all rates without a start-up time the one that is found has the least squared relative misses."""
+    sizes, times = [1e6, 2e6, 4e6], [1e-6, 2.2e-6, 4.9e-6]
+    found = fit(sizes, times, 8)
+
+    def squares(rate: float) -> float:
+        return sum(float(miss) ** 2 for miss in replace(found, beta_bytes_per_s=rate).misses)
+
+    assert found.alpha_s == 0.0
+    assert squares(found.beta_bytes_per_s) < min(squares(found.beta_bytes_per_s * share) for share in (0.99, 1.01))
+
+
+def test_what_a_ring_passes_of_a_token_is_what_the_cache_keeps_of_it() -> None:
+    """Keys and values, a latent, or one vector for both, in every layer that keeps its own: of every model whose entries are neither compressed nor
+    found by an index."""
+    layers = (Layer(Attention(8, 2, 64, 64, key_is_value=True), None, ()), Layer(Attention(8, 2, 64, 64, shares_cache=True), None, ()))
+    one_vector = Architecture("one vector", "test", 512, 1000, layers, (), tied=False)
+    plain = [
+        arch
+        for arch in (one_vector, *map(catalog.architecture, catalog.presets()))
+        if not any(getattr(block.mixer, "index_dim", 0) or getattr(block.mixer, "compression", 1) > 1 for block, _count in arch.groups)
+    ]
+    assert len(plain) > 50
+    for arch in plain:
+        assert traffic(arch, decoding=True).kv_elements == bytes_per_token(arch) / 2, arch.name
+    assert traffic(one_vector).kv_elements == 2 * 64
+
+
 def test_a_bill_is_time_energy_and_money() -> None:
     """Chip hours, joules at design power, and money only where a price was typed."""
     found = budget(1e12, 1e6, 100, tdp_w=700, pue=1.2)
@@ -405,6 +444,23 @@ def test_a_bill_is_time_energy_and_money() -> None:
     assert found.energy_j == pytest.approx(700 * 100 * 1e6 * 1.2)
     assert found.cost is None
     assert budget(1e12, 1e6, 100, price_per_hour=2.5).cost == pytest.approx(2.5e8 / 3600)
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("tokens", 1.0, 1e24), ("pue", 1.0, 1e3), ("price_per_hour", 1e-12, 1e12)])
+def test_a_bill_takes_what_is_within_its_bounds_alone(name: str, least: float, most: float) -> None:
+    """A PUE of 1 loses nothing on the way to the chips, and nothing is below it; the smallest and the largest are taken, and none beyond."""
+    for value in (least, most):
+        assert np.isfinite(budget(**{"tokens": 1e12, "tokens_per_s": 1e6, "gpus": 100, name: value}).seconds)
+    for value in (np.nextafter(least, 0.0), np.nextafter(most, np.inf)):
+        with pytest.raises(InputError, match=f"{name} must be from {least:g} to"):
+            budget(**{"tokens": 1e12, "tokens_per_s": 1e6, "gpus": 100, name: float(value)})
+
+
+def test_ones_own_machines_cost_nothing() -> None:
+    """A price of nothing is a price, and one below nothing is none."""
+    assert budget(1e12, 1e6, 100, price_per_hour=0.0).cost == 0.0
+    with pytest.raises(InputError, match="above 0"):
+        budget(1e12, 1e6, 100, price_per_hour=-1.0)
 
 
 def test_the_bill_of_chinchilla() -> None:

@@ -114,6 +114,13 @@ def test_pipeline_stages_hold_their_layers() -> None:
     assert stage.weights_bytes == pytest.approx((whole.weights_bytes - 2 * table) / 4 + table, rel=1e-4)
 
 
+@pytest.mark.parametrize("stages", range(1, 81))
+def test_stages_are_as_even_as_they_go(stages: int) -> None:
+    """No stage holds more layers than the next whole number of an even share, whether or not the layers divide."""
+    whole, stage = (infer(LLAMA_70B, context=4096, pipeline_parallel=p) for p in (1, stages))
+    assert stage.kv_cache_bytes / (whole.kv_cache_bytes / 80) == -(-80 // stages)
+
+
 @pytest.mark.parametrize("parallel", ["tensor_parallel", "pipeline_parallel"])
 def test_sharding_never_raises_a_part(parallel: str) -> None:
     """More GPUs never leave more weights, cache or activations on one of them."""

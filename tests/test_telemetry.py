@@ -10,7 +10,9 @@ import pytest
 
 from tests.fake_nvml import FakeGpu, module, on_a_vgpu
 from wallviz import units
-from wallviz.figures import telemetry as figures
+from wallviz.figures import panels as figures
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Line
 from wallviz.machine.probe import nvml
 from wallviz.machine.probe.nvml import Missing, Sampler
 from wallviz.machine.reasons import NotMeasured, Reason
@@ -237,8 +239,8 @@ def test_without_a_gpu_there_is_a_reason(watch: Callable[..., Watched], more: di
 
 def test_a_name_is_no_markup() -> None:
     """What a label holds is drawn as text."""
-    panel = figures.Panel("<b>x</b>", "compute", (figures.GpuReadings("<i>GPU</i>", (figures.GpuReading(0.0, 1.0, "<s>"),)),) * 2, 1.0, "1")
-    spec = figures.history([panel], span_s=60, ticks=[(0.0, "now")], revision="x").spec
+    panel = figures.Panel("<b>x</b>", (Line("compute", "<i>GPU</i>", [0.0], [1.0], ["<s>"]),) * 2, 1.0, "1")
+    spec = figures.panels([panel], across=Axis("", str, log=False, low=-60, high=1, lines=(0.0,)), revision="x").spec
     assert "<i>" not in spec
     assert "<s>" not in spec
     assert "<b>x" not in spec

@@ -309,6 +309,14 @@ def test_the_formulas_of_weights_and_cache_are_the_known_ones(model: str, option
 # ---------------------------------------------------------------- what is not alive at the peak
 
 
+def test_foreach_copies_what_it_updates() -> None:
+    """Where adapters alone are trained, torch's foreach step holds a copy of a rank's share of them, and the fused one holds none."""
+    llama = catalog.architecture("llama-3.1-8b")
+    for step, formulas in (("foreach", ["4·P_adapter/N_d"]), ("fused", [])):
+        found = train(llama, method="lora", optimizer_step=step, zero=1, data_parallel=4)
+        assert [term.formula for term in found.alive["optimizer_step"] if term.name == "copies of what is updated"] == formulas
+
+
 def test_gradients_that_come_later_are_said_to() -> None:
     """At the loss's backward there is no gradient yet: all of them come at the end of the backward pass."""
     llama = catalog.architecture("llama-3.1-8b")

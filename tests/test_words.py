@@ -5,6 +5,7 @@ After a change that is meant: ``python tests/test_words.py --write`` writes the 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,14 @@ def test_every_room_says_what_it_said(room: str) -> None:
     """Sentences, badges and colours are those of tests/words.txt; `python tests/test_words.py --write` keeps new ones that are meant."""
     now = {name(*question): said(*question) for question in questions() if question[0] == room}
     assert now == {question: answer for question, answer in kept().items() if question.partition(" ")[0] == room}
+
+
+def test_what_is_said_has_the_punctuation_of_its_language() -> None:
+    """After 汉字 stands Chinese punctuation, between 汉字 no space, before a percent sign none; English sentences hold no 汉字."""
+    wrong = re.compile(r"[一-鿿）][,:;?]|[一-鿿，。：；（）] [一-鿿（]|\d %")
+    lines = [answer.splitlines() for answer in kept().values()]
+    assert [chinese for _english, chinese in lines if wrong.search(chinese.rpartition(",")[0])] == []
+    assert [english for english, _chinese in lines if re.search(r"[一-鿿]|\d %", english)] == []
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["--write"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +13,15 @@ from wallviz.i18n import N_
 
 MOST = 1e24
 """Rates, tokens and money beyond a yotta are typing errors, and far below what overflows."""
+
+
+def halfwidth(text: str) -> str:
+    """What a reader typed, with the full-width digits, letters, marks and spaces of a Chinese keyboard as their half-width kin (Unicode's NFKC).
+
+    >>> halfwidth("Ｈ１００：２５，０００；Ｈ２０　１２０００")
+    'H100:25,000;H20 12000'
+    """
+    return unicodedata.normalize("NFKC", text)
 
 
 def one_of(name: str, value: Any, allowed: Iterable[str]) -> None:

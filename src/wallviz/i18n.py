@@ -7,7 +7,8 @@ compiled file that could be stale. The language is a context variable: each sess
 from __future__ import annotations
 
 import gettext as _gettext
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cache, reduce
 from io import BytesIO
@@ -17,6 +18,9 @@ LANGUAGES: dict[str, str] = {"en": "English", "zh": "简体中文"}
 TAGS: dict[str, str] = {"en": "en", "zh": "zh-CN"}
 """What a browser calls each language."""
 CONTENT = Path(__file__).parent / "content"
+
+#: A space that a Chinese sentence keeps beside a Latin name, where the name is Chinese itself.
+_GAP = re.compile(r"(?<=[一-鿿，。：；（）“”、]) (?=[一-鿿，。：；（）“”、])")
 
 _current: ContextVar[str] = ContextVar("wallviz_language", default="en")
 
@@ -45,6 +49,20 @@ def use(language: str) -> None:
 def language() -> str:
     """The language in use: ``"en"`` or ``"zh"``."""
     return _current.get()
+
+
+def spoken(make: Callable[[], str]) -> Callable[[], str]:
+    """`make` in the language that is in use now, whatever thread calls it later: a server makes downloads in one that has no session."""
+    chosen = language()
+
+    def made() -> str:
+        before = _current.set(chosen)
+        try:
+            return make()
+        finally:
+            _current.reset(before)
+
+    return made
 
 
 def from_locale(locale: str | None) -> str:
@@ -113,3 +131,12 @@ def followed(*sentences: str) -> str:
 def bracketed(text: str, remark: str) -> str:
     """A text with a remark in the brackets of the language in use."""
     return _("{text} ({remark})").format(text=text, remark=remark)
+
+
+def closed(text: str) -> str:
+    """A text without the spaces that its template keeps for a Latin name, where the name that it took is Chinese.
+
+    >>> closed("经 NVLink 4 需 36 ms，寄存器 只要 8.3 ms")
+    '经 NVLink 4 需 36 ms，寄存器只要 8.3 ms'
+    """
+    return _GAP.sub("", text)

@@ -101,14 +101,14 @@ def _stages(job: Job) -> dict[str, str]:
 
 def _shares(job: Job) -> dict[Any, str]:
     chosen = job.utilization
-    return {share: f"{share:.12g} %" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
+    return {share: f"{share:.12g}%" for share in (*PERCENTS, 100, *([] if chosen in (*PERCENTS, 100) else [chosen]))}
 
 
 def _pruned(job: Job) -> dict[Any, str]:
     fractions = [str(percent / 100) for percent in PERCENTS]
     known = {DENSE: _("none"), TWO_OF_FOUR: "2:4"}
     shown = [*fractions, *([] if job.sparsity in (*fractions, *known) else [job.sparsity])]
-    return known | {fraction: _("{percent} % unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in shown}
+    return known | {fraction: _("{percent}% unstructured").format(percent=f"{float(fraction) * 100:.12g}") for fraction in shown}
 
 
 _SPLIT, _FORMATS, _ONE_BY_ONE = N_("Parallelism"), N_("Formats"), N_("Formats one by one")
@@ -250,7 +250,7 @@ class Job:
         N_("Prompt (tokens; empty: all)"),
         group=_REQUESTS,
         jobs=SERVING,
-        help=N_("Tokens of the context that the model reads at once, before it writes the rest."),
+        help=N_("Tokens of the context that the model reads at once, before it generates the rest."),
     )
     """Tokens that are prefilled; None for all of the context."""
     prefix: int = number(

@@ -23,6 +23,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from wallviz.checks import halfwidth
 from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 
@@ -67,8 +68,8 @@ class Setting:
     """The field that declares it."""
 
     def parse(self, text: str) -> Any:
-        """The value that `text` stands for; raises InputError, a sentence."""
-        return self.read(self.name, text)
+        """The value that `text` stands for, full-width or not; raises InputError, a sentence."""
+        return self.read(self.name, halfwidth(text))
 
     def options(self, chosen: Any) -> dict[Any, str]:
         """The options in the language in use, where there are any; `chosen` is the dataclass with what else was chosen."""

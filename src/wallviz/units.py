@@ -116,6 +116,16 @@ def duration(seconds: float) -> str:
     return said.replace(" ", THIN) if said else si(seconds, "s")
 
 
+def percent(share: float, decimals: int = 0, *, digits: int = 0, signed: bool = False) -> str:
+    """A share of one as a percentage, with `decimals` or with `digits` significant digits: no space before the sign, in either language.
+
+    >>> percent(0.694), percent(0.99871, 1), percent(0.00042, digits=2), percent(-0.031, 1, signed=True), percent(0.43, digits=2, signed=True)
+    ('69%', '99.9%', '0.042%', '−3.1%', '+43%')
+    """
+    number = significant(abs(share) * 100, digits) if digits else f"{abs(share) * 100:,.{decimals}f}"
+    return f"{'−' if share < 0 else '+' if signed else ''}{number}%"
+
+
 def claimed(factor: float) -> str:
     """A published factor with the digits that were printed, no more.
 

@@ -21,8 +21,8 @@ from wallviz.i18n import N_, _
 
 def run(
     extra: Annotated[list[str] | None, typer.Argument(metavar="-- OPTIONS", help=N_("Options of streamlit run."))] = None,
-    port: Annotated[str | None, typer.Option("--port", metavar="N", help=N_("The port to serve on; Streamlit takes 8501."))] = None,
-    host: Annotated[str | None, typer.Option("--host", metavar="H", help=N_("The address to serve on; Streamlit serves on all."))] = None,
+    port: Annotated[str | None, typer.Option("--port", metavar="N", help=N_("The port to serve on (default: 8501)."))] = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="H", help=N_("The address to serve on (default: all of this machine's)."))] = None,
     headless: Annotated[bool | None, typer.Option("--headless/--no-headless", help=N_("Open no browser, or open one."))] = None,
     lang: Lang = None,
     debug: Debug = False,

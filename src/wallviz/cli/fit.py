@@ -40,7 +40,7 @@ def answer(source: Source, given: Given, *, as_json: Json = False, lang: Lang = 
 def _fitted(arch: Architecture, chip: Accelerator, given: Given, found: Fit) -> str:
     from wallviz.engine.advice import record
 
-    band = f"±{found.error_band:.0%}"
+    band = f"±{units.percent(found.error_band)}"
     facts = [
         (_("model"), title(arch)),
         (_("hardware"), qualified(f"{given.get('count', 1)} × {chip.name}", amount(found.capacity_bytes))),

@@ -139,7 +139,7 @@ def _trained(arch: Architecture, found: Training, chip: Accelerator | None) -> s
         (_("model"), title(arch)),
         (_("peak"), qualified(amount(found.peak_allocated_bytes), _(PHASES[found.peak_phase]))),
         (_("reserved"), amount(found.peak_reserved_bytes)),
-        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"±{units.percent(found.error_band)}")),
         *_against(chip, found),
     ]
     if run.pipeline_parallel > 1:
@@ -163,7 +163,7 @@ def _served(arch: Architecture, found: Serving, chip: Accelerator | None) -> str
 
     facts = [
         (_("model"), title(arch)),
-        (_("in all"), qualified(amount(found.peak_total_bytes), f"± {found.error_band:.0%}")),
+        (_("in all"), qualified(amount(found.peak_total_bytes), f"±{units.percent(found.error_band)}")),
         *_against(chip, found),
         (_("per token"), _("{size} of KV cache for each token of each sequence").format(size=units.binary(found.kv_bytes_per_token))),
     ]
@@ -184,7 +184,7 @@ def _served(arch: Architecture, found: Serving, chip: Accelerator | None) -> str
 def _parts(what: str, parts: Mapping[str, Any], total: float = 0.0) -> str:
     columns = [(what, "whole"), ("", "right"), ("", "right"), *([(_("share"), "right")] if total else [])]
     rows: Iterable[Sequence[str]] = (
-        (_(WORDS.get(name, name)), *both(value), *([f"{float(value) / total:.1%}"] if total else [])) for name, value in parts.items()
+        (_(WORDS.get(name, name)), *both(value), *([units.percent(float(value) / total, 1)] if total else [])) for name, value in parts.items()
     )
     return table(columns, rows)
 

@@ -25,7 +25,7 @@ def answer(
     method: Annotated[str | None, typer.Option("--method", metavar="ols|theil-sen", help=N_("Least squares (default), or the median slope."))] = None,
     interval: Annotated[
         str | None,
-        typer.Option("--interval", metavar="t|bootstrap|rank", help=N_("The 95 % interval: t (default) or bootstrap for ols, rank for theil-sen.")),
+        typer.Option("--interval", metavar="t|bootstrap|rank", help=N_("The 95% interval: t (default) or bootstrap for ols, rank for theil-sen.")),
     ] = None,
     as_json: Json = False,
     lang: Lang = None,
@@ -103,7 +103,7 @@ def _refitted(fitted: Refit) -> str:
                 _("refit"),
                 qualified(f"{units.times(trend.multiplier(claim.period_years))} / {_years(claim.period_years)}", _rate(trend.doubling_years)),
             ),
-            (_("interval"), labelled("95 %", bracketed(f"{units.times(low)} – {units.times(high)}", trend.interval))),
+            (_("interval"), labelled("95%", bracketed(f"{units.times(low)} – {units.times(high)}", trend.interval))),
             (
                 _("fit"),
                 qualified(trend.method, f"n = {trend.n}", f"R² = {trend.r_squared:.3f}", f"{trend.first.isoformat()} – {trend.last.isoformat()}"),

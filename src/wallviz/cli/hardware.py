@@ -21,7 +21,7 @@ PEAKS = tuple(name for name in PRECISIONS if name != "bf16")
 
 
 def answer(
-    chips: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=N_("Chips by name, alias or beginning; none: the list."))] = None,
+    chips: Annotated[list[str] | None, typer.Argument(metavar="NAME", help=N_("Chips by name, alias or beginning (default: the list)."))] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="SOURCE", help=N_("Serve this model: tokens per second and per joule."))] = None,
     batch: Annotated[int, typer.Option("--batch", help=N_("Sequences at once."))] = 1,
     context: Annotated[int, typer.Option("--context", help=N_("Tokens of each."))] = 8192,

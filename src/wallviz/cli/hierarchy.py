@@ -18,9 +18,7 @@ from wallviz.i18n import N_, _, labelled
 
 
 def answer(
-    machine: Annotated[
-        str | None, typer.Argument(metavar="MACHINE", help=N_("A machine, any chip, or a record's file; without one: the list."))
-    ] = None,
+    machine: Annotated[str | None, typer.Argument(metavar="MACHINE", help=N_("A machine, any chip, or a record's file (default: the list)."))] = None,
     size: Annotated[str | None, typer.Option("--size", metavar="SIZE", help=N_("What is moved, such as 64 kB, 16 GB or 1 GiB (default)."))] = None,
     basis: Annotated[
         str | None, typer.Option("--basis", metavar="peak|measured", help=N_("Rates of data sheets (default), or measured where there are any."))

@@ -113,7 +113,7 @@ def _described(arch: Architecture) -> str:
     facts.append((_("vocabulary"), f"{found['vocab']:,}"))
     facts += [(_("assumed"), sentence) for sentence in arch.assumptions]
     rows = [
-        (_(COMPONENTS[name]), f"{size:,}", f"{size / max(1, arch.parameters):.1%}", units.binary(2 * size), units.si(2 * size, "B"))
+        (_(COMPONENTS[name]), f"{size:,}", units.percent(size / max(1, arch.parameters), 1), units.binary(2 * size), units.si(2 * size, "B"))
         for name, size in arch.components.items()
         if size
     ]

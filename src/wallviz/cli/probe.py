@@ -174,7 +174,7 @@ def _told(record: Record) -> str:
         name, best = record.headline
         rate = units.si(best.best_bytes_per_s or 0.0, "B/s")
         if record.fraction is not None and record.theoretical_bytes_per_s:
-            share = _("{share} of {peak}").format(share=f"{record.fraction:.0%}", peak=units.si(record.theoretical_bytes_per_s, "B/s"))
+            share = _("{share} of {peak}").format(share=units.percent(record.fraction), peak=units.si(record.theoretical_bytes_per_s, "B/s"))
             rate = qualified(rate, share)
         facts.append((_(KERNELS.get(name, name)), rate))
     for name, product in record.arithmetic.items():

@@ -15,7 +15,7 @@ from wallviz.cli.options import HARDWARE, Given, Hardware, Option, as_options, o
 from wallviz.cli.shell import FACTS, Debug, Json, Lang, say, say_json, table
 from wallviz.engine.remedies.setup import Draft
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, bracketed, labelled, listing, qualified
 
 if TYPE_CHECKING:
     from wallviz.engine.remedies.effect import Effect
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 APPLY = (Option("apply", "NAME,NAME,...", N_("Remedies to apply one after another, in this order; their names are listed below.")),)
 DRAFT = (
-    Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding; 0.72.")),
-    Option("draft_length", "N", N_("Tokens drafted at once."), default="4"),
-    Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model; 0.128.")),
+    Option("acceptance", "F", N_("Share of drafted tokens that are accepted, for speculative decoding (default: 0.72).")),
+    Option("draft_length", "N", N_("Tokens drafted at once (default: 4).")),
+    Option("draft_cost", "F", N_("Time of one drafted token over one pass of the model (default: 0.128).")),
 )
 _COUNT = tuple(option for option in HARDWARE if option.field != "hardware")
 _DRAFT_FIELDS = {"acceptance": "acceptance", "draft_length": "length", "draft_cost": "cost"}
@@ -69,13 +69,14 @@ def _described(found: Plan) -> str:
     verdict = _("capacity unknown") if capacity is None else _("fits") if found.fits else _("does not fit")
     facts = [
         (_("model"), title(setup.arch)),
-        (_("hardware"), f"{setup.gpus:,} × {setup.chip.name}" + (f", {amount(capacity)}" if capacity else "")),
-        (_("needs"), f"{amount(now.bytes)}: {verdict}"),
+        (_("hardware"), qualified(f"{setup.gpus:,} × {setup.chip.name}", amount(capacity) if capacity else "")),
+        (_("needs"), labelled(amount(now.bytes), verdict)),
         (_("time"), _time(found, now.time_s)),
     ]
     if found.way is not None:
-        names = ", ".join(step.remedy.id for step in found.way.steps)
-        facts.append((_("cheapest way to fit"), f"{names}: −{units.binary(found.way.saves_bytes)}, × {found.way.time_factor:.2f}"))
+        names = listing(step.remedy.id for step in found.way.steps)
+        saved = qualified(f"−{units.binary(found.way.saves_bytes)}", f"× {found.way.time_factor:.2f}")
+        facts.append((_("cheapest way to fit"), labelled(names, saved)))
     blocks = [table(FACTS, facts, header=False)]
     if found.waterfall:
         blocks.append(_waterfall(found))
@@ -103,9 +104,11 @@ def _time(found: Plan, seconds: float) -> str:
 
 def _row(e: Effect, found: Plan) -> tuple[Any, ...]:
     quality = found.losses.get(e.remedy.id)
-    lost = f"; {_('quality')} −{quality:.1%} ({_('published')})" if quality else ""
+    costs = _(e.remedy.costs)
+    if quality:
+        costs = _("{text}; {more}").format(text=costs, more=bracketed(f"{_('quality')} −{units.percent(quality, 1)}", _("published")))
     fits = _("yes") if e.fits(found.capacity_bytes) else _("no")
-    return e.remedy.id, _(e.remedy.name), units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, _(e.remedy.costs) + lost, _(e.remedy.fails)
+    return e.remedy.id, _(e.remedy.name), units.binary(e.saves_bytes), f"× {e.time_factor:.2f}", fits, costs, _(e.remedy.fails)
 
 
 def _waterfall(found: Plan) -> str:

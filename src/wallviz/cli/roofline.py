@@ -24,24 +24,25 @@ if TYPE_CHECKING:
     from wallviz.engine.roofline.report import Report
 
 OWN = "own"
-Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, a record's file, or own with its numbers below."))]
+Hardware = Annotated[str, typer.Argument(metavar="HARDWARE", help=N_("An accelerator's name, a record's file, or `own`, with the options below."))]
 WORK = (
-    Option("phase", "|".join(PHASES), N_("Reading prompts, writing tokens, or training."), default="decode"),
-    Option("batch", "N", N_("Sequences at once."), default="1"),
-    Option("context", "N", N_("Tokens of the prompt, in the cache, or of a training sequence."), default="4096"),
+    Option("phase", "|".join(PHASES), N_("Reading prompts, generating tokens, or training (default: decode).")),
+    Option("batch", "N", N_("Sequences at once (default: 1).")),
+    Option("context", "N", N_("Tokens of the prompt, in the cache, or of a training sequence (default: 4096).")),
     *(option for option in STORED if option.field in ("weights", "kv")),
-    Option("activations", "|".join(ACTIVATIONS), N_("Format of the activations; bf16. With fp8 or int8 weights too, matmuls run at that peak.")),
+    Option(
+        "activations", "|".join(ACTIVATIONS), N_("Format of the activations (default: bf16). With fp8 or int8 weights too, matmuls run at that peak.")
+    ),
     Option("tensor_parallel", "N", N_("GPUs that share each layer.")),
 )
 KERNEL = (
     Option(
         "kernels",
         "|".join(KERNELS),
-        N_("Whether scores (eager) or elementwise values (flash) go through memory, or neither (fused)."),
-        default="flash",
+        N_("Whether scores (eager) or elementwise values (flash) go through memory, or neither (fused) (default: flash)."),
     ),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
-    Option("recompute", "|".join(RECOMPUTE), N_("Activations made again in the backward pass."), default="none"),
+    Option("recompute", "|".join(RECOMPUTE), N_("Activations made again in the backward pass (default: none).")),
     Option("accumulate", "|".join(ACCUMULATE), N_("How matrix units accumulate; fp32, which halves the printed rate of GeForce cards.")),
     Option("encoder_context", "N", N_("Tokens of the encoder's sequence, for models that have one.")),
 )
@@ -101,7 +102,7 @@ def _chip(name: str, numbers: dict[str, Any]) -> Accelerator:
 
 def _described(found: Report) -> str:
     step, used, largest = found.step, found.measured, found.largest
-    bounds = {"compute": _("arithmetic"), "bandwidth": _("bandwidth")}
+    bounds = {"compute": _("arithmetic"), "bandwidth": _("memory bandwidth")}
     facts = [
         (_("model"), title(found.architecture)),
         (_("hardware"), found.chip.name),
@@ -115,8 +116,8 @@ def _described(found: Report) -> str:
         (_("critical batch"), _("{n} tokens").format(n=units.significant(step.critical_batch))),
     ]  # fmt: skip
     if used is not None:
-        facts.append((_("MFU"), f"{100 * float(used.mfu):.1f}{units.THIN}%"))
-        facts.append((_("bandwidth used"), f"{100 * float(used.bandwidth):.1f}{units.THIN}%"))
+        facts.append((_("MFU"), units.percent(float(used.mfu), 1)))
+        facts.append((_("bandwidth used"), units.percent(float(used.bandwidth), 1)))
     if largest is not None:
         facts.append((_("largest batch"), f"{largest.batch:,}"))
     columns = (

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 CHIPS = (
-    Option("gpus", "N", N_("How many there are."), also=("--chips",), default="8"),
-    Option("job", "train|finetune|infer", N_("What they do; train. Serving is split over all of them.")),
-    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join."), default="8"),
-    Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node; the chip's own links.")),
-    Option("link_across", "F", N_("GB/s of one direction and GPU across nodes; 50, an adapter of 400 Gbit/s for each.")),
-    Option("link_efficiency", "F", N_("Share of these rates that large messages reach; 0.8.")),
-    Option("overlap", "none|partial|full", N_("How much of the communication compute hides."), default="none"),
-    Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached; 0.7 of the peak, 0.69 of the bandwidth.")),
+    Option("gpus", "N", N_("How many there are (default: 8)."), also=("--chips",)),
+    Option("job", "train|finetune|infer", N_("What they do (default: train). Serving is split over all of them.")),
+    Option("gpus_per_node", "N", N_("GPUs that the links inside a node join (default: 8).")),
+    Option("link_inside", "F", N_("GB/s of one direction and GPU inside a node (default: the chip's own links).")),
+    Option("link_across", "F", N_("GB/s of one direction and GPU across nodes (default: 50, an adapter of 400 Gbit/s for each).")),
+    Option("link_efficiency", "F", N_("Share of these rates that large messages reach (default: 0.8).")),
+    Option("overlap", "none|partial|full", N_("How much of the communication compute hides (default: none).")),
+    Option("efficiency", "F", N_("Share of the chip's peak and bandwidth that is reached (default: 0.7 of the peak, 0.69 of the bandwidth).")),
     Option("half_square", "", N_("Count the half of causal attention that a mask keeps; papers count the whole square.")),
     Option("tokens", "F", N_("Tokens of the whole run, for its time, energy and cost.")),
     Option("price_per_hour", "F", N_("Your price of one GPU for one hour.")),
-    Option("pue", "F", N_("Power of the data centre over that of its chips; 1.2.")),
+    Option("pue", "F", N_("Power of the data centre over that of its chips (default: 1.2).")),
     Option("search", "", N_("Search for the fastest layout that fits.")),
 )
 REST = tuple(option for option in options.of_every_job() if option.field != "stage")  # the memory of one stage is the business of `footprint`
@@ -82,8 +82,8 @@ def _trained(found: TrainingOnChips, best: Search | None) -> str:
         (_("on the wire"), units.duration(float(one.communication_s))),
         (_("waiting"), units.duration(float(one.waiting_s))),
         (_("bubble"), units.duration(float(one.bubble_s))),
-        (_("efficiency"), f"{float(one.efficiency):.1%}"),
-        ("MFU", f"{float(one.mfu):.1%}"),
+        (_("efficiency"), units.percent(float(one.efficiency), 1)),
+        ("MFU", units.percent(float(one.mfu), 1)),
         (_("tokens/s"), phrases.rate(float(one.tokens_per_s))),
         (_("batch"), _("{n} sequences a step").format(n=f"{found.global_batch:,}")),
         (_("memory"), f"{amount(found.peak_bytes)}, {_held(found)}"),
@@ -97,7 +97,7 @@ def _trained(found: TrainingOnChips, best: Search | None) -> str:
     rows = [(_(KINDS[k]), units.si(float(one.bytes_on_wire[k]), "B"), units.duration(float(one.wire_s[k]))) for k in KINDS if one.bytes_on_wire[k]]
     curve = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("efficiency"), "right"))
     counts = [
-        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}")
+        (f"{int(n):,}", phrases.rate(float(rate)), units.percent(float(share), 1))
         for n, rate, share in zip(found.strong.chips, found.strong.tokens_per_s, found.strong.efficiency, strict=True)
     ]
     parts = [table(FACTS, facts, header=False), *([table(wire, rows)] if rows else []), table(curve, counts)]
@@ -126,12 +126,12 @@ def _layouts(best: Search) -> str:
         (
             f"{phrases.split(one.run)} · v{one.run.virtual_stages} · b{one.run.micro_batch}×{one.run.accumulation} · {one.run.recompute}",
             units.duration(one.step_s),
-            f"{one.efficiency:.1%}",
+            units.percent(one.efficiency, 1),
             units.binary(one.peak_bytes),
         )
         for one in (best.chosen, *(other for other in best.best if other != best.chosen))
     ]
-    return table(columns, rows) + "\n" + _("The first is the simplest of those within 2 % of the fastest.")
+    return table(columns, rows) + "\n" + _("The first is the simplest of those within 2% of the fastest.")
 
 
 def _served(found: ServingOnChips) -> str:
@@ -153,7 +153,7 @@ def _served(found: ServingOnChips) -> str:
     ]
     columns = ((_("GPUs"), "right"), (_("tokens/s"), "right"), (_("share in which a chip works"), "right"), (_("memory"), "right"))
     rows = [
-        (f"{int(n):,}", phrases.rate(float(rate)), f"{float(share):.1%}", units.binary(need))
+        (f"{int(n):,}", phrases.rate(float(rate)), units.percent(float(share), 1), units.binary(need))
         for n, rate, share, need in zip(curve.chips, curve.tokens_per_s, curve.efficiency, found.curve_bytes, strict=True)  # type: ignore[arg-type]
     ]
     return f"{table(FACTS, facts, header=False)}\n\n{table(columns, rows)}"

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from wallviz import i18n
 from wallviz.errors import InputError, WallvizError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, bracketed, listing
 
 LONGEST = 2000
 """Characters of a complaint: it repeats what was typed, which may have no end."""
@@ -59,8 +59,13 @@ def _misuse(error: Any) -> str:
     """What the parser found wrong with the call, and where to read more."""
     command = error.ctx.command_path if getattr(error, "ctx", None) else "wallviz"
     if option := getattr(error, "option_name", "") if getattr(error, "possibilities", 0) != 0 else "":
-        near = ", ".join(error.possibilities or ())
-        problem = _("there is no option {option}").format(option=option) + (f" ({near}?)" if near else "")
+        near = listing(error.possibilities or ())
+        problem = _("there is no option {option}").format(option=option)
+        problem = bracketed(problem, _("{options}?").format(options=near)) if near else problem
+    elif hasattr(error, "param_type"):
+        problem = _("{name} is missing").format(name=error.param.metavar or error.param.name.upper())
+    elif option := getattr(error, "option_name", ""):
+        problem = _("{option} needs a value").format(option=option)
     else:
         problem = error.format_message().rstrip(".")
     return _("{problem}: see {command} --help").format(problem=problem, command=command)

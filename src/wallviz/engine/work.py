@@ -31,7 +31,7 @@ from wallviz.i18n import N_
 PHASES = ("prefill", "decode", "train")
 KERNELS = ("flash", "eager", "fused")
 #: Why such a model does not decode.
-ENCODER_ALONE = N_("{model} has an encoder alone and writes no tokens: ask for prefill, which is one pass over its input.")
+ENCODER_ALONE = N_("{model} has an encoder alone and generates no tokens: ask for prefill, which is one pass over its input.")
 #: Bytes of one activation.
 ACTIVATIONS: dict[str, float] = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0}
 

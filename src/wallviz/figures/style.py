@@ -1,4 +1,4 @@
-"""The chart grammar in one place: roles and their colours and shapes, axes, bands, line-end labels, hover.
+"""What every form shares: roles with their colours and shapes, sizes, harmless text, hovers, words, bands, labels at line ends, the layout.
 
 The colours are the same in light and dark, at least 3:1 on every ground of ``.streamlit/config.toml`` (tests/test_style.py measures it),
 and far apart for colour-blind readers; in greyscale they are not, which is why every role has a shape and every line a label.
@@ -6,20 +6,34 @@ and far apart for colour-blind readers; in greyscale they are not, which is why 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import ceil, floor, log10
+from itertools import pairwise
+from math import ceil, log10
 from typing import Any
 
 import orjson
-import plotly.graph_objects as go
-
-from wallviz import units
+from plotly.graph_objects import Figure as Figure
 
 HEIGHT = 470
+"""A plane, in pixels."""
+PLOTS = ((640.0, 7.6), (322.0, 6.3))
+"""Width of a plot and of one letter in it, in pixels: on a laptop, on a phone."""
+PHONE = 356.0
+"""Width of a phone's chart, in pixels."""
+TITLE = {"font": {"size": 14}, "standoff": 8}
+"""How the name of an axis is set."""
+NAME_LEFT, NAME_UP = -52, 8
+"""Where the name of an upward axis stands, in pixels from the plot's upper left corner."""
+EDGE = {"l": 12, "r": 14, "t": 10, "b": 56}
+"""Margins of rows, whose words stand inside the plot."""
 GRID = "rgba(128,128,128,0.22)"
 FAINT = "rgba(128,128,128,0.55)"
+CLEAR = "rgba(0,0,0,0)"
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+"""Lines of one colour, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,154 +59,109 @@ ROLES: dict[str, Role] = {
 }
 
 # The parts of one footprint are parts of one thing: lightness steps of the memory blue, dark to light.
-PARTS: dict[str, str] = {"weights": "#0670D1", "optimizer": "#4E99E0", "activations": "#9CC6EF", "gradients": "#2A85D8", "kv_cache": "#C4DDF6"}
+PARTS: dict[str, str] = {
+    "weights": "#0670D1", "gradients": "#2A85D8", "optimizer": "#4E99E0", "activations": "#9CC6EF", "kv_cache": "#C4DDF6", "workspace": "#D6E7F8",
+    "overhead": "#E6F0FA",
+}  # fmt: skip
 
 
 def glyph(role: str) -> str:
     """The coloured shape that stands before a label of `role`: the label itself keeps the text colour."""
-    return f"<span style='color:{ROLES[role].colour}'>{ROLES[role].glyph}</span>"
+    return coloured(ROLES[role].colour, ROLES[role].glyph)
+
+
+def coloured(colour: str, shape: str = "■") -> str:
+    """A shape in a colour, to stand before words."""
+    return f"<span style='color:{colour}'>{shape}</span>"
 
 
 def text(value: object) -> str:
-    """`value` made harmless: plotly draws a small HTML subset, so nothing from data or a reader goes in unescaped."""
-    return escape(str(value), quote=False)
+    """`value` made harmless: plotly draws a small HTML subset, so nothing from data or a reader goes in unescaped; lines stay lines."""
+    return escape(str(value), quote=False).replace("\n", "<br>")
 
 
-def tick_text(kind: str, value: float) -> str:
-    """A tick label for `value` of `kind`: ``times``, ``flop``, ``flop_per_s``, ``bytes_per_s``, ``bytes``, ``count``,
-    ``flop_per_byte``, ``byte_s_per_flop``, ``rate`` (FLOP or bytes per second on one axis)."""
-    if kind == "times":
-        if value < 1 or not _is_power(value):
-            return f"{units.significant(value, 1)}{units.TIMES}"
-        return f"{value:,.0f}{units.TIMES}" if value < 1e6 else f"{_power(value)}{units.TIMES}"
-    if kind == "flop":
-        return _power(value) if _is_power(value) else f"{round(value / 10 ** floor(log10(value)))}·{_power(10 ** floor(log10(value)))}"
-    if kind == "count":
-        return units.count(value)
-    if kind == "byte_s_per_flop":
-        return units.significant(value * 1e3, 1)
-    unit = {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "flop_per_byte": "", "rate": "/s"}[kind]
-    return units.si(value, unit, digits=1 if value >= 1 else 3)
+def length(said: str) -> float:
+    """How many letters wide words are; a Chinese character is as wide as two."""
+    return sum(2.0 if ord(c) > 0x2E80 else 1.0 for c in said)
 
 
-def _is_power(value: float) -> bool:
-    return abs(log10(value) - round(log10(value))) < 1e-9
-
-
-def _power(value: float) -> str:
-    exponent = round(log10(value))
-    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def value_text(kind: str, value: float) -> str:
-    """One value of `kind` as hover and table show it."""
-    if kind == "times":
-        return units.times(value)
-    if kind == "flop":
-        return f"{value:.2e}".replace("e+", "·10^").replace("·10^", "·10<sup>") + "</sup>" + f"{units.THIN}FLOP"
-    if kind == "count":
-        return units.count(value)
-    if kind in ("flop_per_byte", "byte_s_per_flop"):
-        return units.ratio(kind, value)
-    return units.si(value, {"flop_per_s": "FLOP/s", "bytes_per_s": "B/s", "bytes": "B", "rate": "/s"}[kind])
-
-
-def value_axis(kind: str, low: float, high: float, *, log: bool, room: float = 0.04) -> dict[str, Any]:
-    """The y axis from `low` to `high` (both positive): one gridline per factor of ten on a log scale, a few round ones on a linear one."""
-    axis: dict[str, Any] = {"gridcolor": GRID, "zeroline": False, "showline": False, "ticks": "", "fixedrange": False}
-    if not log:
-        top = high * (1 + room)
-        step = _round_step(top / 5)
-        values = [step * i for i in range(int(top / step) + 1)]
-        return axis | {
-            "type": "linear",
-            "range": [0, top],
-            "tickvals": values,
-            "ticktext": ["0" if v == 0 else tick_text(kind, v) if kind != "flop" else value_text(kind, v).split(units.THIN)[0] for v in values],
-        }
-    first, last = floor(log10(low) + 1e-9), ceil(log10(high) - 1e-9)
-    margin = (log10(high) - log10(low)) * room or 0.3
-    decades = list(range(first, last + 1))
-    every = max(1, ceil(len(decades) / 8))
-    values, texts = [10.0**d for d in decades], [tick_text(kind, 10.0**d) if (d - last) % every == 0 else "" for d in decades]
-    if high / low < 100:  # under two factors of ten, lines at 1, 2 and 5 tell more than one lonely ten
-        steps = [step * 10.0**d for d in range(first - 1, last + 1) for step in (1.0, 2.0, 5.0)]
-        values = [v for v in steps if log10(low) - margin <= log10(v) <= log10(high) + margin]
-        texts = [tick_text(kind, v) for v in values]
-    return axis | {
-        "type": "log",
-        "range": [log10(low) - margin, log10(high) + margin],
-        "tickvals": values,
-        "ticktext": texts,
-        "minorloglabels": "none",
+def hover(points: Iterable[Sequence[str]]) -> dict[str, Any]:
+    """What points say under the pointer: each its id (for a click), its name in bold, and lines under it, the empty ones left out."""
+    return {
+        "customdata": [[one[0], *map(text, one[1:2]), "<br>".join(text(line) for line in one[2:] if line)] for one in points],
+        "hovertemplate": "<b>%{customdata[1]}</b><br>%{customdata[2]}<extra></extra>",
     }
 
 
-def _round_step(step: float) -> float:
-    scale: float = 10.0 ** floor(log10(step))
-    steps: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
-    return next(s * scale for s in steps if s * scale >= step * 0.999)
+def words(said: str, x: float, y: float, *, side: str = "left", over: str = "bottom", dx: float = 0, dy: float = 0, **more: Any) -> dict[str, Any]:
+    """Words at a place of the plot; `said` is markup of ours, its texts escaped. `side` and `over` say which end of them stands there."""
+    place = {"x": x, "y": y, "xanchor": side, "yanchor": over, "xshift": dx, "yshift": dy}
+    return {"text": said, "showarrow": False, "align": "right" if side == "right" else "left"} | place | more
+
+
+def zone(fill: str, low: float, high: float, **across: Any) -> dict[str, Any]:
+    """A pale band behind the plot, from `low` to `high` of the x axis."""
+    ends = {"yref": "paper", "y0": 0, "y1": 1} | across
+    return {"type": "rect", "x0": low, "x1": high, "fillcolor": fill, "line": {"width": 0}, "layer": "below"} | ends
 
 
 def layout(
     *,
     name: str,
-    yaxis: dict[str, Any],
-    xaxis: dict[str, Any],
+    xaxis: Mapping[str, Any],
+    yaxis: Mapping[str, Any],
     revision: str,
-    right: int = 120,
+    across: str = "",
+    margin: Mapping[str, float] | None = None,
     narrow: Mapping[str, Any] | None = None,
-    height: int = HEIGHT,
+    height: float = HEIGHT,
     **more: Any,
 ) -> dict[str, Any]:
-    """The common layout. `name` is the y quantity in words, shown top left and horizontal; `revision` changes when zoom would lose its meaning;
-    `narrow` is what changes on a phone, by path."""
-    annotations = [
-        {
-            "text": name,
-            "xref": "paper",
-            "x": 0,
-            "xanchor": "left",
-            "xshift": -52,
-            "yref": "paper",
-            "y": 1,
-            "yanchor": "bottom",
-            "yshift": 8,
-            "showarrow": False,
-            "align": "left",
-        }
-    ]
+    """The common layout. `name` is the quantity of the y axis, shown top left and horizontal, `across` that of the x axis; `revision` changes
+    when zoom would lose its meaning; `narrow` is what changes on a phone, by path."""
+    letters = max(map(length, yaxis.get("ticktext", ("",))), default=0.0) if yaxis.get("visible", True) else 0.0
+    sides = {"l": max(62, 10 + 6.4 * letters), "r": 120, "t": 44, "b": 58 if across else 36} | dict(margin or {})
+    title = {"title": {"text": across} | TITLE} if across else {}
+    named = [words(name, 0, 1, dx=NAME_LEFT, dy=NAME_UP, xref="paper", yref="paper")] if name else []
+    left, right = min(sides["l"], max(54, 8 + 5.4 * letters)), min(sides["r"], 106)
+    phone: dict[str, Any] = {"margin.l": left, "margin.r": right, "xaxis.nticks": 5} | two_lines(across) | fewer(xaxis, PHONE - left - right)
+    if named:
+        phone |= {"margin.t": sides["t"] + 14, "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>")}
     return {
-        "height": height,
-        "margin": {"l": 62, "r": right, "t": 44, "b": 36},
+        "height": round(height),
+        "margin": sides,
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": "zoom",
         "uirevision": revision,
-        "xaxis": {
-            "gridcolor": "rgba(0,0,0,0)",
-            "zeroline": False,
-            "ticks": "outside",
-            "tickangle": 0,
-            "tickcolor": GRID,
-            "linecolor": GRID,
-            "showline": True,
-            "uirevision": revision.split("|")[0],
-        }
-        | xaxis,
+        "xaxis": {"zeroline": False, "tickangle": 0, "uirevision": revision.split("|")[0], **xaxis, **title},
         "yaxis": yaxis,
-        "meta": {
-            "narrow": {
-                "margin.l": 54,
-                "margin.r": min(right, 108),
-                "margin.t": 58,
-                "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>"),
-                "xaxis.nticks": 5,
-                **(narrow or {}),
-            }
-        },
-        "annotations": annotations + more.pop("annotations", []),
+        "annotations": named + more.pop("annotations", []),
+        "meta": {"narrow": phone | dict(narrow or {})} | more.pop("meta", {}),
     } | more
+
+
+def two_lines(name: str) -> dict[str, Any]:
+    """What a phone changes for a long name under the plot: its last remark in brackets, or what follows its colon, stands in a second line."""
+    found = re.search(r"\s*([(（][^(（]*)$", name) or re.search(r"(?<=[:：])\s*(.*)$", name)
+    if found is None or length(name) < 40:
+        return {}
+    return {"xaxis.title.text": f"{name[: found.start()]}<br>{found[1]}", "margin.b": 70}
+
+
+def fewer(axis: Mapping[str, Any], plot: float) -> dict[str, Any]:
+    """What a phone changes where the lines of an axis stand closer than their labels are wide, in a plot of so many pixels."""
+    if not axis.get("tickvals"):
+        return {}
+    first, last = sorted(axis["range"])
+    ticks = zip(axis["tickvals"], axis["ticktext"], strict=True)
+    said = [(log10(value) if axis["type"] == "log" else value, value, word) for value, word in ticks if word]
+    inside = [one for one in said if first <= one[0] <= last]
+    pitch = min((b[0] - a[0] for a, b in pairwise(inside)), default=0.0) / (last - first or 1.0) * plot
+    if not pitch or pitch >= (wide := PLOTS[1][1] * max(length(word) for _at, _value, word in inside) + 6):
+        return {}
+    kept = inside[:: ceil(wide / pitch)]
+    return {"xaxis.tickvals": [value for _at, value, _word in kept], "xaxis.ticktext": [word for _at, _value, word in kept]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,80 +180,41 @@ class Drawing:
         """The figure as JSON."""
         return orjson.dumps({"data": self.data, "layout": self.layout}).decode()
 
-    def figure(self) -> go.Figure:
+    def figure(self) -> Figure:
         """The figure as plotly's object, validated."""
-        return go.Figure({"data": self.data, "layout": self.layout})
+        return Figure({"data": self.data, "layout": self.layout})
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A label where a line ends: at value `y`, in `role`'s glyph, saying `label` and under it the lines of `rate`."""
+    """A label where a line ends: at value `y`, in `role`'s glyph, saying `label`, whose lines stand under each other."""
 
     y: float
     role: str
     label: str
-    rate: str = ""
 
 
-def end_labels(ends: Sequence[End], axis: dict[str, Any], *, lines: int = 3) -> list[dict[str, Any]]:
-    """Labels at line ends, kept apart: moved by the least that leaves each its room (`lines` of text in a chart of `HEIGHT`).
+LINE = 0.052
+"""A line of text as a share of the height of a plane."""
+
+
+def end_labels(ends: Sequence[End], axis: Mapping[str, Any], *, line: float = LINE) -> list[dict[str, Any]]:
+    """Labels at line ends, kept apart: moved by the least that leaves each its room (its lines, each `line` of the height).
     A browser moves them further where its chart is lower (ui/chart.js)."""
-    if not ends:
-        return []
-    log = axis["type"] == "log"
     low, high = (float(end) for end in axis["range"])
-    gap = (high - low) * 0.052 * lines
-
-    def place(y: float) -> float:
-        return min(max(log10(y) if log else y, low), high)
-
     order = sorted(ends, key=lambda end: end.y)
-    spots = [place(end.y) for end in order]
+    room = [(high - low) * line * len(end.label.splitlines()) for end in order]
+    spots = [min(max(log10(end.y) if axis["type"] == "log" else end.y, low), high) for end in order]
     for _pass in range(60):
         moved = False
         for i in range(len(spots) - 1):
-            if (overlap := gap - (spots[i + 1] - spots[i])) > 1e-9:
+            if (overlap := (room[i] + room[i + 1]) / 2 - (spots[i + 1] - spots[i])) > 1e-9:
                 spots[i] -= overlap / 2
                 spots[i + 1] += overlap / 2
                 moved = True
-        spots = [min(max(s, low + gap / 2), high - gap / 2) if gap * len(spots) < high - low else s for s in spots]
+        if sum(room) < high - low:
+            spots = [min(max(spot, low + gap / 2), high - gap / 2) for spot, gap in zip(spots, room, strict=True)]
         if not moved:
             break
-    return [
-        beside(spot, f"{glyph(end.role)} {text(end.label)}" + "".join(f"<br>{text(line)}" for line in end.rate.splitlines()))
-        for end, spot in zip(order, spots, strict=True)
-    ]
-
-
-def beside(y: float, label: str) -> dict[str, Any]:
-    """A label right of the plot at `y` (on a log axis: its logarithm); `label` is markup of ours, its texts escaped."""
-    return {
-        "name": "end",
-        "text": label,
-        "xref": "paper",
-        "x": 1,
-        "xanchor": "left",
-        "xshift": 6,
-        "yref": "y",
-        "y": y,
-        "yanchor": "middle",
-        "showarrow": False,
-        "align": "left",
-    }
-
-
-def band(x: Sequence[Any], low: Iterable[float], high: Iterable[float], role: str, alpha: float) -> dict[str, Any]:
-    """A filled band between `low` and `high`, without an outline and without a hover of its own."""
-    return {
-        "type": "scatter",
-        "x": [*x, *reversed(x)],
-        "y": [*high, *reversed([*low])],
-        "mode": "lines",
-        "line": {"width": 0},
-        "fill": "toself",
-        "fillcolor": ROLES[role].rgba(alpha),
-        "hoverinfo": "skip",
-    }
-
-
-HOVER = "<b>%{customdata[1]}</b> (%{customdata[2]})<br>%{customdata[3]}<br>%{customdata[4]}<br>%{customdata[5]}<extra></extra>"
+    beside: dict[str, Any] = {"side": "left", "over": "middle", "dx": 6, "name": "end", "xref": "paper", "yref": "y"}
+    return [words(f"{glyph(end.role)} {text(end.label)}", 1, spot, **beside) for end, spot in zip(order, spots, strict=True)]

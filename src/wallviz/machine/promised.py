@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from wallviz.checks import halfwidth
 from wallviz.engine.hardware import Accelerator
 from wallviz.errors import InputError
 from wallviz.i18n import N_
@@ -25,7 +26,7 @@ def bytes_per_s(text: str, chips: Mapping[str, Accelerator]) -> float:
     >>> bytes_per_s("2 x DDR5-5600", {}) / 1e9, bytes_per_s("448 GB/s", {}) / 1e9
     (89.6, 448.0)
     """
-    text = text.strip()
+    text = halfwidth(text).strip()
     if not text:
         return 0.0
     chip = chips.get(text)

@@ -152,9 +152,9 @@ class Flag(StrEnum):
 
 
 _DOUBTS: dict[Flag, str] = {
-    Flag.ABOVE_THEORETICAL: N_("More than 105 % of what the memory can carry: the data came from a cache or were compressed on the way."),
-    Flag.FAR_BELOW: N_("Less than 20 % of what the memory can carry: the wrong adapter, power saving, or software."),
-    Flag.OTHERS_BUSY: N_("Other programs used more than 5 % of the processors meanwhile: the figures are too low."),
+    Flag.ABOVE_THEORETICAL: N_("More than 105% of what the memory can carry: the data came from a cache or were compressed on the way."),
+    Flag.FAR_BELOW: N_("Less than 20% of what the memory can carry: the wrong adapter, power saving, or software."),
+    Flag.OTHERS_BUSY: N_("Other programs used more than 5% of the processors meanwhile: the figures are too low."),
     Flag.BIMODAL: N_("The rate sat in two modes, as on shared hosts: the best is what the machine can do, the median what it did."),
     Flag.HALVED: N_("The arrays were made smaller to fit the memory: caches may help the figures."),
     Flag.SOFTWARE: N_("A program imitated this GPU on the CPU: this is not a GPU's figure."),

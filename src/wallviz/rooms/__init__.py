@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import plotly.graph_objects as go
-
-from wallviz.figures.style import Drawing
+from wallviz.checks import halfwidth
+from wallviz.figures.style import Drawing, Figure
 from wallviz.settings import Setting, of
 
 
@@ -98,7 +97,7 @@ class Answer:
         return replace(self, spec=self.drawing.spec) if self.drawing is not None else self
 
     @property
-    def figure(self) -> go.Figure | None:
+    def figure(self) -> Figure | None:
         """The figure as plotly's object, which shows by itself in a notebook."""
         return self.drawing.figure() if self.drawing is not None else None
 
@@ -135,7 +134,7 @@ class Entry:
     def matches(self, find: str) -> bool:
         """Whether every word of `find` stands somewhere in the entry, case and accents aside."""
         text = " ".join((self.id, self.title, *self.lines, *self.hidden)).casefold()
-        return all(word in text for word in find.casefold().split())
+        return all(word in text for word in halfwidth(find).casefold().split())
 
 
 class _Named(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wallviz.glossary import terms
-from wallviz.i18n import N_, _, labelled, language
+from wallviz.i18n import N_, _, labelled, language, listing
 from wallviz.rooms import Answer, Entry
 from wallviz.settings import text
 
@@ -33,10 +33,10 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         lines = [line]
         if term.unit:
             lines.append(labelled(f"**{_('Unit')}**", term.unit))
-        if term.synonyms:
-            lines.append(labelled(f"**{_('Related')}**", ", ".join(term.synonyms)))
-        hidden = (term.en, term.zh, term.line_en, term.line_zh)
-        entry = Entry(term.id, f"{own} · {other}" if own != other else own, "", tuple(lines), term.used, hidden)
+        related = [name for name in (other, *term.synonyms) if name != own]
+        if related:
+            lines.append(labelled(f"**{_('Related')}**", listing(related)))
+        entry = Entry(term.id, own, "", tuple(lines), term.used, (term.en, term.zh, term.line_en, term.line_zh))
         if entry.matches(find):
             found.append(entry)
     return tuple(sorted(found, key=lambda e: e.title.casefold()) if language() == "en" else found)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wallviz import catalog
-from wallviz.i18n import N_, _, labelled
+from wallviz.i18n import N_, _, labelled, listing
 from wallviz.rooms import Answer, Entry
 from wallviz.settings import choice, text
 
@@ -42,14 +42,14 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         lines = [
             f"{origin.producer} · {origin.date}" if origin.date else origin.producer,
             labelled(f"**{_('Licence')}**", _(origin.licence)),
-            labelled(f"**{_('Files')}**", ", ".join(f"`{name}`" for name in used[origin.id]) or _("none, cited in the text")),
+            labelled(f"**{_('Files')}**", listing(f"`{name}`" for name in used[origin.id]) or _("none, cited in the text")),
         ]
         if origin.errata:
-            lines.append(f"**{_('Known errors')}**:\n" + "\n".join(f"- {_(e)}" for e in origin.errata))
+            lines.append(labelled(f"**{_('Known errors')}**", "").rstrip() + "\n" + "\n".join(f"- {_(e)}" for e in origin.errata))
         if alone[origin.id]:
             lines.append(_("{n} chips rest on this origin alone: drawn with open markers.").format(n=alone[origin.id]))
         if not origin.verified:
-            lines.append(_("Not read again at its origin: shown as unconfirmed."))
+            lines.append(_("Not checked against the original: shown as unconfirmed."))
         if origin.notes:
             lines.append(_(origin.notes))
         lines.append(labelled(f"**{_('Cite')}**", origin.citation))

@@ -10,7 +10,9 @@ from wallviz.engine import growth
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline.step import StepBound
 from wallviz.errors import InputError
-from wallviz.figures.speed import speed
+from wallviz.figures.axes import Axis
+from wallviz.figures.bars import bars, value
+from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _, bracketed, labelled, language
 from wallviz.job import Job
 from wallviz.rooms import Answer, Card
@@ -63,12 +65,16 @@ def _answer(case: Job, _language: str) -> Answer:
     if one.phase == "train":
         template = _("{chip} trains {model} with at most {n}: {pace}")
     elif one.phase == "prefill":
-        template = _("{chip} read at most {n} with {model}: {pace}") if several else _("{chip} reads at most {n} with {model}: {pace}")
+        template = (
+            _("{chip} read prompts for {model} at no more than {n}: {pace}")
+            if several
+            else _("{chip} reads prompts for {model} at no more than {n}: {pace}")
+        )
     else:
         template = (
-            _("{chip} write at most {n} with {model} at batch {batch}: {pace}")
+            _("{chip} generate at most {n} with {model} at batch {batch}: {pace}")
             if several
-            else _("{chip} writes at most {n} with {model} at batch {batch}: {pace}")
+            else _("{chip} generates at most {n} with {model} at batch {batch}: {pace}")
         )
     pace = _("memory sets the pace, {times} below arithmetic.") if memory else _("arithmetic sets the pace, {times} below memory.")
     fits = not need.verdict.doubtful
@@ -90,7 +96,7 @@ def _answer(case: Job, _language: str) -> Answer:
     return Answer(
         name="speed",
         sentence=sentence,
-        drawing=speed(limits["bandwidth"], limits["compute"]),
+        drawing=_drawn(limits),
         sure=_("a bound: never faster"),
         trust="green",
         caption=_("{moved} to and from memory a step, {flop}; weights {format}, context {context}").format(
@@ -112,6 +118,13 @@ def ceilings(one: StepBound) -> dict[str, float]:
     tokens = float(one.tokens)
     compute_s = sum(float(timed.operation.flop) / timed.roof.peak_flop_per_s for timed in one.operations)
     return {"bandwidth": tokens / (float(one.bytes) / one.roof.bytes_per_s), "compute": tokens / compute_s}
+
+
+def _drawn(limits: Mapping[str, float]) -> Drawing:
+    """Two bars to the same scale: the bound of arithmetic and the bound of memory."""
+    names = {"compute": _("Arithmetic would allow"), "bandwidth": _("Memory allows")}
+    rows = [value("", name, role, limits[role], f"{units.significant(limits[role])} {_('tokens/s')}") for role, name in names.items()]
+    return bars(rows, Axis(_("Tokens per second, at most"), "{:,.10g}".format, log=False), revision="speed")
 
 
 def _why(one: StepBound, card: Accelerator) -> str:

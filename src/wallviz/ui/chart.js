@@ -27,7 +27,8 @@ function fit(figure, width, present) {
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
   if (size > LETTER) grow(figure, size / LETTER);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
-  layout.height = Math.round(present ? innerHeight * 0.85 : narrow ? Math.min(layout.height, 400)
+  const pressed = layout.height * (layout.meta?.least ?? 0) * (size / LETTER); // rows of words need their height, as their type does
+  layout.height = Math.round(present ? innerHeight * 0.85 : narrow ? Math.min(layout.height, Math.max(400, pressed))
     : Math.min(layout.height * 1.3, Math.max(layout.height * (layout.meta?.least ?? 0.72), layout.height * innerHeight / 900)));
 }
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import streamlit as st
 
+from wallviz.checks import halfwidth
 from wallviz.errors import InputError
-from wallviz.i18n import N_, TAGS, _, language
+from wallviz.i18n import N_, TAGS, _, language, listing
 from wallviz.rooms.job import LOCAL
 from wallviz.rooms.job import SETTINGS as JOB
 from wallviz.settings import Setting
@@ -77,7 +78,7 @@ class PageLink:
         if self.page == "start" and (missing := address.get(server.MISSING)):
             self.problems.append(_("There is no page “{name}”: this is the start page, and the menu lists the others.").format(name=missing[:40]))
         elif unknown := [name[:40] for name in strangers if not EVERYWHERE.fullmatch(name)]:
-            told = ", ".join(f"“{name}”" for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+            told = listing([*(f"“{name}”" for name in unknown[:5]), *(["…"] if len(unknown) > 5 else [])])
             self.problems.append(_("The link names {names}, which this page does not know: check the spelling; the rest is used.").format(names=told))
         for store in (self._page, self._job):
             if any(self._chosen(name) is store for name in named):
@@ -127,7 +128,7 @@ class PageLink:
         chosen = self._chosen(name)
         if (key := self.key(name)) in st.session_state:
             value = st.session_state[key]
-            chosen[name] = tuple(value) if isinstance(value, list) else value
+            chosen[name] = tuple(value) if isinstance(value, list) else halfwidth(value) if isinstance(value, str) else value
         return chosen.get(name, self._settings[name].default)
 
     def setting(self, name: str) -> Setting:

@@ -29,7 +29,7 @@ EVERYWHERE = """<style>
 /* A term is a word first: the glossary behind it shows in a dotted line. */
 a[href*="glossary?find="] { color: inherit; text-decoration: underline dotted; text-underline-offset: .2em; }
 /* A heading of a table is never one letter wide. */
-[data-testid=stTable] th { white-space: nowrap; }
+[data-testid=stTable] th { min-width: 5.5em; }
 </style>"""
 
 #: The view for a projector. A rem is a fortieth of the height, so no text is smaller; the figure takes 85 % (ui/chart.js), the rest is

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import streamlit as st
 
 from wallviz.errors import InputError
-from wallviz.i18n import _, use
+from wallviz.i18n import N_, _, use
 from wallviz.machine.probe.isolated import Measurement
 from wallviz.machine.probe.run import MOST_GPUS, nothing
 from wallviz.machine.reasons import NotMeasured
@@ -31,13 +31,14 @@ FEW_COLUMNS = 3
 
 @dataclass(slots=True)
 class Bench:
-    """What this session is measuring, has measured (`mine`), and was given (`opened`); `problems` are sentences about files that are no records."""
+    """What this session is measuring, has measured (`mine`), and was given (`opened`); `problems` are about files that are no records,
+    said where they are shown: a callback runs before the page knows its language."""
 
     running: Measurement | None = None
     mine: Record | None = None
     failed: Record | None = None
     opened: tuple[Record, ...] = ()
-    problems: list[str] = field(default_factory=list)
+    problems: list[InputError] = field(default_factory=list)
     seen: Record | None = None
     """The browser's latest record without its time: it is sent again at every run."""
 
@@ -154,9 +155,9 @@ def _opened() -> None:
         try:
             found.append(read(file.getvalue()[: LONGEST + 1]))
         except InputError as error:
-            here.problems.append(f"{file.name[:60]}: {error}")
+            here.problems.append(InputError(N_("{file}: {error}"), file=file.name[:60], error=error))
     if len(found) > MOST_RECORDS:
-        here.problems.append(_("Two records are compared at a time: the first two are used."))
+        here.problems.append(InputError(N_("Two records are compared at a time: the first two are used.")))
     here.opened = tuple(found[:MOST_RECORDS])
 
 
@@ -177,7 +178,7 @@ def compare(page: Page) -> None:
         max_upload_size=1,
     )
     if here.problems:
-        st.error(plain(here.problems), icon=":material/error:")
+        st.error(plain([str(problem) for problem in here.problems]), icon=":material/error:")
     both = machine.in_time([record for record in (here.record, here.against) if record is not None])
     if len(both) == MOST_RECORDS:
         said, rows = machine.compared(*both)
@@ -238,7 +239,7 @@ def _live(page: Page) -> None:
         rows = told.answer.table
         with before:
             page.figure(told.answer)
-            st.download_button(_("Data: CSV"), lambda: csv_text(rows), "wallviz-telemetry.csv", "text/csv", on_click="ignore")
+            page.save(_("Data: CSV"), lambda: csv_text(rows), "wallviz-telemetry.csv", "text/csv")
     with now:
         _table(told.rows)
         if told.remarks:

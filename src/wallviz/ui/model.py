@@ -31,7 +31,7 @@ def ask(
             link.choose(name, make())
             state.pop(problem, None)
         except InputError as error:
-            state[problem] = str(error)
+            state[problem] = error  # said where it is shown: a callback runs before the page knows its language
 
     def pasted() -> str:
         upload = state.get(f"{name}_file") if state.get(f"{name}_latest") == "file" else None
@@ -50,7 +50,7 @@ def ask(
         return pack_numbers(**numbers, **{key: state[f"{name}_{key}"] for key in ("tied", "gated", "name")})
 
     if state.get(problem):
-        st.warning(plain([state[problem]]), icon=":material/error:")
+        st.warning(plain([str(state[problem])]), icon=":material/error:")
     paste, numbers = st.tabs([_("Its config.json"), _("By numbers")])
     with paste:
         st.text_area(

@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from wallviz import units
 from wallviz.figures import style
-from wallviz.i18n import N_, _, use
+from wallviz.i18n import N_, _, spoken, use
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer, Card, Entry, Group
 from wallviz.rooms.job import SETTINGS
@@ -171,15 +171,9 @@ class Page:
                 svg=_("Vector: SVG"),
             )
             with st.container(horizontal=True):
-                st.download_button(_("Data: CSV"), lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv", on_click="ignore")
-                st.download_button(
-                    _("Offline page: HTML"),
-                    lambda: one_file(answer),
-                    f"wallviz-{answer.name}.html",
-                    "text/html",
-                    on_click="ignore",
-                    help=_("One file that works offline"),
-                )
+                self.save(_("Data: CSV"), lambda: csv_text(answer.table), f"wallviz-{answer.name}.csv", "text/csv")
+                offline = _("One file that works offline")
+                self.save(_("Offline page: HTML"), lambda: one_file(answer), f"wallviz-{answer.name}.html", "text/html", help=offline)
             take()
             st.dataframe(self.columns(answer.table), alt=answer.sentence, height=260, width=640)
             st.markdown("\n".join(f"- {origin(source)}" for source in answer.sources))
@@ -247,9 +241,10 @@ class Page:
         else:
             self.toggle(name)
 
-    def save(self, label: str, make: Callable[[], str], file: str, kind: str) -> None:
-        """A button that saves a text, made when it is pressed; nothing reruns."""
-        st.download_button(label, make, file, kind, on_click="ignore")
+    @staticmethod
+    def save(label: str, make: Callable[[], str], file: str, kind: str, *, help: str | None = None) -> None:
+        """A button that saves a text, made when it is pressed, in the language of the page; nothing reruns."""
+        st.download_button(label, spoken(make), file, kind, on_click="ignore", help=help)
 
     @contextmanager
     def controls(self) -> Iterator[None]:

@@ -444,7 +444,7 @@ PEERS: tuple[Peer, ...] = (
     ),
     Peer(
         "rule-of-thumb",
-        N_("16 bytes a parameter and 20 %"),
+        N_("16 bytes a parameter and 20%"),
         N_("many web pages"),
         N_("A flat share in place of activations: they do not follow the parameters but tokens, layers and kernels."),
         "transformer_math_2023",

@@ -52,8 +52,8 @@ MEASURED_BANDWIDTH = N_("Against the bandwidth that its authors measured, which 
 KNOWN_MISSES: Mapping[str, str] = {
     "two digits": N_("Printed with one or two digits: 0.006 GB stands for 0.0094 and 0.01 for 0.0063, by the paper's own FLOP over FLOP per byte."),
     "271": N_("The book rounds 2·k·n = 1.34e8 to 1.3e8 on the way to 271; unrounded it is 263."),
-    "gpt-2 other": N_("The paper's GPT-2 does about 58 elementwise FLOP per value of the stream where its BERT does 61: 5 % of 0.3 % of the work."),
-    "bert-large": N_("The figures' BERT-Large fits a feed-forward of 3.5 times the hidden size; the model has 4 times: 3 to 8 % apart."),
+    "gpt-2 other": N_("The paper's GPT-2 does about 58 elementwise FLOP per value of the stream where its BERT does 61: 5% of 0.3% of the work."),
+    "bert-large": N_("The figures' BERT-Large fits a feed-forward of 3.5 times the hidden size; the model has 4 times: 3 to 8% apart."),
     "rounded to 2": N_("Printed as 2.0: with scores written and read it is 1.96."),
 }
 ENGINES: Mapping[str, str] = {
@@ -64,7 +64,7 @@ ENGINES: Mapping[str, str] = {
     "llama_cpp_4167": "llama.cpp",
     "llama_cpp_reports": "llama.cpp",
     "m5_max_bench": "MLX",
-    "ml_engineering": "best of many shapes",
+    "ml_engineering": N_("best of many shapes"),
     "scaling_book": "JAX",
     "llm_inference_arithmetic;llm_analysis": "FasterTransformer",
 }

@@ -92,7 +92,7 @@ def fit(setup: Setup, losses: Mapping[str, float] | None = None) -> Fit:
         None if as_set is None else as_set.gpus,
         advice.goal,
         fixes,
-        _reason(batch, context, few),
+        _reason(batch, context, few, as_set),
     )
 
 
@@ -124,10 +124,12 @@ def _fits_with(setup: Setup, name: str, values: Any) -> Any:
     return holds(trained.peak_total_bytes, trained.error_band, setup.chip.memory_bytes or 0.0)
 
 
-def _reason(batch: int, context: int, few: Fix | None) -> str:
+def _reason(batch: int, context: int, few: Fix | None, as_set: Setup | None) -> str:
     """Why something is None."""
     if few is None:
         return N_("No split over up to 65,536 GPUs that was tried holds it.")
     if not batch:
         return N_("Not even one sequence of this length fits on the GPUs that are there.")
-    return "" if context else N_("Not even one token per sequence fits on the GPUs that are there.")
+    if not context:
+        return N_("Not even one token per sequence fits on the GPUs that are there.")
+    return "" if as_set is not None else N_("As it is set, no split over up to 65,536 GPUs that was tried holds it.")

@@ -93,7 +93,9 @@ def brief(id: str) -> str:
 def long(said: Sequence[str], words: int = BRIEF_WORDS) -> bool:
     """Whether so many changes are too long for a sentence that has room for so many words."""
     text = listing(said)
-    return len(text) > BRIEF_LETTERS if language() == "zh" else len(text.split()) > words
+    if language() == "zh":
+        return sum("一" <= letter <= "鿿" for letter in text) > BRIEF_LETTERS * words // BRIEF_WORDS
+    return len(text.split()) > words
 
 
 def price(fix: Fix) -> str:
@@ -107,9 +109,9 @@ def price(fix: Fix) -> str:
     elif abs(fix.time - 1.0) < FREE_OF_TIME:
         said.append(_("no more time"))
     else:
-        said.append(_("{share} % time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
+        said.append(_("{share}% time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
     if not fix.lossless:
-        lost = _("{share} % quality").format(share=f"−{fix.quality * 100.0:.2g}")
+        lost = _("{share}% quality").format(share=f"−{fix.quality * 100.0:.2g}")
         said.append(bracketed(lost, _("judged") if fix.judged else _("as published")))
     said += [_(REMEDIES[id].costs) for id in fix.changes if id in LAST]
     return listing(said)

@@ -51,7 +51,7 @@ def log10_values(data: Iterable[Point] | tuple[Moments, Sequence[float] | FloatA
 def check_confidence(confidence: float) -> None:
     """Refuses a confidence that is no share between 0 and 1."""
     if not 0.0 < confidence < 1.0:
-        raise InputError(N_("confidence must lie between 0 and 1: got {confidence}; write 95 % as 0.95"), confidence=confidence)
+        raise InputError(N_("confidence must lie between 0 and 1: got {confidence}; write 95% as 0.95"), confidence=confidence)
 
 
 def check_method(method: str, interval: str | None) -> str:

@@ -6,7 +6,7 @@ import re
 from math import isfinite, nan
 
 from wallviz import units
-from wallviz.checks import is_number, said
+from wallviz.checks import halfwidth, is_number, said
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 
@@ -26,6 +26,7 @@ def parse(text: str | float) -> float:
     Raises InputError for anything else: bits (``Gb``, ``Gbit``), nothing, less than one byte, more than 10**24.
     """
     if isinstance(text, str):
+        text = halfwidth(text)
         found = _SIZE.fullmatch(text.strip()) if len(text) <= 60 else None
         ending = text.strip()[-2:]
         # "Gb" is what networks call a gigabit; "gb" is how people type a gigabyte.

@@ -244,7 +244,7 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "other-split", N_("Another split of the same GPUs"), "training", ANY, "split", _other_split,
-            N_("other traffic between the GPUs"), N_("the fastest that fits, the simplest within 2 % of it, of every split that divides"),
+            N_("other traffic between the GPUs"), N_("the fastest that fits, the simplest within 2% of it, of every split that divides"),
             N_("With one GPU, and where the framework knows no other split."),
         ),
         Remedy(
@@ -305,14 +305,14 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "offload-optimizer", N_("Optimizer state in host memory"), "training", TRAINING, "offload", _run(offload="optimizer"),
-            N_("the step waits for PCI Express"), N_("(weights + gradients)·P/n bytes over the slot (arXiv 2101.06840, section 4)"),
-            N_("Small batches on fast GPUs: the slot, and Adam on the processor, take longer than the step."), evidence=("zero-offload",),
+            N_("the step waits for PCIe"), N_("(weights + gradients)·P/n bytes over PCIe (arXiv 2101.06840, section 4)"),
+            N_("Small batches on fast GPUs: PCIe, and Adam on the processor, take longer than the step."), evidence=("zero-offload",),
             default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
             "offload-parameters", N_("Optimizer and weights in host memory"), "training", TRAINING, "offload", _run(offload="parameters"),
-            N_("the step waits for PCI Express, twice for the weights"), N_("(2·weights + gradients)·P/n bytes over the slot (arXiv 2104.07857)"),
-            N_("Every micro-batch reads all weights over the slot."), evidence=("zero-infinity",),
+            N_("the step waits for PCIe, twice for the weights"), N_("(2·weights + gradients)·P/n bytes over PCIe (arXiv 2104.07857)"),
+            N_("Every micro-batch reads all weights over PCIe."), evidence=("zero-infinity",),
             default_on=N_("Off by default in DeepSpeed."),
         ),
         Remedy(
@@ -377,7 +377,7 @@ REMEDIES: dict[str, Remedy] = {
         Remedy(
             "pruning-50", N_("Prune half of the weights"), "serving", SERVING, "pruning", _served(sparsity=0.5),
             N_("quality, and no bytes saved without a sparse format"), N_("zeros are stored like any value"),
-            N_("By magnitude OPT-175B falls from 70.3 to 31.1 %; without a sparse kernel nothing is gained."), evidence=("pruning|50%",), toll=0.28,
+            N_("By magnitude OPT-175B falls from 70.3 to 31.1%; without a sparse kernel nothing is gained."), evidence=("pruning|50%",), toll=0.28,
         ),
         Remedy(
             "sparsity-2-4", N_("2:4 sparsity"), "serving", SERVING, "pruning", _served(sparsity="2:4"),
@@ -409,7 +409,7 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "gqa-8", N_("Grouped queries (8 KV heads)"), "model", ANY, "attention", _architecture(rebuild.grouped_queries, 8),
-            N_("another model: 5 % of its training to convert"), N_("KV cache × 8/heads (arXiv 2305.13245)"),
+            N_("another model: 5% of its training to convert"), N_("KV cache × 8/heads (arXiv 2305.13245)"),
             N_("Models that have it already: most since Llama-3."), retrains=True, evidence=("grouped-query-attention|GQA-8-XXL",),
         ),
         Remedy(
@@ -436,8 +436,8 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "offload-weights", N_("Weights in host memory"), "serving", SERVING, "offload", _host_weights,
-            N_("every token waits for PCI Express"), N_("all weights over the slot for each step (arXiv 2303.06865)"),
-            N_("Whenever somebody waits for the answer: only large batches hide the slot."),
+            N_("every token waits for PCIe"), N_("all weights over PCIe for each step (arXiv 2303.06865)"),
+            N_("Whenever somebody waits for the answer: only large batches hide the transfer over PCIe."),
             default_on=N_("Off by default in vLLM."),
         ),
         Remedy(

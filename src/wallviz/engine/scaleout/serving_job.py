@@ -132,7 +132,7 @@ def serving(
     """
     if arch.layers and all(layer.encoder for layer in arch.layers):
         raise InputError(
-            N_("{model} has an encoder alone and writes no tokens: ask about training, or choose a model that has a decoder."), model=arch.name
+            N_("{model} has an encoder alone and generates no tokens: ask about training, or choose a model that has a decoder."), model=arch.name
         )
     checks.one_of("kernels", kernels, KERNELS)
     whole("batch", batch, 1, MOST_GPUS)

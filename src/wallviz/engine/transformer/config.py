@@ -152,11 +152,10 @@ class Config:
         if value is None and default is not None:
             value, stated = default, True
         if value is None:
-            raise InputError(
-                N_("{field} is missing: a config.json of a {family} model states it; add it"),
-                field=" / ".join(names[:3]),
-                family=self.kind or "language",
-            )
+            missing = N_("{field} is missing: a config.json of a {family} model states it; add it")
+            if not self.kind:
+                missing = N_("{field} is missing: a config.json of a language model states it; add it")
+            raise InputError(missing, field=" / ".join(names[:3]), family=self.kind)
         if not stated:
             self.assume(name, value)
         return self.checked(name, value, least=least, most=most)

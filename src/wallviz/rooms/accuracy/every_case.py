@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from math import ceil
 
-from wallviz import units
-from wallviz.figures import accuracy as figures
-from wallviz.figures.accuracy import CaseDot, CasesRow, signed
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.plane import Dot, Line, plane
+from wallviz.figures.strips import Spot, Strip, strips
 from wallviz.figures.style import Drawing
 from wallviz.i18n import _, followed, labelled, language
 from wallviz.rooms import Answer
 from wallviz.rooms.accuracy.choices import GROUPS, PEAKS, RUNS, WORDS, View, group, members
-from wallviz.rooms.accuracy.labels import KINDS, SUBJECTS, origin, printed, quantity, short, title, tolerance, tolerance_text
+from wallviz.rooms.accuracy.labels import KINDS, SUBJECTS, origin, printed, quantity, short, signed, title, tolerance, tolerance_text
 from wallviz.rooms.accuracy.other_tools import disagree
 from wallviz.validation import cases
 from wallviz.validation.cases import Prediction
@@ -50,7 +51,7 @@ def _largest(found: Sequence[Prediction]) -> str:
     """The largest error of some predictions in percent, rounded up: what they all stay within."""
     worst = max((abs(p.error) for p in found if p.error is not None), default=0.0)
     decimals = 1 if worst > 0.001 else 3
-    return f"{ceil(worst * 10 ** (decimals + 2) - 1e-9) / 10**decimals:g}{units.THIN}%"
+    return f"{ceil(worst * 10 ** (decimals + 2) - 1e-9) / 10**decimals:g}%"
 
 
 def _exact(found: Sequence[Prediction]) -> int:
@@ -103,7 +104,7 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
     if name == "all":
         rows = [_row(_(WORDS["group"][one]), [p for p in members(one) if p.value is not None]) for one in GROUPS[1:7]]
     elif len(found) <= SINGLE_ROWS:
-        rows = [CasesRow(title(p.case), short(p.case), "", tolerance(p.case), (_dot(p),)) for p in found]
+        rows = [Strip(title(p.case), (_spot(p),), short=short(p.case), band=_band([p])) for p in found]
     else:
         # one row for each quantity; for each subject where there are many quantities
         by_quantity = len({p.case.quantity for p in found}) <= MOST_ROWS
@@ -111,10 +112,13 @@ def _errors(name: str, found: Sequence[Prediction]) -> Drawing:
         for p in found:
             subjects.setdefault(quantity(p.case.quantity) if by_quantity else _(SUBJECTS[p.case.id[0]]), []).append(p)
         rows = [_row(label, some) for label, some in subjects.items()]
-    return figures.errors(rows, name=_("Error of the prediction"), revision=name)
+    edges = [100 * tolerance(p.case) for p in found] + [100 * abs(p.error or 0.0) for p in found]
+    limit = 1.08 * max(0.2, *edges)
+    axis = Axis(_("Error of the prediction"), lambda percent: f"{percent:g}%".replace("-", "−"), log=False, low=-limit, high=limit)
+    return strips(rows, axis, line=0.0, beside=True, revision=name)
 
 
-def _row(label: str, found: Sequence[Prediction]) -> CasesRow:
+def _row(label: str, found: Sequence[Prediction]) -> Strip:
     exact = _exact(found)
     if exact == len(found):
         template = _("all {n} exact") if exact > 1 else _("one case, exact")
@@ -123,28 +127,46 @@ def _row(label: str, found: Sequence[Prediction]) -> CasesRow:
     else:
         template = _("{n} cases, {exact} exact, within {error}") if exact else _("{n} cases, within {error}")
     remark = template.format(n=len(found), exact=exact, error=_largest(found))
-    return CasesRow(label, label, remark, max(tolerance(p.case) for p in found), tuple(_dot(p) for p in found))
+    return Strip(label, tuple(map(_spot, found)), remark, band=_band(found))
+
+
+def _band(found: Sequence[Prediction]) -> tuple[float, float]:
+    """The widest tolerance that is stated for some cases, in percent."""
+    widest = 100 * max(tolerance(p.case) for p in found)
+    return -widest, widest
+
+
+def _spot(p: Prediction) -> Spot:
+    return Spot(100 * (p.error or 0.0), "memory", _hover(p), filled=p.case.kind == "measured")
 
 
 def _scatter(name: str, found: Sequence[Prediction]) -> Drawing:
     """The cases in the commoner of the two units that span decades, bytes and parameters."""
     unit, _n = Counter(p.case.unit for p in found if p.case.unit in ("bytes", "parameters")).most_common(1)[0]
-    kind, predicted, expected = {
+    kind, up, across = {
         "bytes": ("bytes", _("Predicted, bytes (log scale)"), _("Measured or published, bytes")),
         "parameters": ("count", _("Predicted, parameters (log scale)"), _("Counted or published, parameters")),
     }[unit]
-    return figures.scatter([_dot(p) for p in found if p.case.unit == unit], kind=kind, name=predicted, across=expected, revision=f"{name}|scatter")
+    dots = [
+        Dot(p.case.expected, p.value or 0.0, "memory", _hover(p), open=p.case.kind != "measured", alpha=0.9, thick=1.4)
+        for p in found
+        if p.case.unit == unit and p.case.expected > 0 and (p.value or 0.0) > 0
+    ]
+    ends = [min(min(dot.x, dot.y) for dot in dots), max(max(dot.x, dot.y) for dot in dots)]
+    right = Line("reference", "", ends, ends, dash="dot")
+    return plane([right], [dots], across=Axis(across, tick(kind)), up=Axis(up, tick(kind)), right=24, revision=f"{name}|scatter")
 
 
-def _dot(p: Prediction) -> CaseDot:
+def _hover(p: Prediction) -> tuple[str, ...]:
     case, value = p.case, p.value or 0.0
-    lines = (
+    return (
+        case.id,
+        title(case),
         _("predicted {value}, expected {expected}").format(value=printed(case, value), expected=printed(case, case.expected)),
         _("error {error}, tolerance {tolerance}").format(error=signed(p.error or 0.0, 3), tolerance=tolerance_text(case)),
         f"{quantity(case.quantity)} · {_(KINDS[case.kind])}",
         origin(case),
     )
-    return CaseDot(case.id, title(case), case.expected, value, p.error or 0.0, case.kind == "measured", lines)
 
 
 def table(name: str) -> tuple[Mapping[str, object], ...]:

@@ -26,14 +26,14 @@ def tolerance_text(case: Case) -> str:
     if case.exact:
         return _("none: exact")
     if case.relative_tolerance:
-        return f"±{100 * case.relative_tolerance:g}{units.THIN}%"
+        return f"±{100 * case.relative_tolerance:g}%"
     return f"±{printed(case, case.absolute_tolerance)}" if case.expected else f"±{units.significant(case.absolute_tolerance)}"
 
 
 def origin(case: Case) -> str:
     """Where a case comes from: the titles of its sources, and the place in them."""
     names = "; ".join(catalog.sources()[source].title for source in case.source.split(";"))
-    return f"{names}, {case.where}" if case.where else names
+    return qualified(names, case.where)
 
 
 def title(case: Case) -> str:
@@ -180,3 +180,15 @@ QUANTITIES = {
     "megatron_estimate": "Megatron-LM, theoretical_memory_usage.py",
     "accelerate_estimate": "accelerate estimate-memory",
 }
+
+
+def signed(share: float, decimals: int = 2) -> str:
+    """A relative error in percent with its sign.
+
+    >>> signed(0.0224).replace(units.THIN, " "), signed(-0.004, 1).replace(units.THIN, " "), signed(0.0).replace(units.THIN, " ")
+    ('+2.24%', '−0.4%', '0%')
+    """
+    if abs(share) < 5e-13:
+        return "0%"
+    text = f"{100 * share:+.{decimals}f}"
+    return (text if float(text) else text[1:]).replace("-", "−") + "%"

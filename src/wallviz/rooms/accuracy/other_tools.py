@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from wallviz import catalog, units
-from wallviz.figures import accuracy as figures
-from wallviz.figures.accuracy import ToolEstimate, signed
+from wallviz.figures import style
+from wallviz.figures.axes import Axis
+from wallviz.figures.bars import Bar, Limit, Segment, bars
 from wallviz.i18n import _, bracketed, followed, labelled, language
 from wallviz.rooms import Answer
 from wallviz.rooms.accuracy.choices import RUNS
-from wallviz.rooms.accuracy.labels import origin, title
+from wallviz.rooms.accuracy.labels import origin, signed, title
 from wallviz.validation import cases, peers
 
 
@@ -33,15 +34,28 @@ def _disagree(run: str, _language: str) -> Answer:
     sentence = _("The run took {measured}; other tools miss it by {low} to {high}, wallviz by {ours}.").format(
         measured=units.binary(measured), low=signed(min(shares), 0), high=signed(max(shares), 0), ours=signed(ours / measured - 1, 1)
     )
-    bars = [
-        ToolEstimate(_("Measured"), measured, "measured", origin(found.case)),
-        ToolEstimate("wallviz", ours, "ours"),
-        *(ToolEstimate(_(peer.name), parts["total"], "other", _(peer.producer)) for peer, parts in said),
+    colours = (style.ROLES["memory"].colour, style.PARTS["optimizer"], style.ROLES["reference"].colour)
+    estimates = [
+        (_("Measured"), measured, colours[0], origin(found.case)),
+        ("wallviz", ours, colours[1], ""),
+        *((_(peer.name), parts["total"], colours[2], _(peer.producer)) for peer, parts in said),
     ]
-    rows = tuple({_("tool"): bar.label, _("bytes"): bar.bytes, _("error"): signed(bar.bytes / measured - 1, 1)} for bar in bars)
+    rows = tuple({_("tool"): name, _("bytes"): size, _("error"): signed(size / measured - 1, 1)} for name, size, *_rest in estimates)
     sources = tuple(dict.fromkeys([*found.case.source.split(";"), *(source for peer, _parts in said for source in peer.source.split(";"))]))
-    drawing = figures.estimates(bars, name=_("Peak memory of one GPU"))
+    drawing = bars(
+        [_bar(*estimate, measured) for estimate in estimates],
+        Axis(_("Peak memory of one GPU"), lambda gib: f"{gib:,.10g}{units.THIN}GiB", log=False, base=2),
+        limit=Limit("", measured / units.GIB, role="memory"),
+        revision="estimates",
+    )
     return Answer("tools", sentence, drawing, rows=lambda: rows, sources=sources).with_spec()
+
+
+def _bar(name: str, size: float, colour: str, note: str, measured: float) -> Bar:
+    """What one tool says, and by how much it misses what was measured."""
+    miss = size / measured - 1
+    said = units.binary(size) + (f" ({signed(miss, 1 if abs(miss) < 0.1 else 0)})" if miss else "")
+    return Bar(name, (Segment(size / units.GIB, colour, colour, (name, said, note)),), said=said)
 
 
 def tools(run: str) -> str:
@@ -58,9 +72,8 @@ def tools(run: str) -> str:
     lines.append("")
     lines.append(
         _(
-            "Each formula is written anew from its origin and repeats the numbers that the tool prints (the group “Other "
-            "tools”). They are asked about "
-            "the run as it was; flash attention, for which none of them has an option, is told to them as recomputed attention."
+            "Each formula is rebuilt from its origin and repeats the numbers that the tool prints (the group “Other tools”). All get the run's "
+            "own settings; flash attention, for which none of them has an option, is entered as recomputed attention."
         )
     )
     return "\n".join(lines)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wallviz.engine.memory import overheads
-from wallviz.figures.accuracy import signed
 from wallviz.i18n import _, listing
 from wallviz.rooms.accuracy.choices import RUNS
+from wallviz.rooms.accuracy.labels import signed
 from wallviz.validation import cases
 from wallviz.validation.cases import Prediction
 

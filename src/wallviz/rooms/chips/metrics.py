@@ -9,13 +9,14 @@ from functools import cache, lru_cache
 from math import isfinite, nan
 
 from wallviz import catalog, units
+from wallviz.checks import halfwidth
 from wallviz.engine import rating
 from wallviz.engine.hardware import PRECISIONS, Accelerator
 from wallviz.engine.rating import ServingBound, Work
 from wallviz.engine.roofline.step import step
 from wallviz.engine.transformer import Architecture
 from wallviz.errors import InputError
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_, _, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Group, grouped
@@ -33,7 +34,7 @@ SHORTLISTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "data center": (N_("Data centre"), N_("What is sold in servers"), (*DEFAULT[:4], "instinct-mi355x", "gb300", "gaudi-3")),
     "export": (
         N_("Export-limited, Ascend"),
-        N_("Parts cut for export beside the originals, and Huawei's"),
+        N_("Export versions next to the originals, and Huawei's Ascend"),
         ("h100-sxm5", "h800-sxm5", "h20", "ascend-910b", "ascend-910c", "ascend-950dt"),
     ),
     "other": (
@@ -259,7 +260,7 @@ def prices(text: str) -> tuple[dict[str, float], tuple[str, ...]]:
     """
     found: dict[str, float] = {}
     problems = []
-    for part in re.split(r";|,(?!\d{3}(?!\d))|\n", text):
+    for part in re.split(r";|,(?!\d{3}(?!\d))|\n", halfwidth(text)):
         if not part.strip():
             continue
         match = re.fullmatch(r"\s*(.{1,60}?)[\s:=]+([0-9][0-9,]{0,14}(?:\.[0-9]{1,6})?)\s*", part)
@@ -285,7 +286,7 @@ def compared(case: Job, view: View) -> tuple[tuple[ComparedChip, ...], tuple[str
         else:
             strangers.append(id[:40])
     if strangers:
-        problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=", ".join(strangers[:5])))
+        problems = (*problems, _("The link names chips that do not exist: {names}.").format(names=listing(strangers[:5])))
     return tuple(_column(replace(case, chip=chip.id), work(case, view), costs.get(chip.id)) for chip in found), problems
 
 

@@ -26,9 +26,9 @@ def sentence(case: Job, view: View, columns: Sequence[ComparedChip]) -> str:
     tokens, joule, memory = (_best(columns, view, id) for id in ("tokens", "joule", "memory"))
     if tokens and joule and memory:
         template = (
-            _("{fast} writes fastest, {rate} tokens/s, and gets most from a joule, {each} tokens; {large} holds most, {bytes}.")
+            _("{fast} is fastest, {rate} tokens/s, with the most tokens per joule, {each}; {large} holds most, {bytes}.")
             if tokens[0] is joule[0]
-            else _("{fast} writes fastest, {rate} tokens/s; {thrifty} gets most from a joule, {each} tokens; {large} holds most, {bytes}.")
+            else _("{fast} is fastest, {rate} tokens/s; {thrifty} has the most tokens per joule, {each}; {large} holds most, {bytes}.")
         )
         return template.format(
             fast=short(tokens[0].chip),
@@ -56,7 +56,7 @@ def _best(columns: Sequence[ComparedChip], view: View, id: str) -> tuple[Compare
 #: What is said of the reader's chip where no chip holds the model, where it does not, and where it does.
 _SERVES = (
     N_("{own} {cannot} hold {model}, which needs {bytes} per chip; none of these can."),
-    N_("{own} {cannot} hold {model}, which needs {bytes} per chip; of these {fast} writes it fastest, {rate} tokens/s."),
+    N_("{own} {cannot} hold {model}, which needs {bytes} per chip; of these {fast} is fastest, {rate} tokens/s."),
     N_("{own}: at most {mine} tokens/s, {fast} {rate}; most per joule: {thrifty}, {each} tokens; most memory: {large}, {most}."),
 )
 
@@ -93,9 +93,9 @@ def _mine(case: Job, view: View, columns: Sequence[ComparedChip]) -> str | None:
 def of_one_chip(case: Job) -> tuple[str, ...]:
     """What is compared where the case is more than one chip."""
     if not case.serves:
-        return (_("Compared is one chip of {n}, its links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
+        return (_("This compares single chips and ignores links; the scale-out page shows how many help."),)
     if case.chips > 1:
-        return (_("Compared are {n} of each chip, their links left out: how many still help is on the scale-out page.").format(n=f"{case.chips:,}"),)
+        return (_("This compares {n} of each chip and ignores links; the scale-out page shows how many help.").format(n=f"{case.chips:,}"),)
     return ()
 
 

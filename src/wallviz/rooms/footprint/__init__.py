@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from math import floor
@@ -17,15 +16,19 @@ from wallviz.engine.memory.peak import Training
 from wallviz.engine.memory.serve import Serving
 from wallviz.engine.memory.terms import worded
 from wallviz.errors import InputError
-from wallviz.figures import footprint as figures
-from wallviz.i18n import N_, _, inside, labelled, language
+from wallviz.figures.style import Drawing
+from wallviz.i18n import _, inside, labelled, language
 from wallviz.job import SETTINGS, Job, serving_split
 from wallviz.rooms import Action, Answer, growth, own_model
 from wallviz.rooms.advice import FIRST, changes, fixes
-from wallviz.rooms.footprint import certainty, formula
+from wallviz.rooms.footprint import at_peak, certainty, formula, map_of_fits, over_time
 from wallviz.rooms.footprint.choices import View
-from wallviz.rooms.footprint.need import Estimate, Map, estimate, largest_batch, layout_map, work_map
-from wallviz.rooms.job import job_names, label, said, unpack
+from wallviz.rooms.footprint.comparison import VERDICTS, compared
+from wallviz.rooms.footprint.map_of_fits import pick
+from wallviz.rooms.footprint.need import Estimate, estimate, largest_batch
+from wallviz.rooms.footprint.over_time import PHASE_NAMES
+from wallviz.rooms.footprint.parts import Rows, both, part_name
+from wallviz.rooms.job import unpack
 
 __all__ = ["View", "answer", "assumptions", "compared", "estimate", "miss", "pick", "terms"]
 
@@ -35,14 +38,6 @@ SOURCES = {
     "train": ("zero_2020", "korthikanti_2022", "measured_autograd", "simumax", "nccl_964"),
     "finetune": ("zero_2020", "korthikanti_2022", "measured_autograd", "peft", "qlora_2023"),
 }
-#: Will it run out of memory: the badge and its colour.
-VERDICTS = {
-    "yes": ("red", N_("out of memory: yes")),
-    "likely": ("orange", N_("out of memory: likely")),
-    "no": ("green", N_("out of memory: no")),
-    "unknown": ("gray", N_("capacity unknown")),
-}
-PHASE_NAMES = {"loss_backward": N_("Loss"), "end_of_backward": N_("Backward pass, at its end"), "optimizer_step": N_("Optimizer step")}
 
 
 def answer(case: Job, view: View) -> Answer:
@@ -126,7 +121,7 @@ def _problems(now: Estimate) -> list[str]:
     said_so = []
     if now.gpus > now.case.chips:
         said_so.append(
-            _("The parallelism takes {world} GPUs and the case has {count}: shown for {world}.").format(
+            _("This parallelism needs {world} GPUs, the case has {count}; figures are for {world}.").format(
                 world=f"{now.gpus:,}", count=f"{now.case.chips:,}"
             )
         )
@@ -193,17 +188,17 @@ def _action(fix: Fix, now: Estimate) -> Action:
 
 
 def _caption(now: Estimate) -> str:
-    total, capacity = figures.both(now.total_bytes), now.capacity_bytes
+    total, capacity = both(now.total_bytes), now.capacity_bytes
     found = [" = ".join(total)]
     if capacity is not None:
-        found.append(labelled(now.chip.name.partition(" (")[0], " = ".join(figures.both(capacity)[::-1])))
+        found.append(labelled(now.chip.name.partition(" (")[0], " = ".join(both(capacity)[::-1])))
     if isinstance(now.result, Training):
         found.append(_("checkpoint on disk {bytes}").format(bytes=units.binary(float(now.result.checkpoint_bytes))))
         host = float(now.result.host_bytes)
         found.append(_("host memory {bytes} per GPU").format(bytes=units.binary(host)) if host else _("no host memory"))
         found += [
             labelled(
-                figures.part_name(part),
+                part_name(part),
                 _("not alive at this peak, {bytes} at another ({phase})").format(bytes=units.binary(most), phase=inside(_(PHASE_NAMES[phase]))),
             )
             for part, (phase, most) in now.result.elsewhere.items()
@@ -217,125 +212,11 @@ def _caption(now: Estimate) -> str:
     return " · ".join(found)
 
 
-# -- the figures -------------------------------------------------------------------------------------------------------------------
-
-
-def _drawn(now: Estimate, view: View, found: tuple[Fix, ...], kept: Estimate | None) -> tuple[Any, Any]:
+def _drawn(now: Estimate, view: View, found: tuple[Fix, ...], kept: Estimate | None) -> tuple[Drawing, Rows]:
     """The figure of the view, and what makes the rows of its table."""
     if view.show == "map":
-        grid = work_map(now) if view.across == "work" else layout_map(now)
-        return _heat(now, view, grid), partial(_map_table, grid)
-    rows = _phases(now) if view.show == "timeline" else _bars(now, found, kept)
-    name = _("GiB per GPU at each moment") if view.show == "timeline" else _("GiB per GPU at the peak")
-    drawing = figures.stack(rows, name=name, capacity=_line(now), revision=f"{view.show}-{now.case.job}")
-    return drawing, partial(_table, tuple(rows))
-
-
-def _line(now: Estimate) -> tuple[str, float] | None:
-    if now.capacity_bytes is None:
-        return None
-    return labelled(now.chip.name.partition(" (")[0], units.binary(now.capacity_bytes)), now.capacity_bytes
-
-
-def title(case: Job, name: str) -> str:
-    """A case in a few words."""
-    return _("{job} {model}, batch {batch} × {context} tokens").format(
-        job=job_names()[case.job], model=name, batch=f"{case.batch:,}", context=f"{case.context:,}"
-    )
-
-
-def _bars(now: Estimate, found: tuple[Fix, ...], kept: Estimate | None) -> list[figures.MemoryBar]:
-    gpus = _("{n} GPUs").format(n=f"{now.gpus:,}") if now.gpus > 1 else ""
-    rows = [figures.MemoryBar(title(now.case, now.arch.name), now.parts, gpus, now.total_bytes * now.band)]
-    if kept is not None:
-        rows.append(figures.MemoryBar(title(kept.case, kept.arch.name), kept.parts, _("kept to compare")))
-    rows += [figures.MemoryBar(change(fix), fix.parts, _("fits") if fix.fits else "") for fix in found]
-    return rows
-
-
-def _phases(now: Estimate) -> list[figures.MemoryBar]:
-    if isinstance(now.result, Training):
-        peak = now.result.peak_phase
-        return [
-            figures.MemoryBar(_(PHASE_NAMES[phase]), _with_order(held), _("the peak") if phase == peak else "", 0.0)
-            for phase, held in now.phases.items()
-        ]
-    return [figures.MemoryBar(_("{n} tokens").format(n=f"{n:,}"), held) for n, held in now.at_contexts().items()]
-
-
-def _with_order(held: Mapping[str, float]) -> dict[str, float]:
-    return {part: held.get(part, 0.0) for part in figures.PARTS}
-
-
-def _heat(now: Estimate, view: View, grid: Map) -> Any:
-    where = {name: getattr(now.case, name) for name in (grid.row, grid.column)}
-    where["chips"] = now.gpus
-    here = (grid.rows.index(where[grid.row]), grid.columns.index(where[grid.column])) if _inside(grid, where) else None
-    columns = tuple(_tick(grid.column, value) for value in grid.columns)
-    rows = tuple(_tick(grid.row, value) for value in grid.rows)
-    cells = tuple(tuple(float(v) if np.isfinite(v) else None for v in line) for line in grid.bytes)
-    ids = tuple(tuple(f"{grid.column}={column}&{grid.row}={row}" for column in grid.columns) for row in grid.rows)
-    name = _("{row} · in each cell GiB per GPU; uncoloured: does not fit").format(row=label(grid.row))
-    return figures.heat(
-        figures.Grid(columns, rows, cells, ids, here),
-        name=name,
-        across=label(grid.column),
-        capacity=_line(now),
-        revision=f"map-{view.across}-{now.case.job}",
-    )
-
-
-def _inside(grid: Map, where: Mapping[str, Any]) -> bool:
-    return where[grid.row] in grid.rows and where[grid.column] in grid.columns
-
-
-def _tick(name: str, value: Any) -> str:
-    if name in ("zero", "format"):
-        return f"ZeRO {value}" if name == "zero" else str(value)
-    return f"{value // 1024:,}k" if name == "context" and value % 1024 == 0 else f"{value:,}"
-
-
-def pick(cell: str) -> dict[str, Any]:
-    """A cell of the map as the parameters that it stands for.
-
-    >>> pick("batch=4&context=8192")
-    {'batch': 4, 'context': 8192}
-    """
-    pairs = (part.partition("=") for part in cell.split("&"))
-    return {name: int(value) if value.isdigit() else value for name, _is, value in pairs if name in ("batch", "context", "chips", "zero", "format")}
-
-
-# -- tables ------------------------------------------------------------------------------------------------------------------------
-
-
-def _table(rows: tuple[figures.MemoryBar, ...]) -> tuple[dict[str, object], ...]:
-    return tuple(
-        {
-            _("configuration"): row.label,
-            _("part"): figures.part_name(part),
-            "GiB": size / units.GIB,
-            "GB": size / units.GB,
-            _("bytes"): size,
-        }
-        for row in rows
-        for part, size in row.parts.items()
-        if size
-    )
-
-
-def _map_table(grid: Map) -> tuple[dict[str, object], ...]:
-    return tuple(
-        {
-            label(grid.row): row,
-            label(grid.column): column,
-            "GiB": float(grid.bytes[i][j]) / units.GIB,
-            "GB": float(grid.bytes[i][j]) / units.GB,
-            _("bytes"): float(grid.bytes[i][j]),
-            "id": f"{grid.column}={column}&{grid.row}={row}",
-        }
-        for i, row in enumerate(grid.rows)
-        for j, column in enumerate(grid.columns)
-    )
+        return map_of_fits.drawn(now, view)
+    return over_time.drawn(now) if view.show == "timeline" else at_peak.drawn(now, found, kept)
 
 
 def terms(case: Job, view: View) -> tuple[dict[str, object], ...]:
@@ -373,23 +254,3 @@ def assumptions(case: Job) -> tuple[str, ...]:
         return estimate(case).arch.assumptions
     except InputError:
         return ()
-
-
-def compared(case: Job, view: View) -> tuple[dict[str, object], ...]:
-    """The kept configuration and this one side by side: the settings that differ, then the bytes of each part; empty where none is kept."""
-    if not view.against:
-        return ()
-    try:
-        other = unpack(view.against)
-        now, kept = estimate(case), estimate(other)
-    except InputError:
-        return ()
-    first, second, what = _("kept"), _("now"), _("what")
-    rows: list[dict[str, object]] = [
-        {what: label(name), first: said(name, other), second: said(name, case)} for name in SETTINGS if getattr(case, name) != getattr(other, name)
-    ]
-    every = [part for part in figures.PARTS if now.parts.get(part) or kept.parts.get(part)]
-    rows += [{what: figures.part_name(p), first: units.binary(kept.parts.get(p, 0.0)), second: units.binary(now.parts.get(p, 0.0))} for p in every]
-    rows.append({what: _("in all, per GPU"), first: " = ".join(figures.both(kept.total_bytes)), second: " = ".join(figures.both(now.total_bytes))})
-    rows.append({what: _("runs out of memory"), first: _(VERDICTS[kept.verdict][1]), second: _(VERDICTS[now.verdict][1])})
-    return tuple(rows)

@@ -35,7 +35,7 @@ def how_sure(now: Estimate) -> str:
             f"- {labelled('`max_memory_reserved`', pair(float(now.result.peak_reserved_bytes)))}",
             f"- {labelled('`nvidia-smi`', pair(now.total_bytes))}",
             "",
-            _("±{band} %: what the measured runs with such layers stay within. Reserved memory runs out: about 6 % more than is in use.").format(
+            _("±{band}%: what the measured runs with such layers stay within. Reserved memory runs out: about 6% more than is in use.").format(
                 band=band
             ),
         ]
@@ -43,7 +43,7 @@ def how_sure(now: Estimate) -> str:
         lines += [
             f"- {labelled('`nvidia-smi`', pair(now.total_bytes))}",
             "",
-            _("±{band} %: weights and KV cache are exact, the forward pass and the runtime are estimates.").format(band=band),
+            _("±{band}%: weights and KV cache are exact, the forward pass and the runtime are estimates.").format(band=band),
             *(f"- {_(note)}" for note in now.result.notes),
         ]
     return "\n".join(lines)
@@ -68,9 +68,9 @@ def miss(now: Estimate, view: View) -> str:
     predicted, reported = predicted_bytes(now, view.meter), float(view.reported * MIB)
     off = predicted / reported - 1.0
     template = (
-        _("Predicted {predicted}, reported {reported}: off by {off} %, within the error band of ±{band} %.")
+        _("Predicted {predicted}, reported {reported}: off by {off}%, within the error band of ±{band}%.")
         if abs(off) <= now.band
-        else _("Predicted {predicted}, reported {reported}: off by {off} %, outside the error band of ±{band} %. Compare kernels, loss and offload.")
+        else _("Predicted {predicted}, reported {reported}: off by {off}%, outside the error band of ±{band}%. Compare kernels, loss and offload.")
     )
     return template.format(
         predicted=units.binary(predicted), reported=units.binary(reported), off=f"{off * 100:+.1f}".replace("-", "−"), band=round(now.band * 100)

@@ -8,9 +8,9 @@ import numpy as np
 
 from wallviz import units
 from wallviz.engine.memory.peak import Training
-from wallviz.figures.footprint import both, part_name
 from wallviz.i18n import _, followed, labelled
 from wallviz.rooms.footprint.need import Estimate
+from wallviz.rooms.footprint.parts import both, part_name
 
 
 def why(now: Estimate) -> str:

@@ -46,7 +46,10 @@ def how_sure(fitted: Sequence[Fitted], view: View) -> str:
         method = METHODS[view.fit][0]
         ranked = sorted(domain.influence(f.kept, method=method), key=lambda i: -abs((i.change or 1.0) - 1.0))[:3] if len(f.kept) <= 120 else []
         lines.append(
-            f"- **{_(f.curve.label)}**: {units.times(f.trend.multiplier(2))}, {interval(f.trend)}, n = {f.trend.n}, R² = {f.trend.r_squared:.2f}"
+            labelled(
+                f"- **{_(f.curve.label)}**",
+                qualified(units.times(f.trend.multiplier(2)), interval(f.trend), f"n = {f.trend.n}", f"R² = {f.trend.r_squared:.2f}"),
+            )
         )
         lines += [
             _("  - without {name}: {m}").format(name=i.point.name, m=units.times(i.multiplier_without))

@@ -11,7 +11,7 @@ from wallviz.curves import Curve
 from wallviz.engine import growth as domain
 from wallviz.engine.growth import Point, Trend
 from wallviz.errors import InputError
-from wallviz.i18n import _, labelled
+from wallviz.i18n import _, labelled, listing
 from wallviz.rooms.growth.choices import METHODS, View
 
 
@@ -60,7 +60,7 @@ def fits(view: View) -> tuple[tuple[Fitted, ...], tuple[str, ...]]:
         result.append(Fitted(curve, kept, left_out, trend))
     known = {p.id for c in found for p in c.points}
     if strangers := [name for name in view.without if name not in known and not _elsewhere(name)]:
-        problems.append(_("The link takes out points that do not exist: {names}.").format(names=", ".join(n[:40] for n in strangers[:5])))
+        problems.append(_("The link takes out points that do not exist: {names}.").format(names=listing(n[:40] for n in strangers[:5])))
     return tuple(result), tuple(problems)
 
 

@@ -24,7 +24,7 @@ def why(fitted: Sequence[Fitted], view: View) -> str:
         "",
         r"$$\log_{10} y = a + b\,t \qquad\Rightarrow\qquad y(t + 2) = 10^{\,2b}\, y(t)$$",
         "",
-        _("A year is 365.25 days here; the authors take two years as 730 days, which gives up to 0.5 % less."),
+        _("A year is 365.25 days here; the authors take two years as 730 days, which gives up to 0.5% less."),
         "",
     ]
     for f in fitted:
@@ -39,8 +39,8 @@ def why(fitted: Sequence[Fitted], view: View) -> str:
         lines.append(_("- Memory is drawn as the parameters that it holds at 6 bytes each, as in the authors' figure."))
     by_id = {f.curve.id: f.trend for f in fitted}
     for fast, slow, period, template in (
-        ("peak_compute", "memory_bandwidth", 10.0, N_("- The gap between the first two lines grows **{gap} per decade** (95 %: {low} to {high}).")),
-        ("parameters", "accelerator_memory", 2.0, N_("- The gap between the two lines grows **{gap} per two years** (95 %: {low} to {high}).")),
+        ("peak_compute", "memory_bandwidth", 10.0, N_("- The gap between the first two lines grows **{gap} per decade** (95%: {low} to {high}).")),
+        ("parameters", "accelerator_memory", 2.0, N_("- The gap between the two lines grows **{gap} per two years** (95%: {low} to {high}).")),
     ):
         a, c = by_id.get(fast), by_id.get(slow)
         pairs, _problems = chip_by_chip(fitted, replace(view, show="ratio")) if fast == "peak_compute" else ((), ())

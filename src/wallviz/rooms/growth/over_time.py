@@ -9,12 +9,12 @@ from functools import partial
 from wallviz import curves
 from wallviz.curves import Curve
 from wallviz.engine.growth import Point
-from wallviz.figures import growth as figures
-from wallviz.i18n import _, labelled
+from wallviz.i18n import _, labelled, qualified
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
 from wallviz.rooms.growth.certainty import at_a_glance, how_sure
 from wallviz.rooms.growth.choices import View
+from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 from wallviz.rooms.growth.fitted import Fitted, fits
 from wallviz.rooms.growth.formula import why
 from wallviz.rooms.growth.per_chip import chip_by_chip
@@ -39,7 +39,7 @@ def answer(view: View, chip: str) -> Answer:
     drawn = [s for s in series if s.kept or s.left_out]
     kind = "times" if normalised else fitted[0].curve.kind if fitted else "times"
     drawing = (
-        figures.lines(
+        curves_over_time(
             drawn,
             name=axis(view.scale, kind, from_line=not any(f.curve.claims for f in fitted)),
             kind="rate" if kind == "flop_per_s" else kind,
@@ -70,10 +70,10 @@ def answer(view: View, chip: str) -> Answer:
     )
 
 
-def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> figures.DrawnCurve:
+def _series(f: Fitted, *, normalised: bool, chip: str, mine: Point | None) -> DrawnCurve:
     base = _base(f) if normalised else 1.0
     named = tuple(dict.fromkeys([*([chip] if any(p.id == chip for p in f.curve.points) else []), *f.curve.named]))
-    return figures.DrawnCurve(
+    return DrawnCurve(
         role=f.curve.role,
         label=_(f.curve.label),
         kind="times" if normalised else f.curve.kind,
@@ -127,12 +127,12 @@ def axis(scale: str, kind: str, *, from_line: bool = False) -> str:
 
 def _caption(fitted: Sequence[Fitted], view: View, until: date | None) -> str:
     parts = [
-        labelled(_(f.curve.label), f"n = {f.trend.n}, R² = {f.trend.r_squared:.2f}, {f.trend.first.year}–{f.trend.last.year}")
+        labelled(_(f.curve.label), qualified(f"n = {f.trend.n}", f"R² = {f.trend.r_squared:.2f}", f"{f.trend.first.year}–{f.trend.last.year}"))
         for f in fitted
         if f.trend
     ]
     if parts:
-        parts.append(_("bands: 50 % and 90 % of the fit") if view.band == "fit" else _("bands: where 50 % and 90 % of new points would fall"))
+        parts.append(_("bands: 50% and 90% of the fit") if view.band == "fit" else _("bands: where 50% and 90% of new points would fall"))
     parts += [labelled(_(f.curve.label), _("shown, not fitted")) for f in fitted if not f.curve.fitted]
     parts.append(_("open markers: data sheet or inferred"))
     if view.figure == "gap" and view.hold == "precision":

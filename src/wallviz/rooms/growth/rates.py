@@ -29,4 +29,4 @@ def interval(trend: Trend, period_years: float = 2.0) -> str:
     """The 95 % interval of a trend's multiplier in words: "95 % interval 2.68–3.41×"."""
     low, high = (units.times(end) for end in trend.multiplier_interval(period_years))
     unit = units.THIN + high.partition(units.THIN)[2] if units.THIN in high else units.TIMES
-    return _("95 % interval {low}–{high}").format(low=low.removesuffix(unit), high=high)  # said twice where Chinese counts one end in 万
+    return _("95% interval {low}–{high}").format(low=low.removesuffix(unit), high=high)  # said twice where Chinese counts one end in 万

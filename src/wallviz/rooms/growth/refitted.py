@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
-
 from wallviz.engine import growth as domain
 from wallviz.errors import InputError
-from wallviz.figures import growth as figures
+from wallviz.figures.style import Figure
 from wallviz.i18n import N_, _
+from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 from wallviz.rooms.growth.over_time import axis
 from wallviz.rooms.growth.rates import rate
 from wallviz.rooms.growth.table import origin
@@ -23,7 +22,7 @@ _QUANTITIES = {
 }
 
 
-def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
+def refit_figure(fitted: domain.Refit, *, log: bool = True) -> Figure:
     """One refitted claim as a figure; raises `InputError` where the claim has no points."""
     claim = fitted.claim
     if not claim.points:
@@ -31,7 +30,7 @@ def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
     role, kind = _QUANTITIES.get(claim.quantity, ("compute", "times"))
     normalised = kind == "times"
     kept = {p.id for p in fitted.points}
-    series = figures.DrawnCurve(
+    series = DrawnCurve(
         role=role,
         label=_(claim.what),
         kind=kind,
@@ -44,5 +43,5 @@ def refit_figure(fitted: domain.Refit, *, log: bool = True) -> go.Figure:
         how={p.id: _(p.note) for p in claim.points},
         origin={p.source: origin(p.source) for p in claim.points},
     )
-    drawing = figures.lines([series], name=axis("log" if log else "linear", kind), kind=kind, log=log, revision=claim.id)
+    drawing = curves_over_time([series], name=axis("log" if log else "linear", kind), kind=kind, log=log, revision=claim.id)
     return drawing.figure()

@@ -50,9 +50,9 @@ def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
                 d=units.times(memory.multiplier(20)),
             )
         if not compute:
-            return _("Per two years memory bandwidth gained {b}; for FLOP/s there is no line here.").format(b=b)
+            return _("Per two years memory bandwidth gained {b}; no FLOP/s trend for this selection.").format(b=b)
         if not memory:
-            return _("Per two years chips gained {a} FLOP/s; for bandwidth there is no line here.").format(a=a)
+            return _("Per two years chips gained {a} FLOP/s; no bandwidth trend for this selection.").format(a=a)
         return _(
             "Per two years chips gained {a} FLOP/s and {b} DRAM bandwidth: their ratio grew {c}, at fixed 16-bit precision (since 2017) only {d}."
         ).format(a=a, b=b, c=units.times(domain.divergence(compute, memory, 2.0).ratio), d=units.times(fixed_precision()[2]))

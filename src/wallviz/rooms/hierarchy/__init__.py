@@ -18,7 +18,7 @@ __all__ = ["View", "answer", "document", "families", "groups", "machine_names", 
 
 _ANSWERS = {
     "ladder": times.answer,
-    "human": times.human,
+    "human": times.slowed,
     "machines": times.machines,
     "energy": energy.answer,
     "rates": generations.rates,

@@ -191,7 +191,7 @@ def durations(seconds: list[float]) -> list[str]:
     """
     longest = max(seconds)
     if longest >= 60 or longest / min(seconds) > 1e5:
-        from wallviz.figures.amounts import human
+        from wallviz.figures.axes import human
 
         return [human(value) for value in seconds]
     unit = units.si(longest, "s", digits=2).partition(units.THIN)[2]

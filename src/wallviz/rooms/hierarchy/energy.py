@@ -10,12 +10,14 @@ from wallviz import catalog, units
 from wallviz.engine.hardware import Accelerator, MemoryLevel
 from wallviz.engine.hierarchy import energy
 from wallviz.engine.hierarchy.ladder import place
-from wallviz.figures import value_bars
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.bars import Bar, bars, value
 from wallviz.i18n import N_, _, bracketed, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer, bound
 from wallviz.rooms.hierarchy.choices import View
-from wallviz.rooms.hierarchy.times import KINDS, titles
+from wallviz.rooms.hierarchy.times import KINDS, ROLES, titles
 from wallviz.rooms.job import architecture, model_name
 
 HOROWITZ = "horowitz_2014"
@@ -84,31 +86,23 @@ def answer(case: Job, view: View) -> Answer:
     """Joules per byte at every level that has a figure, and per FLOP, with the share of movement in the case's step."""
     now = budget(case)
     phase = bound.phase(case, architecture(case))
-    rows = [_of_level(level) for level in _rows() if level.level not in LEFT_OUT and "-2" not in level.id[-2:]]
+    found = [(level.energy_j_per_byte or 0.0, _of_level(level)) for level in _rows() if level.level not in LEFT_OUT and "-2" not in level.id[-2:]]
     flops = (
         ("fp16", _("One FLOP, 16 bits"), energy.multiply_add_j_per_flop("fp16"), _("45 nm, a model")),
         ("chip", _("One FLOP, at most"), now.j_per_flop, now.of_flop),
     )
-    rows += [
-        value_bars.ValueBar(f"flop-{id}", f"{label} · {how}", "compute", value, units.si(value, "J", digits=2), how=how)
-        for id, label, value, how in flops
-    ]
-    rows.sort(key=lambda row: row.value or 0.0)
+    found += [(j, value(f"flop-{id}", f"{label} · {how}", "compute", j, units.si(j, "J", digits=2), hover=(how,))) for id, label, j, how in flops]
+    rows = [row for _energy, row in sorted(found, key=lambda one: one[0])]
     work = _(WORK[phase]).format(model=model_name(case), batch=f"{case.batch:,}")
     sentence = _("{work} does {intensity} FLOP a byte: about {share} of its energy moves bytes.").format(
         work=work, intensity=units.significant(now.flop / now.bytes, 2), share=_percent(now.moved)
     )
+    name = _("Energy per byte, or per FLOP (log scale: each line is ×10)") if view.scale == "log" else _("Energy per byte, or per FLOP")
     used = tuple(dict.fromkeys(s for level in _rows() for s in level.source.split(";") if s))
     return Answer(
         name="hierarchy",
         sentence=sentence,
-        drawing=value_bars.bars(
-            rows,
-            name=_("Energy per byte, or per FLOP (log scale: each line is ×10)") if view.scale == "log" else _("Energy per byte, or per FLOP"),
-            kind="energy",
-            log=view.scale == "log",
-            revision="energy",
-        ),
+        drawing=bars(rows, Axis(name, tick("energy"), log=view.scale == "log"), revision="energy"),
         sure=_("a model: orders of magnitude"),
         trust="orange",
         caption=_("Few vendors publish energy; pale bars are the 45 nm model of 2014."),
@@ -120,18 +114,16 @@ def answer(case: Job, view: View) -> Answer:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %" if 0.99 < share < 0.9995 else f"{share * 100:.0f} %"
+    return units.percent(share, 1 if 0.99 < share < 0.9995 else 0)
 
 
-def _of_level(level: MemoryLevel) -> value_bars.ValueBar:
+def _of_level(level: MemoryLevel) -> Bar:
     where = "" if level.device == "memory device" else f" · {_(level.device)}"
     said = units.si(level.energy_j_per_byte or 0.0, "J", digits=2)
     is_model = level.energy_kind == "model"
     group = {"on chip": "chip", "device memory": "memory", "host memory": "memory"}.get(level.place, place(level.level)[0])
-    return value_bars.ValueBar(
-        level.id, _(level.level) + where, group, level.energy_j_per_byte, said, not is_model, how=_(KINDS.get(level.energy_kind, "")),
-        source=titles(tuple(s for s in level.source.split(";") if s)),
-    )  # fmt: skip
+    hover = (_(KINDS.get(level.energy_kind, "")), titles(tuple(s for s in level.source.split(";") if s)))
+    return value(level.id, _(level.level) + where, ROLES[group], level.energy_j_per_byte, said, solid=not is_model, hover=hover)
 
 
 def _why(now: OperationEnergy) -> str:

@@ -10,12 +10,13 @@ from wallviz.engine import growth
 from wallviz.engine.growth import Trend
 from wallviz.engine.hierarchy.generations import Family, families
 from wallviz.errors import InputError
-from wallviz.figures import growth as lines
-from wallviz.figures import value_dots
-from wallviz.i18n import N_, _, bracketed, labelled
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.strips import Spot, Strip, strips
+from wallviz.i18n import N_, _, bracketed, closed, labelled, listing
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.growth import rate
+from wallviz.rooms.growth.drawn_curve import DrawnCurve, curves_over_time
 from wallviz.rooms.hierarchy.choices import COMPUTE, FEW_FAMILIES, View
 from wallviz.rooms.hierarchy.choices import families as family_names
 from wallviz.rooms.hierarchy.times import titles
@@ -48,21 +49,17 @@ def _ordered() -> list[tuple[Family, Trend]]:
 def rates(case: Job, view: View) -> Answer:
     """Growth per two years of every family, fastest first, with its interval."""
     found = _ordered()
-    rows, ends = [], []
+    rows = []
     for family, fitted in found:
         low, high = fitted.multiplier_interval(2.0)
         text = _("{times} per two years ({low} to {high})").format(
             times=units.times(fitted.multiplier(2.0)), low=units.times(low), high=units.times(high)
         )
-        group = "compute" if family.id == COMPUTE else "memory" if family.role == "bandwidth" else "peers"
-        rows.append(
-            (
-                family.id,
-                bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}"),
-                [value_dots.ValueDot(fitted.multiplier(2.0), group, text, labelled(_("counted per"), _(family.per)), low, high)],
-            )
-        )
-        ends.append(units.times(fitted.multiplier(2.0)))
+        label = bracketed(_name(family), f"{fitted.first.year}–{fitted.last.year}")
+        hover = (family.id, label, text, labelled(_("counted per"), _(family.per)))
+        role = "compute" if family.id == COMPUTE else "bandwidth" if family.role == "bandwidth" else "network"
+        spot = Spot(fitted.multiplier(2.0), role, hover, low, high)
+        rows.append(Strip(label, (spot,), remark=units.times(fitted.multiplier(2.0))))
     speeds = {family.id: fitted.multiplier(2.0) for family, fitted in found}
     slowest = min(speeds, key=lambda id: speeds[id])
     sentence = _("Per two years 16-bit compute grew {compute}, HBM stacks {hbm}, PCIe {pcie}; {slowest} only {least}.").format(
@@ -74,10 +71,8 @@ def rates(case: Job, view: View) -> Answer:
     )
     return Answer(
         name="hierarchy",
-        sentence=sentence,
-        drawing=value_dots.dots(
-            rows, name=_("Growth per two years, 95 % interval"), kind="times", log=view.scale == "log", revision="rates", line=1.0, ends=ends
-        ),
+        sentence=closed(sentence),
+        drawing=strips(rows, Axis(_("Growth per two years, 95% interval"), said("times"), log=view.scale == "log"), revision="rates", line=1.0),
         sure=_("few generations each"),
         trust="orange",
         caption=_("Each level is counted per its own unit and over its own years: compare slopes, not heights."),
@@ -93,16 +88,14 @@ def years(case: Job, view: View) -> Answer:
     wanted = [id for id in (view.families or FEW_FAMILIES) if id in every()]
     unknown = [id[:40] for id in view.families if id not in every()]
     problems = (
-        (_("There is no family called {names}: choose from {known}.").format(names=", ".join(unknown[:5]), known=", ".join(every())),)
-        if unknown
-        else ()
+        (_("There is no family called {names}: choose from {known}.").format(names=listing(unknown[:5]), known=listing(every())),) if unknown else ()
     )
     wanted = wanted or list(FEW_FAMILIES)
     series = []
     for id in wanted:
         family, fitted = every()[id], trend(id)
         series.append(
-            lines.DrawnCurve(
+            DrawnCurve(
                 role=family.role,
                 label=_name(family),
                 kind="times",
@@ -117,7 +110,7 @@ def years(case: Job, view: View) -> Answer:
                 origin={p.source: titles(tuple(s for s in p.source.split(";") if s)) for p in family.points},
             )
         )
-    drawing = lines.lines(
+    drawing = curves_over_time(
         series,
         name=_("Times larger than the first generation") + (" " + _("(log scale: each line is ×10)") if view.scale == "log" else ""),
         kind="times",
@@ -128,13 +121,15 @@ def years(case: Job, view: View) -> Answer:
     fast, slow = max(known, key=lambda one: one[1].multiplier(2.0)), min(known, key=lambda one: one[1].multiplier(2.0))
     return Answer(
         name="hierarchy",
-        sentence=_("{fast} grew {most} per two years since {y0}, {slow} {least} since {y1}: each level falls behind at its own rate.").format(
-            y0=fast[0].points[0].date.year,
-            y1=slow[0].points[0].date.year,
-            fast=_name(fast[0]),
-            most=units.times(fast[1].multiplier(2.0)),
-            slow=_name(slow[0]),
-            least=units.times(slow[1].multiplier(2.0)),
+        sentence=closed(
+            _("{fast} grew {most} per two years since {y0}, {slow} {least} since {y1}: each level falls behind at its own rate.").format(
+                y0=fast[0].points[0].date.year,
+                y1=slow[0].points[0].date.year,
+                fast=_name(fast[0]),
+                most=units.times(fast[1].multiplier(2.0)),
+                slow=_name(slow[0]),
+                least=units.times(slow[1].multiplier(2.0)),
+            )
         ),
         drawing=drawing,
         sure=_("few generations each"),
@@ -164,7 +159,7 @@ def _why() -> str:
 
 
 def _how_sure() -> str:
-    lines_ = [f"| {_('family')} | n | R² | {_('per two years')} | 95 % | {_('doubles every (years)')} |", "|---|--:|--:|--:|--:|--:|"]
+    lines_ = [f"| {_('family')} | n | R² | {_('per two years')} | 95% | {_('doubles every (years)')} |", "|---|--:|--:|--:|--:|--:|"]
     for family, fitted in _ordered():
         low, high = fitted.multiplier_interval(2.0)
         lines_.append(
@@ -184,8 +179,8 @@ def _table() -> tuple[Mapping[str, object], ...]:
         {
             _("family"): _name(family),
             _("per two years"): fitted.multiplier(2.0),
-            _("95 % low"): fitted.multiplier_interval(2.0)[0],
-            _("95 % high"): fitted.multiplier_interval(2.0)[1],
+            _("95% low"): fitted.multiplier_interval(2.0)[0],
+            _("95% high"): fitted.multiplier_interval(2.0)[1],
             _("doubles every (years)"): fitted.doubling_years,
             "n": fitted.n,
             _("first"): fitted.first.year,

@@ -12,7 +12,8 @@ from wallviz.engine.hierarchy import latency
 from wallviz.engine.hierarchy.ladder import Rung, ladder
 from wallviz.engine.hierarchy.latency import WULF_MCKEE_1995, Assumptions
 from wallviz.engine.hierarchy.machines import MACHINES
-from wallviz.figures import latency as figures
+from wallviz.figures.axes import Axis, power
+from wallviz.figures.plane import CrossLine, Dot, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -59,22 +60,23 @@ def answer(case: Job, view: View) -> Answer:
         shown.append((_("Your rates"), mine, True))
     lines = [_line(name, given, strong=strong) for name, given, strong in shown]
     points = [
-        figures.Seen(name, year, float(latency.average_access(1 - mine.miss_rate, 1.0, ratio(cache, memory))), _how(cache, memory))
+        _dot(name, year, float(latency.average_access(1 - mine.miss_rate, 1.0, ratio(cache, memory))), _how(cache, memory))
         for name, year, cache, memory in measured()
         if cache.latency_s and memory.latency_s
     ]
-    wall = latency.wall_year(mine)
+    years = [*(year for line in lines for year in line.x), *(point.x for point in points)]
+    wall, log = latency.wall_year(mine), view.scale == "log"
+    name = _("Cycles of an average memory access (log scale: each line is ×10)") if log else _("Cycles of an average memory access")
+    words = _("The wall: {n} instructions between two accesses").format(n=f"{mine.instructions_per_access:g}")
     return Answer(
         name="hierarchy",
         sentence=_sentence(mine, wall),
-        drawing=figures.curve(
+        drawing=plane(
             lines,
-            points,
-            name=_("Cycles of an average memory access (log scale: each line is ×10)")
-            if view.scale == "log"
-            else _("Cycles of an average memory access"),
-            wall=(mine.instructions_per_access, _("The wall: {n} instructions between two accesses").format(n=f"{mine.instructions_per_access:g}")),
-            log=view.scale == "log",
+            [points],
+            across=Axis("", "{:.0f}".format, log=False, low=min(years) - 1, high=max(years) + 1),
+            up=Axis(name, lambda cycles: f"{cycles:,.0f}" if cycles < 1e6 else power(cycles), log=log, low=1.0 if log else 0.0),
+            marks=[CrossLine(mine.instructions_per_access, words, vertical=False, role="compute")],
             revision="latency",
         ),
         sure=_("a model of 1995; points measured"),
@@ -93,16 +95,23 @@ def _how(cache: Rung, memory: Rung) -> str:
     return _("cache {cache}, DRAM {memory}").format(cache=units.si(cache.latency_s or 0.0, "s"), memory=units.si(memory.latency_s or 0.0, "s"))
 
 
-def _line(name: str, given: Assumptions, *, strong: bool) -> figures.ModelLine:
+def _line(name: str, given: Assumptions, *, strong: bool) -> Line:
+    """A model, dashed throughout, because it is no measurement."""
     every = np.arange(given.first_year, LAST + 0.01, 0.25)
     with np.errstate(over="ignore"):
         values = np.asarray(latency.average_cycles(every, given), dtype=np.float64)
     kept = values <= MOST_CYCLES
-    return figures.ModelLine(name, "compute", tuple(float(y) for y in every[kept]), tuple(float(v) for v in values[kept]), strong)
+    shown = values[kept].tolist()
+    hover = [f"{year:.0f}: {units.significant(value)}" for year, value in zip(every[kept], shown, strict=True)]
+    return Line("compute", name, every[kept].tolist(), shown, hover, dash="dash", width=2.6, alpha=1.0 if strong else 0.45)
+
+
+def _dot(name: str, year: float, value: float, how: str) -> Dot:
+    return Dot(year, value, "bandwidth", ("", f"{name} ({year:.0f})", units.significant(value), how), name=name, side="bottom center", size=10)
 
 
 def _sentence(mine: Assumptions, wall: float | None) -> str:
-    hits = f"{(1 - mine.miss_rate) * 100:.4g} %"
+    hits = f"{(1 - mine.miss_rate) * 100:.4g}%"
     if wall is None:
         return _("With {hits} hits and these rates memory never sets the pace alone.").format(hits=hits)
     if mine == WULF_MCKEE_1995:
@@ -113,7 +122,7 @@ def _sentence(mine: Assumptions, wall: float | None) -> str:
             ratio=units.significant(ratio(cache, memory), 2),
             forecast=units.count(float(latency.memory_cycles(year, mine))),
         )
-    return _("With {hits} hits, processors at +{cpu} % and DRAM at +{dram} % a year, memory sets the pace from {year}.").format(
+    return _("With {hits} hits, processors at +{cpu}% and DRAM at +{dram}% a year, memory sets the pace from {year}.").format(
         hits=hits, cpu=f"{mine.processor_growth * 100:.0f}", dram=f"{mine.dram_growth * 100:.0f}", year=int(wall)
     )
 
@@ -161,7 +170,7 @@ def _how_sure() -> str:
         hits = ratio(cache, memory)
         lines.append(
             "- "
-            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth} % a year instead of +68 %").format(
+            + _("{name} ({year}): a DRAM access takes {ratio} cache hits, +{growth}% a year instead of +68%").format(
                 name=name, year=year, ratio=units.significant(hits), growth=f"{latency.implied_growth(hits, year) * 100:.0f}"
             )
         )

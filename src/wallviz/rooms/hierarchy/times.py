@@ -8,8 +8,10 @@ from functools import partial
 from wallviz import catalog, units
 from wallviz.engine.hierarchy.ladder import TRANSFERS, Ladder, Rung, half_performance_bytes, ladder
 from wallviz.engine.hierarchy.size import written
-from wallviz.figures import amounts, value_bars, value_dots
-from wallviz.i18n import N_, _, bracketed, followed, labelled, listing
+from wallviz.figures.axes import HUMAN, Axis, human, said
+from wallviz.figures.bars import Bar, Mark, bars, value
+from wallviz.figures.strips import Spot, Strip, strips
+from wallviz.i18n import N_, _, bracketed, closed, followed, labelled, listing
 from wallviz.job import Job
 from wallviz.machine import own as own_machine
 from wallviz.rooms import Answer
@@ -21,6 +23,8 @@ TITLES = {
     "chip": N_("In the chip: logic<br>to on-chip memory"), "memory": N_("Logic to DRAM"), "peers": N_("Chip to chip:<br>socket to socket"),
     "machines": N_("Machine<br>to machine"), "storage": N_("To disk"),
 }  # fmt: skip
+#: Colour by transfer: on-chip memory, DRAM, links, disks.
+ROLES = {"chip": "memory", "memory": "bandwidth", "peers": "network", "machines": "network", "storage": "reference"}
 KINDS = {
     "vendor": N_("data sheet"), "derived": N_("derived from clock and width"), "measured": N_("measured"), "model": N_("model"),
     "theoretical": N_("theoretical"),
@@ -78,33 +82,27 @@ def _sentence(found: Ladder, said: str, size: float) -> str:
         return _("No source gives a bandwidth of {machine}: choose another machine.").format(machine=_(found.machine.name))
     texts = durations([rung.time_s(size) or 0.0 for rung in rungs])
     parts = [_piece(rung, _waited(rung, size, text)) for rung, text in zip(rungs, texts, strict=True)]
-    sentence = _("{size} takes {times}.").format(size=said, times=_(", ").join(parts))
+    sentence = _("{size} takes {times}.").format(size=said, times=listing(parts))
     if len(sentence.split()) <= MOST_WORDS:
         return sentence
-    return _("{size} takes {times}.").format(size=written(size), times=_(", ").join(parts))
+    return _("{size} takes {times}.").format(size=written(size), times=listing(parts))
 
 
 def answer(case: Job, view: View) -> Answer:
     """The ladder of one machine with the time of the size at each rung."""
-    size, said = size_bytes(case, view.size), size_said(case, view.size)
+    size, told = size_bytes(case, view.size), size_said(case, view.size)
     found = of(view, size)
     home = found.nearest_home
     rows = [_bar(rung, found, home) for rung in found.rungs]
     timed = [rung for rung in found.rungs if rung.bytes_per_s]
     name = _("Time for {size} (log scale: each line is ×10)") if view.scale == "log" else _("Time for {size}")
-    drawing = value_bars.bars(
-        rows,
-        name=name.format(size=said),
-        kind="time",
-        log=view.scale == "log",
-        revision=f"ladder-{view.machine}",
-        groups=[(group, _(title)) for group, title in TITLES.items()],
-    )
+    axis = Axis(closed(name.format(size=told)), said("time"), log=view.scale == "log")
+    drawing = bars(rows, axis, revision=f"ladder-{view.machine}", groups=[(group, _(title)) for group, title in TITLES.items()])
     measured = sum(rung.kind == "measured" for rung in timed)
     missing = sum(len(rung.missing) for rung in found.rungs)
     return Answer(
         name="hierarchy",
-        sentence=_sentence(found, said, size),
+        sentence=closed(_sentence(found, told, size)),
         drawing=drawing if timed else None,
         sure=_("{n} of {all} rates measured").format(n=measured, all=len(timed))
         if view.basis == "measured" or measured == len(timed)
@@ -124,21 +122,21 @@ def sources(*found: Ladder) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for each in found for rung in each.rungs for source in rung.sources))
 
 
-def _bar(rung: Rung, found: Ladder, home: Rung | None) -> value_bars.ValueBar:
+def _bar(rung: Rung, found: Ladder, home: Rung | None) -> Bar:
     time = rung.time_s(found.size_bytes)
     holds = rung.holds(found.size_bytes)
     label = _(rung.name) + (f" · {units.binary(rung.capacity_bytes)}" if rung.capacity_bytes else "")
     if time is None:
-        said = _("not measured") if own_machine.is_own(found.machine.id) else _("no bandwidth in the sources")
+        end = _("not measured") if own_machine.is_own(found.machine.id) else _("no bandwidth in the sources")
     else:
-        said = _waited(rung, found.size_bytes, units.si(time, "s", digits=2))
+        end = _waited(rung, found.size_bytes, units.si(time, "s", digits=2))
         if rung is home:
-            said += " · " + _("✓ it fits here")
+            end += " · " + _("✓ it fits here")
         elif holds is False:
-            said += " · " + _("too small")
+            end += " · " + _("too small")
     others = {r.bytes_per_s: r for r in rung.readings[1:] if abs(r.bytes_per_s / rung.readings[0].bytes_per_s - 1) > 0.01}
     marks = tuple(
-        value_bars.Mark(
+        Mark(
             found.size_bytes / rate + (rung.latency_s or 0.0),
             f"{units.si(rate, 'B/s')} · {_(KINDS.get(reading.kind, reading.kind))} · {reading.device}",
             filled=reading.kind == "measured",
@@ -147,9 +145,8 @@ def _bar(rung: Rung, found: Ladder, home: Rung | None) -> value_bars.ValueBar:
     )
     how = [units.si(rung.bytes_per_s, "B/s") if rung.bytes_per_s else "", _(KINDS.get(rung.kind, rung.kind))]
     how.append(_("latency {time}").format(time=units.si(rung.latency_s, "s")) if rung.latency_s else _("latency not published"))
-    return value_bars.ValueBar(
-        rung.id, label, rung.transfer, time, said, holds is not False, marks, " · ".join(h for h in how if h), titles(rung.sources)
-    )
+    hover = (" · ".join(h for h in how if h), titles(rung.sources))
+    return value(rung.id, label, ROLES[rung.transfer], time, end, solid=holds is not False, marks=marks, hover=hover, group=rung.transfer)
 
 
 def titles(ids: tuple[str, ...]) -> str:
@@ -164,7 +161,7 @@ def _caption(found: Ladder, home: Rung | None, missing: int) -> str:
         if memory is not None and memory.latency_s
         else ""
     )
-    fits = _("It fits first into {level}.").format(level=_(home.name)) if home else _("No level here is known to hold it.")
+    fits = closed(_("It fits first into {level}.").format(level=_(home.name))) if home else _("No level here is known to hold it.")
     pale = _("Pale: too small for it.") if any(rung.holds(found.size_bytes) is False for rung in found.rungs) else ""
     gaps = _("{n} figures are missing in the sources (see How sure).").format(n=missing) if missing else ""
     marks = _("Diamonds: what other sources say.") if any(len(rung.readings) > 1 for rung in found.rungs) else ""
@@ -202,7 +199,7 @@ def _how_sure(found: Ladder) -> str:
         seen = [r for r in rung.readings if r.kind == "measured"]
         for reading in seen:
             best = promised[0].bytes_per_s if promised else None
-            reached = f"{reading.bytes_per_s / best:.0%}" if best else "–"
+            reached = units.percent(reading.bytes_per_s / best) if best else "–"
             lines.append(f"| {_(rung.name)} | {units.si(best, 'B/s') if best else '–'} | {units.si(reading.bytes_per_s, 'B/s')} | {reached} |")
             pairs += 1
     if not pairs:
@@ -231,7 +228,7 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
                 _("how obtained"): _(KINDS.get(rung.kind, rung.kind)),
                 _("promised (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind in ("vendor", "theoretical", "derived")), None),
                 _("measured (B/s)"): next((r.bytes_per_s for r in rung.readings if r.kind == "measured"), None),
-                _("other sources (B/s)"): "; ".join(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
+                _("other sources (B/s)"): listing(bracketed(f"{r.bytes_per_s:.4g}", _(KINDS.get(r.kind, r.kind))) for r in rung.readings[1:]),
                 _("latency (s)"): rung.latency_s,
                 _("energy (J/B)"): rung.energy_j_per_byte,
                 _("time (s)"): time,
@@ -245,25 +242,26 @@ def rung_table(found: Ladder) -> tuple[Mapping[str, object], ...]:
 # -- human time --------------------------------------------------------------------------------------------------------------------
 
 
-def human(case: Job, view: View) -> Answer:
+def slowed(case: Job, view: View) -> Answer:
     """The ladder slowed down until the main memory takes a second."""
-    size, said = size_bytes(case, view.size), size_said(case, view.size)
+    size, told = size_bytes(case, view.size), size_said(case, view.size)
     found = of(view, size)
     memory = found.main_memory
     base = memory.time_s(size) if memory else None
     if memory is None or not base:
         return answer(case, view)
-    access = memory.latency_s
+    access, log = memory.latency_s, view.scale == "log"
     rows = []
     for rung in found.rungs:
         time = rung.time_s(size)
         slow = time / base if time else None
         waits = rung.latency_s / access if rung.latency_s and access else None
-        text = amounts.human(slow) if slow else _("no bandwidth in the sources")
+        text = human(slow) if slow else _("no bandwidth in the sources")
         if waits:
-            text += " · " + _("one access {time}").format(time=amounts.human(waits))
-        marks = (value_bars.Mark(waits, _("one access: {time}").format(time=amounts.human(waits)), filled=False),) if waits else ()
-        rows.append(value_bars.ValueBar(rung.id, _(rung.name), rung.transfer, slow, text, marks=marks, source=titles(rung.sources)))
+            text += " · " + _("one access {time}").format(time=human(waits))
+        marks = (Mark(waits, _("one access: {time}").format(time=human(waits)), filled=False),) if waits else ()
+        hover = (titles(rung.sources),)
+        rows.append(value(rung.id, _(rung.name), ROLES[rung.transfer], slow, text, marks=marks, hover=hover, group=rung.transfer))
     timed = [rung for rung in found.rungs if rung.time_s(size) and rung is not memory]
     far = max(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
     near = min(timed, key=lambda rung: rung.time_s(size) or 0.0, default=None)
@@ -271,12 +269,12 @@ def human(case: Job, view: View) -> Answer:
     if far is near:
         template = _("If {size} from {memory} took one second, {far} would take {long}.")
     sentence = template.format(
-        size=said,
+        size=told,
         memory=short(memory),
         far=short(far) if far else "",
-        long=amounts.human((far.time_s(size) or 0.0) / base) if far else "",
+        long=human((far.time_s(size) or 0.0) / base) if far else "",
         near=short(near) if near else "",
-        brief=amounts.human((near.time_s(size) or 0.0) / base) if near else "",
+        brief=human((near.time_s(size) or 0.0) / base) if near else "",
     )
     caption = (
         _("Bars: {size}, slowed down {times}. Open diamonds: one access, where one access to {memory} takes a second.")
@@ -285,18 +283,16 @@ def human(case: Job, view: View) -> Answer:
     )
     return Answer(
         name="hierarchy",
-        sentence=sentence,
-        drawing=value_bars.bars(
+        sentence=closed(sentence),
+        drawing=bars(
             rows,
-            name=_("If {memory} took a second").format(memory=short(memory)),
-            kind="human",
-            log=view.scale == "log",
+            Axis(_("If {memory} took a second").format(memory=short(memory)), said("human"), log=log, lines=HUMAN if log else ()),
             revision=f"human-{view.machine}",
             groups=[(group, _(title)) for group, title in TITLES.items()],
         ),
         sure=_("data-sheet rates: a bound") if view.basis == "peak" else _("measured where it was"),
         trust="orange",
-        caption=caption.format(size=said, times=units.times(1 / base), memory=short(memory)),
+        caption=caption.format(size=told, times=units.times(1 / base), memory=short(memory)),
         explain=partial(_why, found),
         doubt=partial(_how_sure, found),
         rows=partial(rung_table, found),
@@ -313,10 +309,10 @@ COMPARED = ("b200", "h100", "a100", "mi300x", "tpu-v5e", "wse-3", "rtx-4090", "a
 
 def machines(case: Job, view: View) -> Answer:
     """The size at every level of every machine."""
-    size, said = size_bytes(case, view.size), size_said(case, view.size)
+    size, told = size_bytes(case, view.size), size_said(case, view.size)
     found = {id: of(view, size, id) for id in dict.fromkeys((*COMPARED, view.machine))}
     rows = [
-        (id, _(each.machine.name), [_dot(rung, size) for rung in each.rungs if rung.bytes_per_s])
+        Strip(_(each.machine.name), tuple(_spot(id, each, rung) for rung in each.rungs if rung.bytes_per_s), strong=id == view.machine)
         for id, each in found.items()
         if any(rung.bytes_per_s for rung in each.rungs)
     ]
@@ -329,14 +325,7 @@ def machines(case: Job, view: View) -> Answer:
         sentence=_("{size} takes {fast} from the memory of {quick}, {slow} from that of {last}.").format(
             size=written(size), fast=first, quick=_(found[quick].machine.name), slow=second, last=_(found[last].machine.name)
         ),
-        drawing=value_dots.dots(
-            rows,
-            name=_("Time for {size}").format(size=said),
-            kind="time",
-            log=view.scale == "log",
-            revision="machines",
-            marked=(view.machine,),
-        ),
+        drawing=strips(rows, Axis(closed(_("Time for {size}").format(size=told)), said("time"), log=view.scale == "log"), revision="machines"),
         sure=_("open: data sheet; filled: measured"),
         trust="orange",
         caption=" · ".join(f"{_SHAPES[group]} {_(title)}" for group, title in (*TRANSFERS.items(),) if group != "machines"),
@@ -350,9 +339,11 @@ def machines(case: Job, view: View) -> Answer:
 _SHAPES = {"chip": "■", "memory": "◆", "peers": "▲", "storage": "–"}
 
 
-def _dot(rung: Rung, size: float) -> value_dots.ValueDot:
-    text = f"{bracketed(_(rung.name), units.si(rung.bytes_per_s or 0.0, 'B/s'))} · {units.si(rung.time_s(size) or 0.0, 's')}"
-    return value_dots.ValueDot(rung.time_s(size) or 0.0, rung.transfer, text, _(KINDS.get(rung.kind, rung.kind)), filled=rung.kind == "measured")
+def _spot(id: str, found: Ladder, rung: Rung) -> Spot:
+    time = rung.time_s(found.size_bytes) or 0.0
+    text = f"{bracketed(_(rung.name), units.si(rung.bytes_per_s or 0.0, 'B/s'))} · {units.si(time, 's')}"
+    hover = (id, _(found.machine.name), text, _(KINDS.get(rung.kind, rung.kind)))
+    return Spot(time, ROLES[rung.transfer], hover, filled=rung.kind == "measured")
 
 
 def _machine_table(found: tuple[Ladder, ...]) -> tuple[Mapping[str, object], ...]:

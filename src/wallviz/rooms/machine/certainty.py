@@ -13,7 +13,7 @@ def how_sure(record: Record | None) -> str:
     if record is not None:
         lines += [f"- {_(Flag(flag).sentence)}" for flag in record.flags]
         if record.others_busy is not None:
-            lines.append("- " + _("other programs used {share} % of the processors meanwhile").format(share=f"{record.others_busy * 100:.1f}"))
+            lines.append("- " + _("other programs used {share}% of the processors meanwhile").format(share=f"{record.others_busy * 100:.1f}"))
         if record.seconds:
             lines.append("- " + _("it took {n} s").format(n=f"{record.seconds:.1f}"))
         lines.append("")
@@ -24,7 +24,7 @@ def how_sure(record: Record | None) -> str:
             "figure."
         ),
         "",
-        _("**Why a machine may lie low**"),
+        _("**Why a machine may score low**"),
         "",
         "- " + _("a CPU with one memory module on a board for two or more has half of its channels, or fewer, and as much less bandwidth"),
         "- " + _("a laptop on battery, a hot chip or a power limit lowers the clocks: see the telemetry"),

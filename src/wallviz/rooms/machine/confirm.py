@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wallviz import units
-from wallviz.i18n import _
+from wallviz.i18n import _, listing
 from wallviz.machine.probe import nvml
 from wallviz.machine.record import Record
 
@@ -39,7 +39,7 @@ def _cpu(record: Record) -> list[tuple[str, str, str]]:
     last = f"{max(1, waits[-1].bytes >> 20)} 64" if waits else ""
     return [
         (_("bandwidth: McCalpin's STREAM"), _rate(record), stream),
-        (_("caches"), ", ".join(f"L{cache.level} {units.binary(cache.bytes)}" for cache in record.device.caches), _CACHES[system]),
+        (_("caches"), listing(f"L{cache.level} {units.binary(cache.bytes)}" for cache in record.device.caches), _CACHES[system]),
         (_("latency of memory: lmbench"), units.si(waits[-1].seconds, "s") if waits else "", f"lat_mem_rd -t {last}"),
         (_("memory"), units.binary(record.device.memory_bytes) if record.device.memory_bytes else "", _MEMORY[system]),
         (_("what the memory promises: modules × MT/s × 8 bytes"), _peak(record) or _("not known"), _MODULES[system]),

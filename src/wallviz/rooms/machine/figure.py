@@ -73,7 +73,7 @@ def _badge(record: Record | None) -> tuple[str, str]:
     best, median = headline[1].best_bytes_per_s or 1.0, headline[1].median_bytes_per_s
     below = 1 - median / best if median else 0.0
     doubtful = bool(set(record.flags) - {Flag.NUMPY_ONLY})
-    said = _("best of {n}, median {share} % lower").format(n=headline[1].samples, share=f"{below * 100:.0f}")
+    said = _("best of {n}, median {share}% lower").format(n=headline[1].samples, share=f"{below * 100:.0f}")
     return said, "green" if below < 0.1 and not doubtful else "orange" if below < 0.5 else "red"
 
 

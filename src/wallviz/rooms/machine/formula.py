@@ -46,7 +46,7 @@ def why(case: Job, record: Record | None, promise: str = "") -> str:
         lines += [f"- {source}"] if source else []
         lines.append(
             "- "
-            + _("share: {rate} / {peak} = {share} %").format(
+            + _("share: {rate} / {peak} = {share}%").format(
                 rate=units.si(rate, "B/s"), peak=units.si(record.theoretical_bytes_per_s, "B/s"), share=f"{(record.fraction or 0.0) * 100:.1f}"
             )
         )

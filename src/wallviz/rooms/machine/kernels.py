@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 
 from wallviz import units
-from wallviz.figures import machine as figures
-from wallviz.figures import value_bars
-from wallviz.i18n import _, bracketed, qualified
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.bars import Bar, Mark, Zone, bars, value
+from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import tables
 from wallviz.rooms.machine.published import published_machines, published_shares
@@ -34,7 +35,7 @@ def kernels(given: Shown) -> Answer:
             least=units.si(rates[slow], "B/s"),
         )
     else:
-        sentence = _("An H100's memory moves {times} as much as this EPYC's. And yours?").format(
+        sentence = _("An H100's memory moves {times} as much as this EPYC's. How fast is yours?").format(
             times=units.times(
                 (published_machines()["h100-sxm5-80gb"].memory.bytes_per_s or 0.0)
                 / (published_machines()["amd-epyc-zen-5-2-vcpus"].memory.bytes_per_s or 1.0)
@@ -42,60 +43,56 @@ def kernels(given: Shown) -> Answer:
         )
     peak = record.theoretical_bytes_per_s if record else None
     caption = _("Best run of each kernel.") if record else _("Pale: from a data sheet or derived. Solid: measured.")
-    drawing = value_bars.bars(
-        rows,
-        name=_("Bandwidth (read and written bytes, each counted once)"),
-        kind="bytes_per_s",
-        log=False,
-        revision=f"kernels{record.created if record else ''}",
-        line=(peak, _("what the memory promises")) if peak else None,
-    )
+    zones = []
     if peak:
         (_best, high), (_worst, low) = published_shares()[0], published_shares()[-1]
-        drawing = figures.shaded(drawing, low * peak, high * peak)
-        caption = _("Filled: measured. Open diamonds and dashed line: promised. Shaded: the {low} to {high} % that published machines reach.").format(
+        zones = [Zone(low * peak, high * peak)]
+        caption = _("Filled: measured. Open diamonds: promised. Shaded: the {low} to {high}% that published machines reach.").format(
             low=f"{low * 100:.0f}", high=f"{high * 100:.0f}"
         )
+    axis = Axis(_("Bandwidth (read and written bytes, each counted once)"), tick("bytes_per_s"), log=False)
+    drawing = bars(rows, axis, zones=zones, revision=f"kernels{record.created if record else ''}")
     return Answer(name="machine", sentence=sentence, drawing=drawing, caption=caption, rows=partial(_kernel_rows, given))
 
 
-def _kernel_bars(given: Shown) -> list[value_bars.ValueBar]:
-    bars = []
+def _kernel_bars(given: Shown) -> list[Bar]:
+    rows = []
     for each, label, filled in given.records:
         peak = each.theoretical_bytes_per_s
-        marks = (value_bars.Mark(peak, _("promised: {peak}").format(peak=units.si(peak, "B/s")), filled=False),) if peak else ()
+        marks = (Mark(peak, _("promised: {peak}").format(peak=units.si(peak, "B/s")), filled=False),) if peak else ()
         within = {**each.kernels} | {name: found for name, found in each.transfers.items() if name == "d2d"}
-        for group, measured in (("memory", within), ("peers", {name: found for name, found in each.transfers.items() if name != "d2d"})):
+        for role, measured in (("bandwidth", within), ("network", {name: found for name, found in each.transfers.items() if name != "d2d"})):
             for name, found in measured.items():
                 rate = found.best_bytes_per_s
                 said = units.si(rate, "B/s") if rate else _("no figure: failed its check")
-                if rate and peak and group == "memory":
-                    said = bracketed(said, f"{rate / peak * 100:.0f} %")
-                bars.append(
-                    value_bars.ValueBar(
-                        f"{label}/{group}/{name}",
+                if rate and peak and role == "bandwidth":
+                    said = bracketed(said, units.percent(rate / peak))
+                how = _("median {median}, {n} samples").format(median=units.si(found.median_bytes_per_s or 0.0, "B/s"), n=found.samples)
+                rows.append(
+                    value(
+                        f"{label}/{role}/{name}",
                         named(name) if len(given.records) == 1 else qualified(named(name), label),
-                        group,
+                        role,
                         rate,
                         said,
-                        strong=filled,
-                        marks=marks if group == "memory" else (),
-                        how=_("median {median}, {n} samples").format(median=units.si(found.median_bytes_per_s or 0.0, "B/s"), n=found.samples),
+                        solid=filled,
+                        marks=marks if role == "bandwidth" else (),
+                        hover=(how,),
                     )
                 )
-    return bars[:MOST_BARS]
+    return rows[:MOST_BARS]
 
 
-def _memory_bars(given: Shown) -> list[value_bars.ValueBar]:
+def _memory_bars(given: Shown) -> list[Bar]:
     return [
-        value_bars.ValueBar(
+        value(
             other.id,
-            f"{other.name}: {other.memory.level}",
-            "memory",
+            labelled(other.name, other.memory.level),
+            "bandwidth",
             other.memory.bytes_per_s,
             units.si(other.memory.bytes_per_s or 0.0, "B/s"),
-            strong=other.memory.kind == "measured",
-            how=_(other.memory.kind),
+            solid=other.memory.kind == "measured",
+            hover=(_(other.memory.kind),),
         )
         for other in given.beside
     ]

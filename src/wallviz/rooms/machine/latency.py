@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 
 from wallviz import units
-from wallviz.figures import machine as figures
-from wallviz.figures.machine import MachineLine, SetSpot
 from wallviz.i18n import _, qualified
 from wallviz.machine.reasons import Flag
 from wallviz.rooms import Answer
 from wallviz.rooms.machine.published import published_machines
 from wallviz.rooms.machine.shown import Shown, row_of
-from wallviz.rooms.machine.working_set import LARGEST_BYTES, at, flat_steps, walls
+from wallviz.rooms.machine.working_set import LARGEST_BYTES, MachineLine, SetSpot, at, flat_steps, over_working_set, walls
 
 
 def latency(given: Shown) -> Answer:
@@ -52,13 +50,12 @@ def latency(given: Shown) -> Answer:
     return Answer(
         name="machine",
         sentence=sentence,
-        drawing=figures.staircase(
+        drawing=over_working_set(
             lines,
             walls(record),
             [],
             kind="time",
             name=_("Time of one load (log scale)"),
-            across=_("Working set: all the data that is touched again and again"),
             revision=f"latency{record.created if record else ''}",
         ),
         caption=_("Each load takes its address from the one before (pointer chase). Steps: published levels."),

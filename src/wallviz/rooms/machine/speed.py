@@ -46,7 +46,7 @@ def sentence(case: Job, record: Record) -> str:
         "format": said("format", case),
     }
     if record.fraction is not None and record.theoretical_bytes_per_s:
-        return _("This machine moves {rate}, {share} % of {peak}: about {n} tokens/s at most with {model} ({format}), whatever its FLOP/s.").format(
+        return _("This machine moves {rate}, {share}% of {peak}: about {n} tokens/s at most with {model} ({format}), whatever its FLOP/s.").format(
             share=f"{record.fraction * 100:.0f}", peak=units.si(record.theoretical_bytes_per_s, "B/s"), **values
         )
     return _("This machine moves {rate}: about {n} tokens/s at most with {model} ({format}), whatever its FLOP/s.").format(**values)

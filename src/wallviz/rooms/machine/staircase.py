@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 
 from wallviz import units
-from wallviz.figures import machine as figures
-from wallviz.figures.machine import MachineLine, SetSpot
 from wallviz.i18n import _
 from wallviz.rooms import Answer
 from wallviz.rooms.machine import speed
 from wallviz.rooms.machine.published import published_machines
 from wallviz.rooms.machine.shown import Shown, row_of
 from wallviz.rooms.machine.words import named
-from wallviz.rooms.machine.working_set import LARGEST_BYTES, at, caption, flat_steps, walls
+from wallviz.rooms.machine.working_set import LARGEST_BYTES, MachineLine, SetSpot, at, caption, flat_steps, over_working_set, walls
 
 
 def staircase(given: Shown) -> Answer:
@@ -43,13 +41,12 @@ def staircase(given: Shown) -> Answer:
     return Answer(
         name="machine",
         sentence=speed.sentence(given.case, record) if record else _example(),
-        drawing=figures.staircase(
+        drawing=over_working_set(
             lines,
             walls(record),
             points,
             kind="bytes_per_s",
             name=_("Bandwidth (log scale)"),
-            across=_("Working set: all the data that is touched again and again"),
             revision=f"staircase{record.created if record else ''}",
         ),
         caption=caption(record),
@@ -61,7 +58,7 @@ def _example() -> str:
     h100, epyc = published_machines()["h100-sxm5-80gb"].rates(), published_machines()["amd-epyc-zen-5-2-vcpus"].rates()
     first, last = (units.si(h100[place][1], "B/s", digits=2) for place in (0, -1))
     near, far = (units.si(epyc[place][1], "B/s", digits=2) for place in (0, -1))
-    return _("From cache to memory an H100 falls from {first} to {last}, an EPYC from {near} to {far}. And yours?").format(
+    return _("From cache to memory an H100 falls from {first} to {last}, an EPYC from {near} to {far}. How fast is yours?").format(
         first=first, last=last, near=near, far=far
     )
 

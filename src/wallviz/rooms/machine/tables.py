@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wallviz import units
-from wallviz.i18n import _
+from wallviz.i18n import _, listing
 from wallviz.machine.record import Comparison, Record, compare
 from wallviz.rooms.machine.words import named
 
@@ -48,10 +48,10 @@ def facts(record: Record | None) -> tuple[Mapping[str, object], ...]:
         (_("system"), found.system),
         (_("processors"), f"{found.processors:,}" if found.processors else ""),
         (_("memory"), units.binary(found.memory_bytes) if found.memory_bytes else ""),
-        (_("caches"), ", ".join(f"L{cache.level} {units.binary(cache.bytes)}" for cache in found.caches)),
+        (_("caches"), listing(f"L{cache.level} {units.binary(cache.bytes)}" for cache in found.caches)),
         (_("arrays"), _("three of {size}").format(size=units.binary(record.array_bytes)) if record.array_bytes else ""),
         (_("measured"), record.created),
-        (_("written by"), f"wallviz {record.version}"),
+        (_("made by"), f"wallviz {record.version}"),
     ]
     return tuple({_("what"): what, _("value"): value} for what, value in said if value)
 

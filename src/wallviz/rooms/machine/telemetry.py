@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from wallviz import units
-from wallviz.figures import telemetry as figures
+from wallviz.figures.axes import Axis
+from wallviz.figures.panels import Panel, panels
+from wallviz.figures.plane import Dot, Line
+from wallviz.figures.style import DASHES
 from wallviz.i18n import N_, _, followed, labelled, listing, qualified
 from wallviz.machine.probe import nvml
 from wallviz.machine.probe.nvml import Moment, Sample
@@ -91,7 +94,7 @@ def _celsius(value: float | None) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value * 100:.0f} %"
+    return "–" if value is None else units.percent(value)
 
 
 # ------------------------------------------------------------------------------------------------------------- the minutes before
@@ -127,40 +130,53 @@ def _history(moments: Sequence[Moment]) -> Answer | None:
     """The figure of the last `SPAN_S` seconds, a panel for each quantity that any GPU tells."""
     now = moments[-1].seconds if moments else 0.0
     recent = [moment for moment in moments if now - moment.seconds <= SPAN_S]
-    panels = [panel for quantity in _QUANTITIES if (panel := _panel(quantity, recent, now))]
-    if not panels:
+    found = [panel for quantity in _QUANTITIES if (panel := _panel(quantity, recent, now))]
+    if not found:
         return None
-    ticks = [*((-60.0 * minutes, _("{minutes} min ago").format(minutes=minutes)) for minutes in (3, 2, 1)), (0.0, _ago(0.0))]
+    ticks = {-60.0 * minutes: _("{minutes} min ago").format(minutes=minutes) for minutes in (3, 2, 1)} | {0.0: _ago(0.0)}
+    axis = Axis("", ticks.__getitem__, log=False, low=-SPAN_S, high=0.01 * SPAN_S, lines=tuple(ticks))
     return Answer(
         name="telemetry",
         sentence=_sentence(recent),
-        drawing=figures.history(panels, span_s=SPAN_S, ticks=ticks, revision="telemetry"),
+        drawing=panels(found, across=axis, revision="telemetry"),
         rows=partial(_rows, tuple(recent)),
     ).with_spec()
 
 
-def _panel(quantity: _Quantity, moments: Sequence[Moment], now: float) -> figures.Panel | None:
+def _panel(quantity: _Quantity, moments: Sequence[Moment], now: float) -> Panel | None:
     samples = [sample for moment in moments for sample in moment.samples]
     values = [value for sample in samples if (value := quantity.value(sample)) is not None]
     if not values:
         return None
     top = max([*values, *(most for sample in samples if (most := quantity.most(sample)))]) or 1.0
-    series = [_series(quantity, index, moments, now) for index in dict.fromkeys(sample.index for sample in samples)]
-    return figures.Panel(_(quantity.name), quantity.role, tuple(series), top, quantity.say(top))
+    gpus = dict.fromkeys(sample.index for sample in samples)
+    lines = tuple(_line(quantity, index, moments, now, DASHES[i % len(DASHES)]) for i, index in enumerate(gpus))
+    dots = tuple(
+        Dot(moment.seconds - now, value, "compute", symbol="triangle-down", size=6)
+        for moment in moments
+        for sample in moment.samples
+        if quantity.marks and _held_back(sample) and (value := quantity.value(sample)) is not None
+    )
+    return Panel(_(quantity.name), lines, top, quantity.say(top), dots)
 
 
-def _series(quantity: _Quantity, index: int, moments: Sequence[Moment], now: float) -> figures.GpuReadings:
-    points: list[figures.GpuReading] = []
+def _held_back(sample: Sample) -> bool:
+    return any(each.holds_back for each in sample.throttles or ())
+
+
+def _line(quantity: _Quantity, index: int, moments: Sequence[Moment], now: float, dash: str) -> Line:
+    """One GPU, oldest first; None where nobody looked leaves a gap."""
+    points: list[tuple[float, float | None, str]] = []
     for moment in moments:
         sample = next((each for each in moment.samples if each.index == index), Sample(index))
         ago = moment.seconds - now
-        if points and ago - points[-1].seconds > GAP_S:
-            points.append(figures.GpuReading(points[-1].seconds, None))
+        if points and ago - points[-1][0] > GAP_S:
+            points.append((points[-1][0], None, ""))
         value = quantity.value(sample)
         said = qualified(quantity.say(value), _ago(-ago))
-        held = any(each.holds_back for each in sample.throttles or ())
-        points.append(figures.GpuReading(ago, value, f"{said} · {_held(sample)}" if quantity.marks else said, held and quantity.marks))
-    return figures.GpuReadings(f"GPU {index}", tuple(points))
+        points.append((ago, value, f"{said} · {_held(sample)}" if quantity.marks else said))
+    seconds, values, hover = zip(*points, strict=True)
+    return Line(quantity.role, f"GPU {index}", seconds, values, hover, dash=dash)
 
 
 def _ago(seconds: float) -> str:
@@ -175,7 +191,7 @@ def _sentence(moments: Sequence[Moment]) -> str:
     """Who was held back by heat or power meanwhile."""
     samples = [sample for moment in moments for sample in moment.samples]
     told = {_name(sample) for sample in samples if sample.throttles is not None}
-    held = sorted({_name(sample) for sample in samples if any(each.holds_back for each in sample.throttles or ())}, key=lambda name: int(name[4:]))
+    held = sorted({_name(sample) for sample in samples if _held_back(sample)}, key=lambda name: int(name[4:]))
     time = _seconds(moments[-1].seconds - moments[0].seconds)
     if not told:
         return _("The driver does not tell what decides the clocks.")

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from wallviz import units
 from wallviz.engine.remedies import whole_run
-from wallviz.figures import remedies as figures
-from wallviz.i18n import _
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.plane import Line, plane
+from wallviz.i18n import _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms import job as shared
@@ -58,13 +60,12 @@ def answer(case: Job, view: View) -> Answer:
     sentence = _(
         "A whole run moves least, {least}, at {best} tokens a step: smaller batches reread the states, larger ones need more tokens."
     ).format(least=units.si(float(moved[runs.best]), "B"), best=units.count(float(B[runs.best])))
-    text = [f"{units.count(float(b))}: {units.si(float(m), 'B')}" for b, m in zip(B, moved, strict=True)]
-    series = [figures.LabelledLine(_("bytes moved"), B.tolist(), moved.tolist(), "memory", text, dash="dash")]
-    ticks = {10.0**n: units.count(10.0**n) for n in range(3, 10) if B[0] <= 10.0**n <= B[-1]}
-    drawing = figures.lines(
-        series, name=_("Bytes moved in a whole run = steps × bytes per step (log scale; a model of ours)"),
-        across=_("Tokens a step, all GPUs (log scale)"),
-        kind="bytes", ticks=ticks, revision="batch",
-    )  # fmt: skip
+    text = [labelled(units.count(float(b)), units.si(float(m), "B")) for b, m in zip(B, moved, strict=True)]
+    drawing = plane(
+        [Line("memory", _("bytes moved"), B.tolist(), moved.tolist(), text, dash="dash")],
+        across=Axis(_("Tokens a step, all GPUs (log scale)"), tick("count"), room=0.01),
+        up=Axis(_("Bytes moved in a whole run = steps × bytes per step (log scale; a model of ours)"), tick("bytes")),
+        revision="batch",
+    )
     rows = tuple({_("tokens a step"): float(b), _("steps"): float(n), _("bytes"): float(m)} for b, n, m in zip(B, runs.steps, moved, strict=True))
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)

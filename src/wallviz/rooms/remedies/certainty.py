@@ -10,6 +10,7 @@ from wallviz.i18n import _, bracketed
 from wallviz.job import Job
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.steps import plain, planned
+from wallviz.units import percent
 
 
 def how_sure(found: Plan) -> str:
@@ -21,10 +22,10 @@ def how_sure(found: Plan) -> str:
         (
             _(
                 "Bytes: within {band} of measured runs (accuracy page). Times: bounds of the hardware, not predictions; compare them with each other."
-            ).format(band=f"{band:.0%}"),
+            ).format(band=percent(band)),
             _(
                 "{n} published cases stand behind the remedies of this job, {failed} of them failures (quality down by a fifth or more: our line). "
-                "Medians of them are the quality that is said."
+                "The quality given is their median."
             ).format(n=count, failed=failed),
         )
     )
@@ -54,8 +55,8 @@ def evidence_rows(case: Job, view: View) -> tuple[dict[str, object], ...]:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else percent(value, 1)
 
 
 def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1%}".replace("-", "−")
+    return "" if value is None else percent(value, 1, signed=True)

@@ -33,10 +33,10 @@ def why(found: Plan, chosen: Chosen) -> str:
         ).format(chip=found.setup.chip.name, rate=units.si(found.setup.chip.memory_bytes_per_s or 0.0, "B/s")),
         "",
         _(
-            "time = chip + links + slot: the roofline's Σ max(FLOP/peak, bytes/bandwidth) and the optimizer's update; rings over the links; PCI "
-            "Express. Nothing hides behind anything: an upper bound of the waiting, a lower one of the work."
+            "time = chip + links + PCIe: the roofline's Σ max(FLOP/peak, bytes/bandwidth) and the optimizer's update; rings over the links; PCIe. "
+            "Nothing hides behind anything: an upper bound of the waiting, a lower one of the work."
         ),
     ]
-    places = {"chip": _("chip"), "links": _("links"), "slot": _("PCI Express"), "bubble": _("pipeline bubble")}
+    places = {"chip": _("chip"), "links": _("links"), "slot": _("PCIe"), "bubble": _("pipeline bubble")}
     lines += ["", labelled(_("Now"), listing(f"{places[name]} {units.duration(s)}" for name, s in found.now.seconds.items() if s))]
     return "\n".join(lines)

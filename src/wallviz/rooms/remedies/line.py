@@ -6,8 +6,9 @@ import numpy as np
 
 from wallviz import units
 from wallviz.errors import InputError
-from wallviz.figures import remedies as figures
-from wallviz.i18n import N_, _
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.plane import Dot, Line, plane
+from wallviz.i18n import N_, _, labelled, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.remedies.choices import View
@@ -27,31 +28,26 @@ def answer(case: Job, view: View) -> Answer:
         raise InputError(N_("No source gives the bandwidth and the 16-bit peak of {chip}: choose another chip."), chip=chip.name)
     x = np.geomspace(0.25, 16 * peak / rate, 60)
     hardware = [e for e in found.others if e.remedy.id in HARDWARE]
-    series = [_roof(chip.name.partition(" (")[0], x, peak, rate, "bandwidth", "solid")]
+    lines = [_roof(chip.name.partition(" (")[0], x, peak, rate, "bandwidth", "solid")]
     for e in hardware:
         changed = e.setup.chip
-        series.append(_roof(_(HARDWARE[e.remedy.id]), x, changed.peak("bf16") or peak, changed.memory_bytes_per_s or rate, "reference", "dash"))
+        lines.append(_roof(_(HARDWARE[e.remedy.id]), x, changed.peak("bf16") or peak, changed.memory_bytes_per_s or rate, "reference", "dash"))
     spots = [(_("As it is"), found.now), *((_(e.remedy.name), e.after) for e in found.ranked[:6] if e.after is not None)]
     points = [(name, o.intensity, o.intensity * o.moved_bytes / o.time_s) for name, o in spots]
-    series.append(
-        figures.LabelledLine(
-            _("your case"), [p[1] for p in points], [p[2] for p in points], "compute",
-            [f"{p[0]}: {units.significant(p[1])} FLOP/B, {units.si(p[2], 'FLOP/s')}" for p in points], symbol="circle", lines=False,
-        )
-    )  # fmt: skip
+    dots = [
+        Dot(x, y, "compute", ("", _("your case"), labelled(name, qualified(f"{units.significant(x)} FLOP/B", units.si(y, "FLOP/s")))), size=8)
+        for name, x, y in points
+    ]
     sentence = _("Every remedy moves the point, none the line: {chip} stays at {rate}; only other hardware (dashed) moves it.").format(
         chip=chip.name.partition(" (")[0], rate=units.si(rate, "B/s")
     )
-    ticks = {10.0**n: f"{10**n:,}" if n >= 0 else f"{10.0**n:g}" for n in range(5)}
-    drawing = figures.lines(
-        series, name=_("FLOP/s (log scale; ● your case, now and with each remedy)"), across=_("FLOP per byte moved (log scale)"), kind="flop_per_s",
-        ticks=ticks, span=(min(p[2] for p in points) / 3, peak * 3), revision="line",
-    )  # fmt: skip
+    up = Axis(_("FLOP/s (log scale; ● your case, now and with each remedy)"), said("flop_per_s"), low=min(p[2] for p in points) / 3, high=peak * 3)
+    drawing = plane(lines, [dots], across=Axis(_("FLOP per byte moved (log scale)"), said("flop_per_byte"), room=0.01), up=up, revision="line")
     rows = tuple({_("remedy"): p[0], "FLOP/B": p[1], "FLOP/s": p[2], _("bandwidth, B/s"): rate} for p in points)
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows, sources=cited(*chip.source.split(";")))
 
 
-def _roof(label: str, x: np.ndarray, peak: float, rate: float, role: str, dash: str) -> figures.LabelledLine:
+def _roof(label: str, x: np.ndarray, peak: float, rate: float, role: str, dash: str) -> Line:
     y = np.minimum(peak, x * rate)
     hover = [f"{units.significant(float(a))} FLOP/B: {units.si(float(b), 'FLOP/s')}" for a, b in zip(x, y, strict=True)]
-    return figures.LabelledLine(label, x.tolist(), y.tolist(), role, hover, dash=dash)
+    return Line(role, label, x.tolist(), y.tolist(), hover, dash=dash)

@@ -16,7 +16,7 @@ from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.job import Job
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.steps import plain, planned
-from wallviz.rooms.remedies.takeaway import percent, quality_lost
+from wallviz.rooms.remedies.takeaway import changed, quality_lost
 
 MOST = 6
 """Remedies that are offered at first."""
@@ -62,9 +62,9 @@ def cards(case: Job, view: View) -> tuple[RemedyCard, ...]:
 
 def _card(e: Effect, found: Plan, *, on: bool) -> RemedyCard:
     size = f"{'−' if e.saves_bytes >= 0 else '+'}{units.binary(abs(e.saves_bytes))}"
-    moved = "" if abs(e.moved_factor - 1.0) < 0.005 else _("{share} bytes moved").format(share=percent(e.moved_factor - 1.0))
+    moved = "" if abs(e.moved_factor - 1.0) < 0.005 else _("{share} bytes moved").format(share=changed(e.moved_factor))
     slower = e.time_factor - 1.0
-    time = "" if abs(slower) < 0.005 else _("{share} time").format(share=percent(slower))
+    time = "" if abs(slower) < 0.005 else _("{share} time").format(share=changed(e.time_factor))
     lost = found.losses.get(e.remedy.id)
     gains = [(size, e.saves_bytes > 0), (time, slower < 0), (moved, e.moved_factor < 1.0)]
     prices = [(size, e.saves_bytes < 0), (time, slower >= 0), (moved, e.moved_factor >= 1.0)]
@@ -111,8 +111,8 @@ def every(case: Job, view: View) -> tuple[dict[str, object], ...]:
             _("group"): _(SECTIONS[e.remedy.section]),
             _("remedy"): _(e.remedy.name),
             _("saves"): units.binary(e.saves_bytes) if e.after is not None else "–",
-            _("time"): percent(e.time_factor - 1.0) if e.after is not None else "–",
-            _("moved"): percent(e.moved_factor - 1.0) if e.after is not None else "–",
+            _("time"): changed(e.time_factor) if e.after is not None else "–",
+            _("moved"): changed(e.moved_factor) if e.after is not None else "–",
             _("price"): _(e.remedy.formula),
             _("fails when"): _(e.remedy.fails),
             _("by default"): _(e.remedy.default_on),

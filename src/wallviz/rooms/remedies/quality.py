@@ -8,8 +8,8 @@ from functools import cache
 from wallviz import catalog, units
 from wallviz.engine.remedies import published
 from wallviz.engine.remedies.published import Quantized
-from wallviz.figures import remedies as figures
-from wallviz.figures import style
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.plane import Dot, Line, plane
 from wallviz.i18n import _, labelled, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -29,31 +29,26 @@ def scoreboard() -> tuple[Quantized, ...]:
 def answer(case: Job, view: View) -> Answer:
     """Perplexity lost over bits per weight, a line for each model."""
     board = scoreboard()
-    series = []
+    lines: list[Line] = []
+    groups: list[list[Dot]] = []
     for model, (role, dash) in BOARDS.items():
         mine = [q for q in board if q.model == model and q.method == "GGUF" and not q.imatrix and q.bits < 15]
         best = [q for i, q in enumerate(mine) if i == 0 or q.bits < mine[i - 1].bits]
-        series.append(_board(model, best, role, dash))
+        lines.append(Line(role, model, [q.bits for q in best], [q.ratio for q in best], dash=dash))
+        groups.append([_dot(q, model, role) for q in best])
     with_matrix = [q for q in board if q.imatrix]
     others = [q for q in board if q.method in ("AWQ", "GPTQ", "RTN")]
-    series.append(replace(_board(_("importance matrix"), with_matrix, "compute", "solid"), lines=False, symbol="circle-open"))
-    series.append(replace(_board("AWQ, GPTQ, RTN", others, "bandwidth", "solid"), lines=False, symbol="diamond"))
+    groups.append([replace(_dot(q, _("importance matrix"), "compute"), open=True) for q in with_matrix])
+    groups.append([_dot(q, "AWQ, GPTQ, RTN", "bandwidth") for q in others])
     three, two = (
         next(q.ratio for q in board if q.model == m and q.format.casefold() == "q2_k" and not q.imatrix) for m in ("Llama-3-8B", "Llama-2-7B")
     )
     sentence = _("Two bits cost Llama-3-8B {three} its perplexity and Llama-2-7B {two}: what a remedy costs depends on the model.").format(
         three=f"{units.TIMES}{three:.2f}", two=f"{units.TIMES}{two:.2f}"
     )
-    drawing = figures.lines(
-        series,
-        name=_("Perplexity over that of 16 bits (log scale; ○ with importance matrix, ◆ AWQ, GPTQ, RTN)"),
-        across=_("Bits a weight, scales included: fewer to the right"),
-        kind="times",
-        ticks={2.0: "2", 3.0: "3", 4.0: "4", 5.0: "5", 6.0: "6", 8.0: "8"},
-        reverse=True,
-        span=(1.0, 4.2),
-        revision="quality",
-    )
+    bits = Axis(_("Bits a weight, scales included: fewer to the right"), "{:g}".format, lines=(2, 3, 4, 5, 6, 8), room=0.02, backwards=True)
+    up = Axis(_("Perplexity over that of 16 bits (log scale; ○ with importance matrix, ◆ AWQ, GPTQ, RTN)"), said("times"), low=1.0, high=4.2)
+    drawing = plane(lines, groups, across=bits, up=up, revision="quality")
     rows = tuple(
         {
             _("model"): q.model, _("format"): q.format, _("method"): q.method, _("bits a weight"): q.bits, _("perplexity ratio"): q.ratio,
@@ -64,9 +59,6 @@ def answer(case: Job, view: View) -> Answer:
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows, sources=cited("llama_cpp", "gpu_benchmarks_llm", "awq_2023"))
 
 
-def _board(label: str, points: list[Quantized], role: str, dash: str) -> figures.LabelledLine:
-    hover = [
-        labelled(f"{q.model} {q.format} {q.method}", qualified(_("{n} bits").format(n=f"{q.bits:.2f}"), f"{units.TIMES}{q.ratio:.3f}"))
-        for q in points
-    ]
-    return figures.LabelledLine(label, [q.bits for q in points], [q.ratio for q in points], role, hover, dash=dash, symbol=style.ROLES[role].symbol)
+def _dot(q: Quantized, name: str, role: str) -> Dot:
+    text = labelled(f"{q.model} {q.format} {q.method}", qualified(_("{n} bits").format(n=f"{q.bits:.2f}"), f"{units.TIMES}{q.ratio:.3f}"))
+    return Dot(q.bits, q.ratio, role, ("", name, text), size=8)

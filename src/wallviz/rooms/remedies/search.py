@@ -6,7 +6,9 @@ import numpy as np
 
 from wallviz import units
 from wallviz.engine.remedies import search
-from wallviz.figures import remedies as figures
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.plane import Dot, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -23,17 +25,15 @@ def answer(case: Job, view: View) -> Answer:
         full=f"{view.trials:,}",
         cost=units.significant(cost),
         eta=view.eta,
-        share=f"{float(search.saved_share(view.trials, view.eta)):.0%}",
+        share=units.percent(float(search.saved_share(view.trials, view.eta))),
     )
     text = [f"{int(a):,} → {units.significant(float(b))}" for a, b in zip(n, halving, strict=True)]
-    series = [
-        figures.LabelledLine(_("every trial to its end"), n.tolist(), n.tolist(), "reference", [f"{int(a):,}" for a in n], dash="dash"),
-        figures.LabelledLine(_("successive halving"), n.tolist(), halving.tolist(), "compute", text, dash="dash"),
-        figures.LabelledLine(_("your search"), [view.trials], [cost], "compute", [units.significant(cost)], symbol="circle-open", lines=False),
+    lines = [
+        Line("reference", _("every trial to its end"), n.tolist(), n.tolist(), [f"{int(a):,}" for a in n], dash="dash"),
+        Line("compute", _("successive halving"), n.tolist(), halving.tolist(), text, dash="dash"),
     ]
-    drawing = figures.lines(
-        series, name=_("Full runs' worth of work and of bytes moved (log scale; a model of ours)"), across=_("Trials at the start (log scale)"),
-        kind="times", ticks={1.0: "1", 10.0: "10", 100.0: "100", 1000.0: "1,000"}, revision="search",
-    )  # fmt: skip
+    up = Axis(_("Full runs' worth of work and of bytes moved (log scale; a model of ours)"), tick("times"))
+    here = Dot(view.trials, cost, "compute", ("", _("your search"), units.significant(cost)), open=True, size=8)
+    drawing = plane(lines, [[here]], across=Axis(_("Trials at the start (log scale)"), "{:,.0f}".format, room=0.01), up=up, revision="search")
     rows = tuple({_("trials"): float(a), _("all to the end"): float(a), _("halving"): float(b)} for a, b in zip(n, halving, strict=True))
     return Answer("remedies-figure", sentence, drawing, rows=lambda: rows)

@@ -61,13 +61,13 @@ def _change(steps: Sequence[Effect], found: Plan) -> str:
     elif found.setup.serves:
         time = _("{before} → {after} tokens/s").format(before=units.significant(first.tokens_per_s), after=units.significant(last.tokens_per_s))
     else:
-        time = _("{share} time").format(share=percent(factor - 1.0))
+        time = _("{share} time").format(share=changed(factor))
     return qualified(size, time, _("{factor} the GPUs").format(factor=units.times(more)) if more > 1 else "")
 
 
-def percent(share: float) -> str:
-    """A change as a percentage with its sign."""
-    return f"{'+' if share >= 0 else '−'}{units.significant(abs(share) * 100, 2)}{units.THIN}%"
+def changed(factor: float) -> str:
+    """A factor as the change that it makes, in percent."""
+    return units.percent(factor - 1.0, digits=2, signed=True)
 
 
 def _quality(steps: Sequence[Effect], found: Plan) -> str:
@@ -75,13 +75,13 @@ def _quality(steps: Sequence[Effect], found: Plan) -> str:
     published = max((found.losses[s.remedy.id] for s in steps if s.remedy.id in found.losses), default=0.0)
     judged = max((s.remedy.toll for s in steps if s.remedy.id not in found.losses), default=0.0)
     if judged > max(published, LOSSLESS):
-        return _("quality loss judged: {share}").format(share=f"{units.significant(judged * 100, 2)}{units.THIN}%")
+        return _("quality loss judged: {share}").format(share=units.percent(judged, digits=2))
     return quality_lost(published) if published else _("no quality cost reported")
 
 
 def quality_lost(share: float) -> str:
     """A published loss of quality in words."""
-    return _("published quality loss {share}, on other models").format(share=f"{units.significant(share * 100, 2)}{units.THIN}%")
+    return _("published quality loss {share}, on other models").format(share=units.percent(share, digits=2))
 
 
 def caption(found: Plan, chosen: Chosen) -> str:
@@ -94,7 +94,7 @@ def caption(found: Plan, chosen: Chosen) -> str:
         _("the bandwidth line stays at {rate}").format(rate=units.si(line, "B/s"))
         if last is None or last.setup.chip is found.setup.chip
         else _("the bandwidth line moves to {rate}: hardware").format(rate=units.si(last.setup.chip.memory_bytes_per_s or 0.0, "B/s")),
-        _("times as expected at the shares that kernels reach, with waiting for links and slot"),
+        _("times as expected at the shares that kernels reach, with waiting for links and PCIe"),
     ]
     said.insert(0, labelled(_("split as it is"), _split(found)))
     if not found.setup.serves and found.setup.gpus > 1:

@@ -124,7 +124,7 @@ def _longest(now: Workload) -> str:
     )
     return template.format(
         operation=_(most.operation.name),
-        share=formula.percent(float(most.time_s) / float(step.time_s)),
+        share=units.percent(float(most.time_s) / float(step.time_s)),
         whole=units.duration(float(step.time_s)),
         phase=_(PHASE_NAMES[phase]).lower(),
     )
@@ -171,15 +171,15 @@ def _problems(now: Workload) -> tuple[str, ...]:
     found = [_(note) for note in now.main.notes]
     if now.weights_bytes > held_bytes(now):
         found.append(
-            _("These weights need {need}; the memory of {n} × {chip} is {have}: drawn as if they fitted.").format(
+            _("These weights need {need}; the memory of {n} × {chip} is {have}: shown as if they fit.").format(
                 need=units.si(now.weights_bytes, "B", 4), n=f"{holders(now):,}", chip=now.name, have=units.si(held_bytes(now), "B", 4)
             )
         )
     elif "decode" in now.steps and now.case.batch > (most := most_sequences(now)):
         template = (
-            _("Beside the weights {n} × {chip} can hold the cache of {most} such sequences, not of {batch}: drawn as if they could.")
+            _("Beside the weights {n} × {chip} can hold the cache of {most} such sequences, not of {batch}: shown as if they could.")
             if most >= 1
-            else _("Beside the weights {n} × {chip} cannot hold even one such sequence: drawn as if they could.")
+            else _("Beside the weights {n} × {chip} cannot hold even one such sequence: shown as if they could.")
         )
         found.append(template.format(n=f"{holders(now):,}", chip=now.name, most=f"{int(most):,}", batch=f"{now.case.batch:,}"))
     elif verdict(now).doubtful:
@@ -199,7 +199,7 @@ def _actions(now: Workload) -> tuple[Action, ...]:
         found.append(
             Action(
                 _("Batch {n}").format(n=f"{int(most):,}"),
-                _("The most whose cache fits; the matrix products would turn at {turn}. Then {there}.").format(turn=f"{turn:,}", there=there),
+                _("The largest batch whose cache fits (compute-bound from {turn}): {there}.").format(turn=f"{turn:,}", there=there),
                 {"batch": int(most)},
             )
         )

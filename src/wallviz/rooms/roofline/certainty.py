@@ -5,13 +5,13 @@ from __future__ import annotations
 from statistics import median
 
 from wallviz.engine.roofline.efficiency import by, leave_one_out
-from wallviz.figures.accuracy import signed
 from wallviz.i18n import N_, _, bracketed
 from wallviz.job import Job
+from wallviz.rooms.accuracy.labels import signed
 from wallviz.rooms.roofline.choices import View
-from wallviz.rooms.roofline.formula import percent
 from wallviz.rooms.roofline.job_on_chip import Workload, chip_of
 from wallviz.rooms.roofline.measured_points import fractions
+from wallviz.units import percent
 from wallviz.validation.roofline_cases import measurements, predictions
 
 WORK_NAMES = {
@@ -54,7 +54,7 @@ def how_sure(now: Workload) -> str:
             )
         )
     else:
-        lines.append(_("- **{chip}**: nobody's measurements of it are among the cases.").format(chip=now.name))
+        lines.append(_("- **{chip}**: we have no published measurement of it.").format(chip=now.name))
     for (what, zone), spread in by([m for m in found if m.what in ("gemm", "decode", "prefill")], lambda m: (m.what, m.zone)).items():
         lines.append(
             _("- **{work}**, {zone}: {median} at the median, {low} to {high}, {n} cases").format(
@@ -86,7 +86,7 @@ def measured_here(case: Job, view: View) -> tuple[dict[str, object], ...]:
         {
             _("work"): _(WORK_NAMES[one.what]),
             _("what"): one.label,
-            _("engine"): one.engine,
+            _("engine"): _(one.engine),
             _("where"): _(ZONE_NAMES[one.zone]),
             _("share of the roof"): percent(one.fraction, 1),
             _("miss"): signed(one.fraction - 1.0, 1),

@@ -7,9 +7,9 @@ from functools import cache
 from wallviz import catalog, units
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.roofline.roof import roof
-from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import DotSeries, SeriesDot
-from wallviz.i18n import N_, _
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.plane import Dot, Line, plane
+from wallviz.i18n import N_, _, qualified
 from wallviz.rooms import Answer
 
 SINCE = 2016
@@ -47,9 +47,15 @@ def _short(chip: Accelerator) -> str:
     return chip.name.partition(" (")[0].removeprefix("Tesla ").removeprefix("Instinct ").removesuffix(" SXM5").removesuffix(" SXM")
 
 
+def _dot(chip: Accelerator, value: float, role: str, hover: tuple[str, ...], *, named: bool) -> Dot:
+    name = _short(chip)
+    return Dot(chip.release_date.isoformat(), value, role, ("", name, *hover), name=name if named else "", open=True, size=8)
+
+
 def ridge(own: str) -> Answer:
     """The ridge of each chip by its date, a series for each precision; `own` is named."""
-    series, rows = [], []
+    groups: list[list[Dot]] = []
+    rows = []
     for precision, words, role in _PRECISIONS:
         dots = []
         for chip in _chips():
@@ -61,21 +67,16 @@ def ridge(own: str) -> Answer:
                 peak=units.si(roof(chip, precision).peak_flop_per_s, "FLOP/s"),
                 bandwidth=units.si(chip.memory_bytes_per_s or 0.0, "B/s"),
             )
-            dots.append(
-                SeriesDot(
-                    chip.release_date.isoformat(),
-                    ridge,
-                    _short(chip),
-                    (line, _("vendor's peak, dense") + (f", {_('announced')}" if chip.announced else ""), _(words)),
-                    named=precision == "bf16" and _named(chip, own),
-                )
-            )
+            hover = (line, qualified(_("vendor's peak, dense"), _("announced") if chip.announced else ""), _(words))
+            dots.append(_dot(chip, ridge, role, hover, named=precision == "bf16" and _named(chip, own)))
             rows.append({_("chip"): chip.name, _("date"): chip.release_date.isoformat(), _("precision"): _(words), "FLOP/B": ridge})
-        series.append(DotSeries(_(words), role, tuple(dots)))
-        if precision == "bf16":
-            flagships = {_short(chip) for chip in _chips() if chip.flagship or chip.id in ("h200-sxm", "rubin-r200-sxm")}
-            fleet = sorted((dot for dot in dots if dot.label in flagships), key=lambda dot: str(dot.x))
-            series.insert(0, DotSeries("", role, tuple(fleet), joined=True))
+        groups.append(dots)
+    # a line joins the flagships; each precision is named where its last chip stands
+    fleet = [chip for chip in _chips() if chip.flagship or chip.id in ("h200-sxm", "rubin-r200-sxm")]
+    fleet.sort(key=lambda chip: chip.release_date)
+    days, ridges = [chip.release_date.isoformat() for chip in fleet], [roof(chip, "bf16").ridge for chip in fleet]
+    lines = [Line("compute", "", days, ridges)]
+    lines += [Line(role, _(words), [dots[-1].x], [dots[-1].y]) for (_p, words, role), dots in zip(_PRECISIONS, groups, strict=True)]
     by_id = {chip.id: roof(chip).ridge for chip in _chips()}
     sentence = _("The ridge rises and falls: {a} FLOP per byte for V100, {b} for H100, {c} for H200, {d} for Rubin ({e} in FP4).").format(
         a=units.significant(by_id["tesla-v100-sxm2-16gb"]),
@@ -87,8 +88,12 @@ def ridge(own: str) -> Answer:
     return Answer(
         name="roofline",
         sentence=sentence,
-        drawing=figures.lines(
-            series, name=_("Ridge: FLOP per byte that a chip needs (log scale)"), across=_("Release"), kind="flop_per_byte", revision="ridge"
+        drawing=plane(
+            lines,
+            groups,
+            across=_("Release"),
+            up=Axis(_("Ridge: FLOP per byte that a chip needs (log scale)"), said("flop_per_byte"), room=0.08),
+            revision="ridge",
         ),
         sure=_("vendors' peaks"),
         trust="gray",
@@ -113,13 +118,9 @@ def capacity(own: str, ratio: str) -> Answer:
         value = memory_per_compute(chip.id) if holds else top.bytes_per_s / top.peak_flop_per_s
         if not value:
             continue
-        said = units.ratio("byte_s_per_flop", value) if holds else f"{units.significant(value * 1e3)}{units.THIN}B per 1,000 FLOP"
-        dots.append(
-            SeriesDot(
-                chip.release_date.isoformat(), value if holds else value * 1e3, _short(chip), (said, _("vendor's peak, dense"), chip.memory_gb_label),
-                named=_named(chip, own),
-            )
-        )  # fmt: skip
+        ratio_said = units.ratio("byte_s_per_flop", value) if holds else f"{units.significant(value * 1e3)}{units.THIN}B per 1,000 FLOP"
+        hover = (ratio_said, _("vendor's peak, dense"), chip.memory_gb_label)
+        dots.append(_dot(chip, value if holds else value * 1e3, "memory" if holds else "bandwidth", hover, named=_named(chip, own)))
         rows.append(
             {
                 _("chip"): chip.name,
@@ -127,7 +128,7 @@ def capacity(own: str, ratio: str) -> Answer:
                 _("GB per TFLOP/s") if holds else _("bytes per FLOP"): value * (1e3 if holds else 1.0),
             }
         )
-    by_id = {dot.label: dot.y for dot in dots}
+    by_id = {dot.hover[1]: dot.y for dot in dots}
     first, last = by_id.get("V100 SXM2 16GB", dots[0].y), by_id.get("B200", dots[-1].y)
     scale = 1e3 if holds else 1.0
     template = (
@@ -140,9 +141,7 @@ def capacity(own: str, ratio: str) -> Answer:
     return Answer(
         name="roofline",
         sentence=template.format(a=units.significant(first * scale), b=units.significant(last * scale)),
-        drawing=figures.lines(
-            [DotSeries("", "memory" if holds else "bandwidth", tuple(dots))], name=name, across=_("Release"), kind=kind, revision=f"capacity-{ratio}"
-        ),
+        drawing=plane([], [dots], across=_("Release"), up=Axis(name, said(kind), room=0.08), revision=f"capacity-{ratio}", right=24),
         sure=_("vendors' peaks"),
         trust="gray",
         caption=_("dense rates; {n} accelerators with DRAM since {year}").format(n=len(dots), year=SINCE),

@@ -39,7 +39,7 @@ class View:
         "decode",
         {"decode": N_("Decode"), "prefill": N_("Prefill")},
         N_("Operations of"),
-        help=N_("Decode writes the answer token by token, prefill reads the prompt at once: choose whose operations you see."),
+        help=N_("Decode generates the answer token by token, prefill reads the prompt at once: choose whose operations you see."),
     )
     """Whose operations the bars show."""
     evidence: str = choice(

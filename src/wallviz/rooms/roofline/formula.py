@@ -12,11 +12,6 @@ from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES
 from wallviz.rooms.roofline.under_roofs import levels
 
 
-def percent(share: float, decimals: int = 0) -> str:
-    """A share in percent."""
-    return f"{100 * share:.{decimals}f}{units.THIN}%"
-
-
 def why(now: Workload) -> str:
     """The formulas with these numbers, as Markdown."""
     roof = now.main.roof
@@ -47,7 +42,7 @@ def why(now: Workload) -> str:
         )  # fmt: skip
         lines.append(
             _("- **KV cache**: {share} of the bytes of a step. Each cached value serves one sequence: no batch makes that part climb.").format(
-                share=percent(float(step.kv_share))
+                share=units.percent(float(step.kv_share))
             )
         )
     return "\n".join(lines)
@@ -56,7 +51,7 @@ def why(now: Workload) -> str:
 def _counted(now: Workload) -> str:
     """Which work is counted: the least that must be done, or as papers count it."""
     if now.least:
-        return _("Counted is the least: the half of attention that a causal mask keeps, and nothing elementwise through memory. "
+        return _("Only the minimum is counted: the half of attention that a causal mask keeps, and nothing elementwise through memory. "
                  "Papers count the whole square and more traffic: Expert, kernels.")  # fmt: skip
     return _("Counted as the Expert drawer says, which may be more than must be done: then the times are no strict bound.")
 

@@ -8,29 +8,25 @@ from statistics import median
 
 from wallviz import catalog
 from wallviz.engine.roofline.efficiency import MeasuredRate
-from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import DotSeries, SeriesDot, Strip
-from wallviz.figures.style import Drawing
-from wallviz.i18n import _
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.plane import CrossLine, Dot, Line, plane
+from wallviz.figures.strips import Spot, Strip
+from wallviz.figures.strips import strips as drawn_strips
+from wallviz.figures.style import DASHES, Drawing
+from wallviz.i18n import _, labelled, qualified
 from wallviz.rooms import Answer
 from wallviz.rooms.roofline.certainty import WORK_NAMES, ZONE_NAMES
-from wallviz.rooms.roofline.formula import percent
+from wallviz.units import percent
 from wallviz.validation.roofline_cases import measurements, predictions
 
 
-def _dot(one: MeasuredRate, x: float | str = 0.0) -> SeriesDot:
-    case = predictions()[one.case].case
-    source = catalog.titles(case.source)
-    return SeriesDot(
-        x,
-        one.fraction,
-        f"{one.device}: {one.label}",
-        (
-            _("measured: {share} of its roof, {miss} below it").format(share=percent(one.fraction, 1), miss=percent(1 - one.fraction, 1)),
-            f"{one.engine} {one.precision}",
-            source,
-        ),
-        measured=True,
+def _hover(one: MeasuredRate) -> tuple[str, ...]:
+    return (
+        "",
+        labelled(one.device, one.label),
+        _("measured: {share} of its roof, {miss} below it").format(share=percent(one.fraction, 1), miss=percent(1 - one.fraction, 1)),
+        f"{_(one.engine)} {one.precision}",
+        catalog.titles(predictions()[one.case].case.source),
     )
 
 
@@ -39,7 +35,7 @@ def _rows(found: list[MeasuredRate]) -> tuple[dict[str, object], ...]:
         {
             _("case"): one.case,
             _("device"): one.device,
-            _("engine"): one.engine,
+            _("engine"): _(one.engine),
             _("work"): _(WORK_NAMES.get(one.what, one.what)),
             _("precision"): one.precision,
             _("what"): one.label,
@@ -75,24 +71,18 @@ def matmuls() -> Answer:
         sweeps.setdefault(f"{one.device}|{one.label.rpartition('× ')[2] if 'vidur' in one.source else _sweep(one)}", []).append(one)
     longest = sorted((sweep for sweep in sweeps.values() if len(sweep) > 3), key=len, reverse=True)
     best = {sweep[0].device: sweep for sweep in reversed(longest)}
-    series = [
-        DotSeries(device, "bandwidth", tuple(_dot(one, one.intensity / one.ridge) for one in sorted(sweep, key=_place)), joined=True, dash=dash)  # type: ignore[operator]
-        for (device, sweep), dash in zip(sorted(best.items()), figures.DASHES, strict=False)
-    ]
+    drawn = [(device, sorted(sweep, key=_place), dash) for (device, sweep), dash in zip(sorted(best.items()), DASHES, strict=False)]
     zones = {zone: median([m.fraction for m in found if m.zone == zone]) for zone in ("bandwidth", "knee", "compute")}
     sentence = _("Measured matrix products reach {flat} of the roof where bandwidth-bound, {knee} near the ridge, {top} where compute-bound.").format(
         flat=percent(zones["bandwidth"]), knee=percent(zones["knee"]), top=percent(zones["compute"])
     )
-    drawing = figures.lines(
-        series,
-        name=_("Share of the roof that was reached"),
-        across=_("FLOP per byte over the ridge (1: both limits meet)"),
-        kind="times",
-        across_kind="times",
+    drawing = plane(
+        [Line("bandwidth", device, [_place(one) for one in sweep], [one.fraction for one in sweep], dash=dash) for device, sweep, dash in drawn],
+        [[Dot(_place(one), one.fraction, "bandwidth", _hover(one), size=8) for one in sweep] for _device, sweep, _dash in drawn],
+        across=Axis(_("FLOP per byte over the ridge (1: both limits meet)"), said("times")),
+        up=Axis(_("Share of the roof that was reached"), percent, log=False, high=1.04 * max(1.0, *(m.fraction for m in found))),
+        marks=[CrossLine(1.0, "", vertical=False)],
         revision="matmuls",
-        log_x=True,
-        percent=True,
-        line_at=1.0,
     )
     return _measured_answer(sentence, drawing, found, _("one sweep for each device; every case is in the table"))
 
@@ -110,31 +100,30 @@ def strips(evidence: str) -> Answer:
     """Shares of the roof that were reached, a strip for each kind of work, engine or format."""
     if evidence == "decode":
         found = [m for m in measurements() if m.what == "decode"]
-        key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, m.engine)  # noqa: E731 - one line that says what a row is
+        key: Callable[[MeasuredRate], tuple[str, str]] = lambda m: (m.device, _(m.engine))  # noqa: E731 - one line that says what a row is
     elif evidence == "formats":
         found = [m for m in measurements() if m.precision]
-        key = lambda m: (f"{_(WORK_NAMES[m.what])}, {m.precision}", "")  # noqa: E731 - the same
+        key = lambda m: (qualified(_(WORK_NAMES[m.what]), m.precision), "")  # noqa: E731 - the same
     else:
         found = list(measurements())
-        key = lambda m: (_(WORK_NAMES[m.what]), m.engine)  # noqa: E731 - the same
+        key = lambda m: (_(WORK_NAMES[m.what]), _(m.engine))  # noqa: E731 - the same
     groups: dict[tuple[str, str], list[MeasuredRate]] = {}
     for one in found:
         groups.setdefault(key(one), []).append(one)
+    ordered = sorted(groups.items(), key=lambda one: -median(m.fraction for m in one[1]))[:24]
     rows = [
         Strip(
             label,
+            tuple(Spot(100 * one.fraction, _strip_role(group[0]), _hover(one)) for one in group),
             _("{engine}, {n} cases").format(engine=engine, n=len(group)) if engine else _("{n} cases").format(n=len(group)),
-            _strip_role(group[0]),
-            tuple(map(_dot, group)),
-            median(m.fraction for m in group),
+            median=100 * median(m.fraction for m in group),
         )
-        for (label, engine), group in groups.items()
-    ]  # fmt: skip
-    rows.sort(key=lambda row: -row.median)
-    rows = rows[:24]
+        for (label, engine), group in ordered
+    ]
+    low, high = (percent((row.median or 0.0) / 100) for row in (rows[-1], rows[0]))
     if evidence == "decode":
         sentence = _("Decoding at batch 1 reaches {low} to {high} of the bandwidth bound, by device: {best} the most, {worst} the least.").format(
-            low=percent(rows[-1].median), high=percent(rows[0].median), best=rows[0].label, worst=rows[-1].label
+            low=low, high=high, best=rows[0].label, worst=rows[-1].label
         )
     else:
         template = (
@@ -142,8 +131,9 @@ def strips(evidence: str) -> Answer:
             if evidence == "formats"
             else _("How much of the roof is reached depends on the work and the engine: medians from {low} to {high}.")
         )
-        sentence = template.format(low=percent(rows[-1].median), high=percent(rows[0].median))
-    drawing = figures.strips(rows, name=_("Share of the roof that was reached"), revision=f"strips-{evidence}")
+        sentence = template.format(low=low, high=high)
+    axis = Axis(_("Share of the roof that was reached"), lambda share: f"{share:.0f}%", log=False, high=106)
+    drawing = drawn_strips(rows, axis, line=100, role="compute", beside=True, revision=f"strips-{evidence}")
     return _measured_answer(sentence, drawing, found, _("bar: median; dotted line: the roof"))
 
 

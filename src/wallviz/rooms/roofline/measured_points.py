@@ -6,8 +6,8 @@ from functools import cache
 
 from wallviz import catalog, units
 from wallviz.engine.memory.kv_cache import kv_cache_bytes
-from wallviz.figures.roofline import RoofSpot
 from wallviz.i18n import _
+from wallviz.rooms.roofline.drawn_roofs import RoofSpot
 from wallviz.rooms.roofline.job_on_chip import Workload
 from wallviz.validation.roofline_cases import measurements, predictions
 
@@ -43,7 +43,7 @@ def measured(now: Workload) -> tuple[RoofSpot, ...]:
             role="compute" if what == "gemm" and intensity > now.main.ridge else "bandwidth",
             lines=(
                 _("{has} FLOP/B, {rate}").format(has=units.significant(intensity), rate=units.si(rate, "FLOP/s")),
-                _("measured: {share} % of its roof, {miss} % below it").format(share=f"{100 * fraction:.0f}", miss=f"{100 * (1 - fraction):.0f}"),
+                _("measured: {share}% of its roof, {miss}% below it").format(share=f"{100 * fraction:.0f}", miss=f"{100 * (1 - fraction):.0f}"),
                 _origin(source),
             ),
             measured=True,

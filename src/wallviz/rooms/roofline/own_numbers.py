@@ -11,10 +11,9 @@ from wallviz.errors import InputError
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms.roofline.choices import View
-from wallviz.rooms.roofline.formula import percent
 from wallviz.rooms.roofline.job_on_chip import Workload, largest, workload
 
-LIMITS = {"tpot": N_("time"), "memory": N_("memory"), "search": N_("the search, which ends at 65,536")}
+LIMITS = {"tpot": N_("time per output token"), "memory": N_("memory capacity"), "search": N_("the search, which ends at 65,536")}
 
 
 def miss(case: Job, view: View) -> str:
@@ -32,9 +31,9 @@ def miss(case: Job, view: View) -> str:
         )
     return _("{rate} tokens/s is {share} of the bound: {bandwidth} of the bandwidth, {mfu} of the arithmetic (MFU).").format(
         rate=units.significant(view.reported),
-        share=percent(float(used.of_bound)),
-        bandwidth=percent(float(used.bandwidth), 1),
-        mfu=percent(float(used.mfu), 1),
+        share=units.percent(float(used.of_bound)),
+        bandwidth=units.percent(float(used.bandwidth), 1),
+        mfu=units.percent(float(used.mfu), 1),
     )
 
 
@@ -46,7 +45,7 @@ def targets(case: Job, view: View) -> str:
         return ""
     found = largest(Workload(now.case, view, now.arch, now.chip, now.tensor_parallel, now.steps))
     if found is None:
-        return _("A time per output token is asked of serving: choose that job.")
+        return _("A time per output token applies only to serving: switch the job.")
     if not found.batch:
         if not found.by_time:
             return _("Not even one sequence comes within {n} ms a token.").format(n=f"{view.tpot:,}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wallviz import units
-from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import DotSeries, SeriesDot
+from wallviz.figures.axes import Axis, said
+from wallviz.figures.plane import Dot, Line, plane
 from wallviz.i18n import _
 from wallviz.rooms import Answer
 from wallviz.validation import case_study
@@ -22,18 +22,15 @@ def study() -> Answer:
     printed = [
         p for p in predictions().values() if p.case.case in ("model_arithmetic_intensity", "arithmetic_intensity") and _of_study(p.case.inputs)
     ]
-    series: list[DotSeries] = []
+    lines: list[Line] = []
+    groups: list[list[Dot]] = []
     rows: list[dict[str, object]] = []
     for name, role in _STUDY:
         words = _(case_study.MODELS[name])
         totals = [case_study.rows(name, length)[-1] for length in _LENGTHS]
-        dots = tuple(
-            SeriesDot(
-                float(row.sequence), row.intensity, f"{words}, {row.sequence:,}", (f"{units.significant(row.intensity)} FLOP/B", _("computed"), "")
-            )
-            for row in totals
-        )
-        series.append(DotSeries(words, role, dots, joined=True))
+        lines.append(Line(role, words, [float(row.sequence) for row in totals], [row.intensity for row in totals]))
+        hovers = [("", f"{words}, {row.sequence:,}", f"{units.significant(row.intensity)} FLOP/B", _("computed")) for row in totals]
+        groups.append([Dot(float(row.sequence), row.intensity, role, hover, open=True, size=8) for row, hover in zip(totals, hovers, strict=True)])
         rows += [
             {
                 _("model"): words,
@@ -51,31 +48,28 @@ def study() -> Answer:
             if _of_study(one.case.inputs) != name:
                 continue
             miss = 100 * (one.error or 0.0)
-            line = _("printed {value} FLOP/B, computed {off} % off").format(value=units.significant(one.case.expected), off=f"{miss:+.1f}")
+            line = _("printed {value} FLOP/B, computed {off}% off").format(value=units.significant(one.case.expected), off=f"{miss:+.1f}")
             length = int(one.case.inputs["sequence_length"])
-            marks.append(SeriesDot(float(length), one.case.expected, f"{words}, {length:,}", (line, one.case.where, _("printed")), measured=True))
-        if marks:
-            series.append(DotSeries("", role, tuple(marks)))
+            hover = ("", f"{words}, {length:,}", line, one.case.where, _("printed"))
+            marks.append(Dot(float(length), one.case.expected, role, hover, size=8))
+        groups.append(marks)
     encoder, decoder = case_study.rows("bert-base", 512)[-1].intensity, case_study.rows("gpt-2", 512)[-1].intensity
-    named = [one for one in series if one.label]
-    drawing = figures.lines(
-        [*named, *(one for one in series if not one.label)],
-        name=_("FLOP per byte, one byte a value (log scale)"),
-        across=_("Tokens"),
-        kind="flop_per_byte",
-        across_kind="count",
+    drawing = plane(
+        lines,
+        groups,
+        across=Axis(_("Tokens"), "{:,.0f}".format, base=2),
+        up=Axis(_("FLOP per byte, one byte a value (log scale)"), said("flop_per_byte"), room=0.08),
         revision="study",
-        log_x=True,
     )
     return Answer(
         name="roofline",
-        sentence=_("Over 512 tokens BERT-Base does {a} FLOP per byte; GPT-2 writes them at {b}: the same sizes, {times} apart.").format(
+        sentence=_("Over 512 tokens BERT-Base does {a} FLOP per byte; GPT-2 generates them at {b}: the same sizes, {times} apart.").format(
             a=units.significant(encoder), b=units.significant(decoder, 2), times=units.times(encoder / decoder)
         ),
         drawing=drawing,
-        sure=_("within 2 % of the paper"),
+        sure=_("within 2% of the paper"),
         trust="green",
-        caption=_("lines: computed; filled: printed in arXiv 2302.14017; BERT-Large is 3 to 6 % off, see How sure"),
+        caption=_("lines: computed; filled: printed in arXiv 2302.14017; BERT-Large is 3 to 6% off, see How sure"),
         rows=lambda: tuple(rows),
         sources=("kim_2023",),
     ).with_spec()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from wallviz import units
-from wallviz.figures import roofline as figures
+from wallviz.figures.axes import Axis
+from wallviz.figures.bars import bars, value
 from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
 from wallviz.rooms.roofline.job_on_chip import Workload
 
 PHASE_NAMES = {"prefill": N_("Prefill"), "decode": N_("Decode"), "train": N_("Training")}
-BOUNDS = {"compute": N_("compute"), "bandwidth": N_("bandwidth")}
+BOUNDS = {"compute": N_("compute"), "bandwidth": N_("memory bandwidth")}
 
 
 def by_operation(now: Workload) -> Drawing:
@@ -20,23 +21,12 @@ def by_operation(now: Workload) -> Drawing:
     for timed in step.operations:
         share = float(timed.time_s) / float(step.time_s)
         time = units.si(float(timed.time_s), "s")
-        rows.append(
-            figures.RoleBar(
-                _(timed.operation.name),
-                1e3 * float(timed.time_s),
-                role(str(timed.bound)),
-                f"{time} · {100 * share:.1f}{units.THIN}%",
-                (
-                    time,
-                    _("{flop} over {bytes}").format(
-                        flop=units.si(float(timed.operation.flop), "FLOP"), bytes=units.si(float(timed.operation.bytes), "B")
-                    ),
-                    _("bound by {bound}").format(bound=_(BOUNDS[str(timed.bound)])),
-                ),
-            )
-        )
+        work, moved = units.si(float(timed.operation.flop), "FLOP"), units.si(float(timed.operation.bytes), "B")
+        hover = (_("{flop} over {bytes}").format(flop=work, bytes=moved), _("bound by {bound}").format(bound=_(BOUNDS[str(timed.bound)])))
+        end = f"{time} · {units.percent(share, 1)}"
+        rows.append(value("", _(timed.operation.name), role(str(timed.bound)), 1e3 * float(timed.time_s), end, hover=hover))
     name = _("{phase}: milliseconds of each operation, at least").format(phase=_(PHASE_NAMES[phase]))
-    return figures.bars(rows, name=name, revision=f"time-{phase}")
+    return bars(rows, Axis(name, "{:,.10g}".format, log=False), revision=f"time-{phase}")
 
 
 def operations_said(now: Workload) -> tuple[dict[str, object], ...]:
@@ -49,7 +39,7 @@ def operations_said(now: Workload) -> tuple[dict[str, object], ...]:
             _("bytes moved"): units.si(float(timed.operation.bytes), "B"),
             "FLOP/B": units.significant(float(timed.operation.intensity)),
             _("time"): units.si(float(timed.time_s), "s"),
-            _("share"): f"{100 * float(timed.time_s) / float(step.time_s):.1f}{units.THIN}%",
+            _("share"): units.percent(float(timed.time_s) / float(step.time_s), 1),
             _("bound by"): _(BOUNDS[str(timed.bound)]),
         }
         for phase, step in now.steps.items()

@@ -10,11 +10,10 @@ import numpy as np
 from wallviz import catalog, units
 from wallviz.engine.roofline.roof import roof
 from wallviz.engine.roofline.step import StepBound
-from wallviz.figures import roofline as figures
-from wallviz.figures.roofline import RoofLine, RoofSpot
 from wallviz.figures.style import Drawing
 from wallviz.i18n import _, labelled, qualified
 from wallviz.rooms.roofline.choices import ROOFS
+from wallviz.rooms.roofline.drawn_roofs import RoofLine, RoofSpot, roofline
 from wallviz.rooms.roofline.job_on_chip import PATH, Workload, elsewhere, path
 from wallviz.rooms.roofline.measured_points import measured
 from wallviz.rooms.roofline.time_by_operation import BOUNDS, PHASE_NAMES, by_operation, operations_table, role
@@ -27,14 +26,7 @@ def drawn(now: Workload) -> tuple[Drawing, Rows]:
     if now.view.show == "time":
         return by_operation(now), partial(operations_table, now)
     spots = [*_spots(now), *(measured(now) if now.view.points else ())]
-    drawing = figures.roofline(
-        roofs(now),
-        spots,
-        _paths(now),
-        name=_("Attainable FLOP/s (log scale: each line is ×10)"),
-        across=_("FLOP per byte moved"),
-        revision=f"roofline-{now.chip.id}-{now.case.job}",
-    )
+    drawing = roofline(roofs(now), spots, _climb(now), revision=f"roofline-{now.chip.id}-{now.case.job}")
     return drawing, partial(_table, now, tuple(spots))
 
 
@@ -118,7 +110,7 @@ def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
                 role=role(str(timed.bound)),
                 lines=(
                     _("{has} FLOP/B, {rate}").format(has=units.significant(float(op.intensity)), rate=units.si(rate, "FLOP/s")),
-                    _("{share} % of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
+                    _("{share}% of the step, bound by {bound}").format(share=f"{100 * share:.1f}", bound=_(BOUNDS[str(timed.bound)])),
                     _("computed: a bound"),
                 ),
                 share=share,
@@ -128,7 +120,7 @@ def _operation_spots(phase: str, step: StepBound) -> list[RoofSpot]:
     return found
 
 
-def _paths(now: Workload) -> list[list[tuple[float, float, str]]]:
+def _climb(now: Workload) -> list[tuple[float, float, str]]:
     """Where decoding climbs as the batch doubles."""
     found = path(now)
     if found is None or now.view.drawn == "operations":
@@ -137,7 +129,7 @@ def _paths(now: Workload) -> list[list[tuple[float, float, str]]]:
     places = zip(PATH, np.asarray(found.arithmetic_intensity), rate, strict=True)
     named = {8, 64, 512, 4096} - {now.case.batch}
     words = {batch: _("batch {batch}").format(batch=f"{batch:,}") for batch in named}
-    return [[(float(x), float(y), words.get(int(batch), "")) for batch, x, y in places if batch <= 4096]]
+    return [(float(x), float(y), words.get(int(batch), "")) for batch, x, y in places if batch <= 4096]
 
 
 def _table(now: Workload, spots: tuple[RoofSpot, ...]) -> tuple[dict[str, object], ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from wallviz import units
 from wallviz.engine.scaleout.phrases import rate
 from wallviz.errors import InputError
 from wallviz.i18n import _, language
@@ -93,7 +94,7 @@ def _training_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
     found = best(case, view)
     return tuple(
         {
-            _("choice"): _("simplest within 2 %") if one == found.chosen else _("fastest") if one == found.best[0] else "",
+            _("choice"): _("simplest within 2%") if one == found.chosen else _("fastest") if one == found.best[0] else "",
             _("tensor"): one.run.tensor_parallel,
             _("pipeline"): one.run.pipeline_parallel,
             _("chunks"): one.run.virtual_stages,
@@ -104,7 +105,7 @@ def _training_layouts(case: Job, view: View) -> tuple[dict[str, object], ...]:
             _("micro-batch"): one.run.micro_batch,
             _("recompute"): words("recompute")[one.run.recompute],
             _("step (s)"): one.step_s,
-            _("computing"): f"{one.efficiency:.0%}",
+            _("computing"): units.percent(one.efficiency),
             "GiB": one.peak_bytes / 2**30,
         }
         for one in layouts(found)

@@ -8,9 +8,9 @@ import numpy as np
 
 from wallviz import units
 from wallviz.engine.scaleout.phrases import rate
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
-from wallviz.i18n import _
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
+from wallviz.i18n import _, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import View, tokens
@@ -38,12 +38,12 @@ def answer(case: Job, view: View) -> Answer:
     else:
         text = _("{tokens} tokens on {chips}: {days} and {energy} at most.").format(**words)
     ideal = float(days[0]) * curve.chips[0] / curve.chips
-    hover = [f"{int(n):,}: {duration(float(d) * DAY_S)}" for n, d in zip(curve.chips, days, strict=True)]
+    hover = [labelled(f"{int(n):,}", duration(float(d) * DAY_S)) for n, d in zip(curve.chips, days, strict=True)]
     return answered(
         "bill",
         **doubtful(now.job.runs_out),
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("reference", _("ideal"), curve.chips.tolist(), ideal.tolist(), dash="dot", named=False),
                 Line("compute", _("this job"), curve.chips.tolist(), days.tolist(), hover, mode="lines+markers", strong=True),
@@ -79,8 +79,8 @@ def _why_bill(now: Study) -> str:
     tdp = "–" if now.chip.tdp_w is None else units.si(now.chip.tdp_w, "W")
     return "\n".join(
         [
-            f"- {_('time')}: T / (tokens/s) = {units.count(tokens(now.case, now.view))} / {rate(float(one.tokens_per_s))}",
-            f"- {_('energy')}: n · TDP · PUE · t = {now.gpus:,} · {tdp} · {now.view.pue_percent / 100:g}",
+            labelled(f"- {_('time')}", f"T / (tokens/s) = {units.count(tokens(now.case, now.view))} / {rate(float(one.tokens_per_s))}"),
+            labelled(f"- {_('energy')}", f"n · TDP · PUE · t = {now.gpus:,} · {tdp} · {now.view.pue_percent / 100:g}"),
             "- " + _("cost: chip hours times your price; type it under Expert"),
         ]
     )

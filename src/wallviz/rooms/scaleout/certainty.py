@@ -21,7 +21,7 @@ def how_sure() -> str:
     formulas = [one for one in scaling_cases.compared() if one.row.case not in scaling_cases.MODELLED]
     lines = [
         _("{n} published runs are predicted with one efficiency of matrix products: half of them within {median}, the worst off by {worst}.").format(
-            n=len(found), median=f"{float(np.median(misses)):.0%}", worst=f"{float(misses.max()):.0%}"
+            n=len(found), median=units.percent(float(np.median(misses))), worst=units.percent(float(misses.max()))
         ),
         "",
         _("Large models split over tensor and pipeline ranks come within a quarter, most of them too fast: what is not modelled only costs time."),
@@ -41,8 +41,8 @@ def decoding() -> str:
     """How far decoding over chips is off, in a sentence."""
     found = [one for one in scaling_cases.runs() if one.row.case == "tensor_parallel_decode_rate"]
     worst = max(abs(one.miss) for one in found)
-    return _("{n} measured rates of decoding over one to eight A100 are predicted within {worst}: one share of the bandwidth, 69 %, for all.").format(
-        n=len(found), worst=f"{worst:.0%}"
+    return _("{n} measured rates of decoding over one to eight A100 are predicted within {worst}: one share of the bandwidth, 69%, for all.").format(
+        n=len(found), worst=units.percent(worst)
     )
 
 
@@ -65,7 +65,7 @@ def table(*, formulas: bool = True, serves: bool = False) -> tuple[dict[str, obj
             _("inputs"): _inputs(one.row.inputs),
             _("published"): _said_of(one, one.row.expected),
             _("predicted"): _said_of(one, one.predicted),
-            _("miss"): f"{one.miss:+.1%}".replace("-", "−"),
+            _("miss"): units.percent(one.miss, 1, signed=True),
             _("source"): catalog.sources()[one.row.source.partition(";")[0]].title,
         }
         for one in every
@@ -148,7 +148,7 @@ def _said_of(one: scaling_cases.ScalingPrediction, value: float) -> str:
     if one.row.case == "weak_scaling_rate":
         value /= one.row.inputs["gpus"]
     if one.row.case in scaling_cases.MODELLED and one.row.unit == "ratio":
-        return _("{share} of the peak").format(share=f"{value:.0%}")
+        return _("{share} of the peak").format(share=units.percent(value))
     return said(value, one.row.unit)
 
 

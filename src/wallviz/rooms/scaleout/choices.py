@@ -100,8 +100,8 @@ class View:
         0,
         0,
         1_000_000_000,
-        N_("Tokens, billions (0: 15,000 to train, 1 to write)"),
-        help=N_("Tokens of the whole run, in billions: to train on, or to write; time, energy and cost grow with them."),
+        N_("Tokens, billions (0: 15,000 to train, 1 to generate)"),
+        help=N_("Tokens of the whole run, in billions: to train on, or to generate; time, energy and cost grow with them."),
     )
     """0: `TOKENS_BN` of the job."""
     price_cents: int = number(

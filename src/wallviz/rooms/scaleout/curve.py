@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -16,10 +16,11 @@ from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate, split
 from wallviz.engine.scaleout.scaling import ScalingCurve
-from wallviz.figures import scaleout as figures
-from wallviz.figures import style
-from wallviz.figures.scaleout import Axis, CrossLine, Line, Split
-from wallviz.i18n import N_, _, labelled
+from wallviz.figures.axes import Axis
+from wallviz.figures.bars import Bar, Segment
+from wallviz.figures.plane import CrossLine, Line, plane
+from wallviz.figures.style import ROLES, Drawing
+from wallviz.i18n import N_, _, bracketed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
@@ -58,10 +59,31 @@ def answer(case: Job, view: View) -> Answer:
     )
 
 
-def chips_plane(case: Job, lines: Sequence[Line], marks: Sequence[CrossLine], split: Split) -> style.Drawing:
+def chips_plane(case: Job, lines: Sequence[Line], marks: Sequence[CrossLine], split: Bar) -> Drawing:
     """The plane of chips and the share that each keeps of its speed, one step's parts below it."""
     across = Axis(_("Chips"), lambda n: f"{n:,.0f}", base=2)
-    return figures.plane(lines, across=across, up=share_axis(), marks=marks, split=split, revision=f"scaleout-{case.model}", right=158)
+    return plane(lines, across=across, up=share_axis(), marks=marks, below=split, inside=True, revision=f"scaleout-{case.model}", right=158)
+
+
+#: The parts of a step: name, role.
+PARTS: dict[str, tuple[str, str]] = {
+    "compute": (N_("Compute"), "compute"),
+    "waiting": (N_("Waiting for the wire"), "network"),
+    "bubble": (N_("Pipeline bubble"), "reference"),
+    "reading": (N_("Reading memory"), "bandwidth"),
+}
+
+
+def split_bar(title: str, parts: Mapping[str, float]) -> Bar:
+    """The seconds of one step by part, as one bar under its title."""
+    total = sum(parts.values())
+    return Bar(title, tuple(_part(part, seconds, total) for part, seconds in parts.items() if seconds > 0))
+
+
+def _part(part: str, seconds: float, total: float) -> Segment:
+    (name, role), share = PARTS[part], seconds / total
+    colour, said = ROLES[role].colour, f"{duration(seconds)} ({share:.0%})"
+    return Segment(seconds, colour, colour, (_(name), f"{duration(seconds)} · {share:.1%}"), name=_(name), said=said)
 
 
 def badge(runs_out: str, share: float) -> tuple[str, str]:
@@ -69,7 +91,7 @@ def badge(runs_out: str, share: float) -> tuple[str, str]:
     if runs_out in VERDICTS:
         said, trust = VERDICTS[runs_out]
         return _(said), trust
-    return _("{share} computing").format(share=f"{share:.0%}"), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
+    return _("{share} computing").format(share=units.percent(share)), "green" if share >= 0.8 else "orange" if share >= 0.5 else "red"
 
 
 def doubtful(runs_out: Verdict) -> dict[str, str]:
@@ -89,8 +111,8 @@ def chips_said(n: int) -> str:
 
 def share_axis() -> Axis:
     """Speed per chip over that of a chip which never waits; the seed's point in its name."""
-    name = _("Share of the ideal speed per chip · near 100 % where each byte sent brings much arithmetic")
-    return Axis(name, lambda v: f"{v:.0%}", log=False, low=0.0, high=1.1)
+    name = _("Share of the ideal speed per chip · near 100% when there is much arithmetic per byte sent")
+    return Axis(name, units.percent, log=False, low=0.0, high=1.1)
 
 
 def memory(runs_out: str, need: float, now: Study | Served) -> dict[str, str]:
@@ -127,16 +149,16 @@ def sentence(now: Study) -> str:
         )
     if start == gpus:
         if gpus > 1:
-            return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step waits.").format(**said)
-        return _("One chip waits for nobody: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
+            return _("Doubling pays up to {stop} chips; on {n} chips {idle} of each {step} step is waiting.").format(**said)
+        return _("One chip has nothing to wait for: {step} a step, all of it compute; doubling pays up to {stop} chips.").format(**said)
     gain = now.job.strong.speedup(gpus, start)
     said |= {"start": f"{start:,}", "gain": f"{gain:.3g}", "ideal": f"{gpus / start:.3g}"}
-    first = _("Doubling pays up to {stop} chips: {start} to {n} chips gives {gain}× of {ideal}×; ").format(**said)
+    first = _("Doubling pays up to {stop} chips; {n} are {gain}× as fast as {start} (ideal {ideal}×); ").format(**said)
     if idle < 0.005 * float(one.step_s):
         return first + _("compute hides the wire.")
     if float(one.bubble_s) > float(one.waiting_s):
-        return first + _("{idle} of each {step} step is lost in the pipeline.").format(**said)
-    return first + _("{idle} of each {step} step waits on the wire.").format(**said)
+        return first + _("{idle} of each {step} step is pipeline bubble.").format(**said)
+    return first + _("{idle} of each {step} step is waiting.").format(**said)
 
 
 def caption(now: Study) -> str:
@@ -146,19 +168,18 @@ def caption(now: Study) -> str:
     holds = _("{need} per chip").format(need=units.binary(now.job.peak_bytes))
     if chip.memory_bytes is not None:
         holds = _("{need} of {holds} per chip").format(need=units.binary(now.job.peak_bytes), holds=units.binary(chip.memory_bytes))
-    method = "" if run.trains_all else f" ({words('method')[run.method]})"
+    here = _("{batch} sequences of {s} tokens a step, {b} at once on a chip").format(
+        batch=f"{now.job.global_batch:,}", s=f"{int(run.sequence):,}", b=f"{int(run.micro_batch):,}"
+    )
     parts = [
         _("split {split}, recomputed: {recompute}").format(split=split(run), recompute=words("recompute")[run.recompute]),
         holds,
-        _("{batch} sequences of {s} tokens a step, {b} at once on a chip").format(
-            batch=f"{now.job.global_batch:,}", s=f"{int(run.sequence):,}", b=f"{int(run.micro_batch):,}"
-        )
-        + method,
-        links(now.job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
+        here if run.trains_all else bracketed(here, words("method")[run.method]),
+        links(now.job.fabric) if now.view.across_gb else bracketed(links(now.job.fabric), name),
         _("not modelled: stragglers, failures, input pipeline; half of the published runs took more than {median} longer").format(
             median=_median_miss()
         ),
-        *([_("writing one answer: as if memory held it")] if now.decoding is not None else []),
+        *([_("generating one answer: as if memory held it")] if now.decoding is not None else []),
     ]
     return " · ".join(parts)
 
@@ -166,7 +187,7 @@ def caption(now: Study) -> str:
 @cache
 def _median_miss() -> str:
     """By how much the median of the published runs exceeds what is predicted for it."""
-    return f"{float(np.median([one.miss for one in scaling_cases.runs()])):.0%}"
+    return units.percent(float(np.median([one.miss for one in scaling_cases.runs()])))
 
 
 def links(fabric: Fabric) -> str:
@@ -204,7 +225,7 @@ def _lines(now: Study) -> list[Line]:
     elif alone and other is not None:
         lines.insert(0, _growing(other.weak, _("once it fits,\nthe batch growing\nwith the chips"), small.chips[-1], dash="dash"))
     if now.decoding is not None and np.size(now.decoding.chips) > 1:
-        lines.append(served_line(now.decoding, _("writing one answer:\nwaits twice a layer"), dash="dash"))
+        lines.append(served_line(now.decoding, _("generating one answer:\nwaits twice a layer"), dash="dash"))
     lines.append(
         Line("compute", name, chips.tolist(), share.tolist(), hover(chips, share, strong.tokens_per_s[shown]), dash="dot" if unheld else "solid",
              strong=not unheld, named=not alone)
@@ -241,7 +262,7 @@ def hover(chips: Sequence[int] | np.ndarray, share: Sequence[float] | np.ndarray
     """What each point says."""
     said = _("{n} chips: {share} of the ideal speed\n{rate} tokens/s, {each} per chip")
     return [
-        said.format(n=f"{int(n):,}", share=f"{float(s):.1%}", rate=rate(float(r)), each=rate(float(r) / float(n)))
+        said.format(n=f"{int(n):,}", share=units.percent(float(s), 1), rate=rate(float(r)), each=rate(float(r) / float(n)))
         for n, s, r in zip(chips, share, tokens_per_s, strict=True)
     ]
 
@@ -258,11 +279,11 @@ def _marks(now: Study) -> list[CrossLine]:
     return found
 
 
-def _split(now: Study) -> Split:
+def _split(now: Study) -> Bar:
     one = now.job.step
     title = _("One step of {step} on {chips}: {split}").format(step=duration(float(one.step_s)), chips=chips_said(now.gpus), split=split(one.run))
     parts = {"compute": float(one.compute_s), "waiting": float(one.waiting_s), "bubble": float(one.bubble_s)}
-    return Split(title, {part: (seconds, duration(seconds)) for part, seconds in parts.items()})
+    return split_bar(title, parts)
 
 
 def _actions(now: Study) -> tuple[Action, ...]:
@@ -295,7 +316,7 @@ def _rows(now: Study) -> tuple[dict[str, object], ...]:
             name, curve.chips, one.step_s, one.compute_s, one.waiting_s, one.bubble_s, one.communication_s, one.tokens_per_s, curve.efficiency
         )
     if now.decoding is not None:
-        rows += served_rows(_("writing one answer"), now.decoding)
+        rows += served_rows(_("generating one answer"), now.decoding)
     return tuple(rows)
 
 

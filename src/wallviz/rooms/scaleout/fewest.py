@@ -8,9 +8,9 @@ from functools import cache
 from wallviz import catalog, units
 from wallviz.engine.scaleout import frontier
 from wallviz.engine.scaleout.frontier import Dated
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line
-from wallviz.i18n import _
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Line, plane
+from wallviz.i18n import _, bracketed, labelled, qualified
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import View
@@ -48,8 +48,8 @@ def answer(_case: Job, _view: View) -> Answer:
     hover = [
         "\n".join(
             (
-                f"{one.year}: {one.model.name} ({units.count(one.model.size)})",
-                f"{one.chip.name}, {units.si(one.chip.size, 'B')}",
+                labelled(str(one.year), bracketed(one.model.name, units.count(one.model.size))),
+                qualified(one.chip.name, units.si(one.chip.size, "B")),
                 f"{one.serving_chips:,} / {one.training_chips:,}",
             )
         )
@@ -58,7 +58,7 @@ def answer(_case: Job, _view: View) -> Answer:
     return answered(
         "fewest",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("memory", _("to serve it"), years, [float(one.serving_chips) for one in held], hover, mode="lines+markers", strong=True),
                 Line("compute", _("to train it"), years, [float(one.training_chips) for one in held], hover, mode="lines+markers", strong=True),

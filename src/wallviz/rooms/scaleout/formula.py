@@ -5,8 +5,8 @@ from __future__ import annotations
 from wallviz import catalog, units
 from wallviz.engine.scaleout.fabric import Fabric
 from wallviz.engine.scaleout.phrases import rate
-from wallviz.figures.scaleout import KINDS
-from wallviz.i18n import _, listing
+from wallviz.i18n import _, labelled, listing
+from wallviz.rooms.scaleout.kinds import KINDS
 from wallviz.rooms.scaleout.over_chips import Study
 from wallviz.units import duration
 
@@ -18,28 +18,33 @@ def why(now: Study) -> str:
     lines = [
         _("A step is compute + waiting + bubble. Each chip computes by itself; it waits for what no compute hides; a pipeline idles at its ends."),
         "",
-        f"- **{_('compute')}**: {'6' if run.trains_all else '4'}·P·T/n + {_('attention')}: "
+        labelled(f"- **{_('compute')}**", labelled(f"{'6' if run.trains_all else '4'}·P·T/n + {_('attention')}", ""))
         + _(
             "{flop} at {peak} × {share} and {bytes} at {bandwidth} × {read}; the longer of the two, operation by operation, is {time}, "
             "recomputation included"
         ).format(
-            flop=units.si(float(one.flop), "FLOP"), peak=units.si(peak, "FLOP/s"), share=f"{share:.0%}", bytes=units.si(float(one.moved_bytes), "B"),
-            bandwidth=units.si(now.chip.memory_bytes_per_s or 0.0, "B/s"), read=f"{job.bandwidth_efficiency:.0%}",
+            flop=units.si(float(one.flop), "FLOP"), peak=units.si(peak, "FLOP/s"), share=units.percent(share),
+            bytes=units.si(float(one.moved_bytes), "B"), bandwidth=units.si(now.chip.memory_bytes_per_s or 0.0, "B/s"),
+            read=units.percent(job.bandwidth_efficiency),
             time=duration(float(one.compute_s)),
         ),
     ]  # fmt: skip
     for kind, (name, _colour) in KINDS.items():
         sent = float(one.bytes_on_wire[kind])
         if sent:
-            lines.append(f"- **{_(name)}**: {_FORMULAS[kind]} = {units.si(sent, 'B')} → {duration(float(one.wire_s[kind]))}")
+            lines.append(labelled(f"- **{_(name)}**", f"{_FORMULAS[kind]} = {units.si(sent, 'B')} → {duration(float(one.wire_s[kind]))}"))
     lines += [
-        f"- **{_('waiting')}**: {duration(float(one.waiting_s))} " + _("of {wire} on the wire").format(wire=duration(float(one.communication_s))),
-        f"- **{_('bubble')}**: (p−1)/(v·m) = {run.pipeline_parallel - 1}/{run.virtual_stages * run.accumulation} → " + duration(float(one.bubble_s)),
+        labelled(f"- **{_('waiting')}**", f"{duration(float(one.waiting_s))} ")
+        + _("of {wire} on the wire").format(wire=duration(float(one.communication_s))),
+        labelled(
+            f"- **{_('bubble')}**",
+            f"(p−1)/(v·m) = {run.pipeline_parallel - 1}/{run.virtual_stages * run.accumulation} → {duration(float(one.bubble_s))}",
+        ),
         "",
         _("The rates:"),
         "",
         _("- a chip computes at {peak} × {share} = {rate}: its dense 16-bit peak ({source}), and what a layer's own matrix products reach").format(
-            peak=units.si(peak, "FLOP/s"), share=f"{share:.0%}", rate=units.si(peak * share, "FLOP/s"), source=_titles(now.chip.source)
+            peak=units.si(peak, "FLOP/s"), share=units.percent(share), rate=units.si(peak * share, "FLOP/s"), source=_titles(now.chip.source)
         ),
         *links_of(job.fabric, now.gpus),
         "",
@@ -73,7 +78,7 @@ def _titles(sources: str) -> str:
 
 def links_of(fabric: Fabric, gpus: int) -> list[str]:
     """The rates of both kinds of links, and of a ring over all chips."""
-    share = f"{float(fabric.efficiency):.0%}"
+    share = units.percent(float(fabric.efficiency))
     inside, across = (units.si(float(each), "B/s") for each in (fabric.inside_bytes_per_s, fabric.across_bytes_per_s))
     members = int(fabric.members(gpus))
     ring = units.si(float(fabric.bytes_per_s(gpus, members)), "B/s")

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -49,7 +49,7 @@ def answer(case: Job, view: View) -> Answer:
         "frontier",
         **doubtful(now.job.runs_out),
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             lines,
             across=Axis(_("Chips that share one batch"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Time per step (log scale)"), duration),

@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 
 from wallviz import catalog, units
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Line, plane
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -43,19 +43,19 @@ def answer(_case: Job, _view: View) -> Answer:
     misses = np.array([q / p - 1 for points in groups.values() for p, q, _text in points])
     large = np.array([q / p - 1 for key in ("weak", "PTD", "llama") for p, q, _text in groups.get(key, ())])
     text = _("{n} published runs: the model is {median} too fast at the median; ZeRO-3 across nodes is missed by up to {worst} times.").format(
-        n=len(misses), median=f"{float(np.median(large)):.0%}", worst=units.significant(float(misses.max() + 1), 2)
+        n=len(misses), median=units.percent(float(np.median(large))), worst=units.significant(float(misses.max() + 1), 2)
     )
     return answered(
         "published",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [Line("reference", _("as published"), [0.1, 0.75], [0.1, 0.75], named=False, dash="dot"), *lines],
-            across=Axis(_("Share of the peak as published"), lambda v: f"{v:.0%}", log=False, low=0.1, high=0.75),
-            up=Axis(_("Share of the peak as predicted · on the dotted line: right"), lambda v: f"{v:.0%}", log=False, low=0.1, high=0.75),
+            across=Axis(_("Share of the peak as published"), units.percent, log=False, low=0.1, high=0.75),
+            up=Axis(_("Share of the peak as predicted · on the dotted line: right"), units.percent, log=False, low=0.1, high=0.75),
             revision="scaleout-published",
         ),
         rows=certainty.table,
-        caption=_("One efficiency of matrix products, 70 % of the peak, for all; recomputed work counts as the papers count it"),
+        caption=_("One efficiency of matrix products, 70% of the peak, for all; recomputed work counts as the papers count it"),
         explain=_why_published,
     )
 
@@ -86,7 +86,8 @@ def _shares() -> dict[str, tuple[tuple[float, float, str], ...]]:
         scale = 1.0 if one.row.unit == "ratio" else 1.0 / peak / (i["gpus"] if case == "weak_scaling_rate" else 1.0)
         group = "llama" if "model" in i else i.get("scheme", "weak")
         size = units.count(i["parameters"]) if "parameters" in i else i["model"]
-        text = _("{size} on {n} chips").format(size=size, n=f"{i['gpus']:,}") + f"\n{one.row.expected * scale:.0%} → {one.predicted * scale:.0%}"
+        shares = f"{units.percent(one.row.expected * scale)} → {units.percent(one.predicted * scale)}"
+        text = _("{size} on {n} chips").format(size=size, n=f"{i['gpus']:,}") + f"\n{shares}"
         key = (group, i.get("parameters"), i["gpus"], i.get("sequence_length"))
         found.setdefault(group, {}).setdefault(key, (one.row.expected * scale, one.predicted * scale, text))
     return {group: tuple(sorted(points.values())) for group, points in found.items()}

@@ -6,8 +6,8 @@ import numpy as np
 
 from wallviz import catalog, units
 from wallviz.engine.scaleout import scaling_laws
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis, power
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -54,9 +54,9 @@ def answer(case: Job, _view: View) -> Answer:
     return answered(
         "rules",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             lines,
-            across=Axis(_("FLOP of the training run (log scale)"), _power),
+            across=Axis(_("FLOP of the training run (log scale)"), power),
             up=Axis(_("Weights in 16 bits (log scale)"), lambda v: units.si(v, "B", digits=1)),
             marks=held,
             revision="scaleout-rules",
@@ -65,10 +65,6 @@ def answer(case: Job, _view: View) -> Answer:
         caption=_("C = 6·N·D; Kaplan et al. 2020, table 6; Hoffmann et al. 2022, table 3 and equation 10"),
         explain=_why_rules,
     )
-
-
-def _power(value: float) -> str:
-    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _rule_rows() -> tuple[dict[str, object], ...]:

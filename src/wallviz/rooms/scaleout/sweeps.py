@@ -10,9 +10,9 @@ from wallviz import units
 from wallviz.engine.scaleout import collectives
 from wallviz.engine.scaleout.alpha_beta import AlphaBeta
 from wallviz.errors import InputError
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
-from wallviz.i18n import N_, _, followed
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
+from wallviz.i18n import N_, _, followed, labelled
 from wallviz.job import Job
 from wallviz.rooms import Answer
 from wallviz.rooms.scaleout.choices import WIRES, View
@@ -34,18 +34,18 @@ def answer(_case: Job, view: View) -> Answer:
         alpha=units.si(found.alpha_s, "s"),
         beta=units.si(found.beta_bytes_per_s, "B/s"),
         n=len(sizes),
-        worst=f"{found.worst:.0%}",
+        worst=units.percent(found.worst),
     )
     wire_rate = next((rate for letter, rate in WIRES.items() if f"× {letter}" in view.sweep), None)
     hover = [
-        f"{units.si(float(s), 'B')}: {units.si(float(t), 's')} = {units.si(float(m), 'B/s')}\n"
-        + _("predicted {miss}").format(miss=f"{miss:+.0%}".replace("-", "−"))
+        labelled(units.si(float(s), "B"), f"{units.si(float(t), 's')} = {units.si(float(m), 'B/s')}\n")
+        + _("predicted {miss}").format(miss=units.percent(miss, signed=True))
         for s, t, m, miss in zip(sizes, found.measured_s, measured, found.misses, strict=True)
     ]
     return answered(
         "sweeps",
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("network", _("α + bytes/β"), fine.tolist(), fitted.tolist(), [units.si(float(v), "B/s") for v in fitted]),
                 Line("network", _("measured"), sizes.tolist(), measured.tolist(), hover, mode="markers", named=False),
@@ -60,7 +60,7 @@ def answer(_case: Job, view: View) -> Answer:
         rows=partial(_sweep_rows, found),
         caption=_("Fitted by least squares of relative misses; bus bandwidth counts what a ring would send."),
         explain=partial(_why_sweep, found),
-        sure=_("mean miss {mean}").format(mean=f"{found.mean:.0%}"),
+        sure=_("mean miss {mean}").format(mean=units.percent(found.mean)),
         trust="green" if found.mean < 0.1 else "orange",
     )
 
@@ -69,7 +69,7 @@ def _sweep_rows(found: AlphaBeta) -> tuple[dict[str, object], ...]:
     return tuple(
         {
             _("bytes"): size, _("measured (s)"): seconds, _("predicted (s)"): float(found.seconds(size)),
-            _("miss"): f"{miss:+.1%}".replace("-", "−"),
+            _("miss"): units.percent(miss, 1, signed=True),
         }
         for size, seconds, miss in zip(found.sizes_bytes, found.measured_s, found.misses, strict=True)
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,8 +11,10 @@ from wallviz.engine.memory.run import Run
 from wallviz.engine.scaleout.fabric import PER_NODE
 from wallviz.engine.scaleout.step import TrainingStep, step
 from wallviz.errors import InputError
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import LayoutBar
+from wallviz.figures.axes import Axis
+from wallviz.figures.axes import said as tick
+from wallviz.figures.bars import Bar, Segment, bars
+from wallviz.figures.style import Drawing
 from wallviz.i18n import N_, _
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
@@ -20,6 +22,7 @@ from wallviz.rooms.scaleout import formula
 from wallviz.rooms.scaleout.choices import View
 from wallviz.rooms.scaleout.curve import chips_said, doubtful
 from wallviz.rooms.scaleout.figure import answered
+from wallviz.rooms.scaleout.kinds import EDGE, KINDS
 from wallviz.rooms.scaleout.over_chips import Study, study
 from wallviz.units import duration
 
@@ -34,6 +37,20 @@ _WAYS: tuple[tuple[str, dict[str, object]], ...] = (
 )
 
 _ALONE = {"tensor_parallel": 1, "pipeline_parallel": 1, "virtual_stages": 1, "context_parallel": 1, "expert_parallel": 1, "sequence_parallel": False}
+
+
+def wire_bar(label: str, sent: Mapping[str, float], note: str, *, here: bool = False) -> Bar:
+    """Bytes that a chip sends by kind of parallelism, split in one way."""
+    parts = {kind: sent[kind] for kind in KINDS if sent.get(kind)}
+    segments = [Segment(size, KINDS[kind][1], EDGE, (label, _(KINDS[kind][0]), units.si(size, "B"))) for kind, size in parts.items()]
+    return Bar(label, tuple(segments), note=note, strong=here, said=units.si(sum(parts.values()), "B"))
+
+
+def wires(rows: Sequence[Bar], name: str) -> Drawing:
+    """The bars over each other; linear, because parts add up."""
+    fills = {part.fill for row in rows for part in row.segments}
+    swatches = [(colour, _(word)) for word, colour in KINDS.values() if colour in fills]
+    return bars(rows, Axis(name, tick("bytes"), log=False), swatches=swatches, revision="scaleout-wire")
 
 
 def one_sends_nothing() -> Answer:
@@ -52,7 +69,7 @@ def answer(case: Job, view: View) -> Answer:
         one = _split_like(now, sets)
         if one is not None:
             found.append((_(name), one))
-    rows = [LayoutBar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
+    rows = [wire_bar(name, {k: float(v) for k, v in one.bytes_on_wire.items()}, _waits(one), here=not i) for i, (name, one) in enumerate(found)]
     most = max(found, key=lambda pair: float(pair[1].step_s))
     sent = units.si(sum(map(float, now.job.step.bytes_on_wire.values())), "B")
     if len(found) == 1:
@@ -60,7 +77,7 @@ def answer(case: Job, view: View) -> Answer:
     elif most is found[0]:
         least = min(found, key=lambda pair: float(pair[1].step_s))
         text = _("A chip sends {sent} a step; split another way (“{way}”) a step takes {times} of the time.").format(
-            sent=sent, way=least[0], times=f"{float(least[1].step_s / now.job.step.step_s):.0%}"
+            sent=sent, way=least[0], times=units.percent(float(least[1].step_s / now.job.step.step_s))
         )
     else:
         text = _("A chip sends {sent} a step; split as “{way}” it sends {other} and a step takes {times} as long.").format(
@@ -73,7 +90,7 @@ def answer(case: Job, view: View) -> Answer:
         "wire",
         **doubtful(now.job.runs_out),
         sentence=text,
-        drawing=figures.bars(rows, name=_("Bytes that one chip sends per step"), revision="scaleout-wire"),
+        drawing=wires(rows, _("Bytes that one chip sends per step")),
         rows=partial(_wire_rows, tuple(found)),
         caption=_("{chips}, {batch} sequences of {s} tokens a step").format(
             chips=chips_said(now.gpus), batch=f"{now.job.global_batch:,}", s=f"{case.context:,}"
@@ -97,13 +114,13 @@ def _split_like(now: Study, sets: Mapping[str, object]) -> TrainingStep | None:
 
 
 def _waits(one: TrainingStep) -> str:
-    return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=f"{float(one.efficiency):.0%}")
+    return _("{time} a step, {share} computing").format(time=duration(float(one.step_s)), share=units.percent(float(one.efficiency)))
 
 
 def _wire_rows(found: tuple[tuple[str, TrainingStep], ...]) -> tuple[dict[str, object], ...]:
     return tuple(
         {
-            _("split"): name, _("what"): _(figures.KINDS[kind][0]), _("bytes"): float(sent), _("on the wire (s)"): float(one.wire_s[kind]),
+            _("split"): name, _("what"): _(KINDS[kind][0]), _("bytes"): float(sent), _("on the wire (s)"): float(one.wire_s[kind]),
             _("step (s)"): float(one.step_s),
         }
         for name, one in found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from wallviz import units
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -44,7 +44,7 @@ def answer(case: Job, view: View) -> Answer:
     return answered(
         now,
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             [
                 Line("bandwidth", _("this job"), chips.tolist(), hours.tolist(), hovers, mode="lines+markers", strong=True),
                 Line("bandwidth", _("this job"), [now.gpus], [here], mode="markers", named=False),

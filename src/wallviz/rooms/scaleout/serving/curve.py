@@ -10,8 +10,9 @@ from wallviz import units
 from wallviz.engine.advice.record import briefly
 from wallviz.engine.scaleout.decode import Decode
 from wallviz.engine.scaleout.phrases import rate, served_split
-from wallviz.figures.scaleout import CrossLine, Line, Split
-from wallviz.i18n import _
+from wallviz.figures.bars import Bar
+from wallviz.figures.plane import CrossLine, Line
+from wallviz.i18n import _, bracketed
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
@@ -25,6 +26,7 @@ from wallviz.rooms.scaleout.curve import (
     memory,
     served_line,
     served_rows,
+    split_bar,
     table,
     to_fit,
 )
@@ -64,7 +66,7 @@ def _badge(now: Served) -> tuple[str, str]:
     if now.gpus > 1 and float(now.job.step.start_s) > 0.5 * float(now.job.step.waiting_s):
         return _("an estimate: small messages as NCCL's ring sends them"), "orange"
     said = _("{share} reading memory") if reads(now.job.step) else _("{share} computing")
-    return said.format(share=f"{share:.0%}"), badge("no", share)[1]
+    return said.format(share=units.percent(share)), badge("no", share)[1]
 
 
 def reads(one: Decode) -> bool:
@@ -88,19 +90,19 @@ def sentence(now: Served) -> str:
     idle, step = float(one.waiting_s + one.bubble_s), float(one.step_s)
     said |= {"idle": duration(idle), "step": duration(step), "slow": rate(now.tokens_per_s(start))}
     if now.gpus == 1:
-        alone = _("One chip writes {rate} tokens/s, {step} a token; doubling pays up to {stop} chips.")
-        return (alone if job.pays_up_to > 1 else _("One chip writes {rate} tokens/s, {step} a token; a second one does not pay.")).format(**said)
+        alone = _("One chip generates {rate} tokens/s, {step} per token; doubling pays up to {stop} chips.")
+        return (alone if job.pays_up_to > 1 else _("One chip generates {rate} tokens/s, {step} per token; a second one does not pay.")).format(**said)
     if now.gpus <= start:
-        return _("Doubling pays up to {stop} chips; {n} write {rate} tokens/s, {step} a token.").format(**said)
+        return _("Doubling pays up to {stop} chips; {n} generate {rate} tokens/s, {step} per token.").format(**said)
     rates, counts = np.atleast_1d(job.curve.tokens_per_s), np.atleast_1d(job.curve.chips)
     best = int(np.argmax(np.where(job.holding, rates, 0.0)))
     if float(rates[best]) > 1.02 * float(one.tokens_per_s):
         said |= {"best": f"{int(counts[best]):,}", "most": rate(float(rates[best]))}
-        return _("{best} chips write most, {most} tokens/s: {n} only {rate}, for {idle} of each {step} token waits on the wire.").format(**said)
+        return _("{best} chips are fastest ({most} tokens/s); {n} reach {rate}, because {idle} of the {step} per token is waiting.").format(**said)
     first = _("Doubling pays up to {stop} chips: {slow} tokens/s on {start}, {rate} on {n}; ").format(**said)
     if float(one.bubble_s) > float(one.waiting_s):
-        return first + _("{idle} of each {step} token is lost in the pipeline.").format(**said)
-    return first + _("{idle} of each {step} token waits on the wire.").format(**said)
+        return first + _("{idle} of the {step} per token is pipeline bubble.").format(**said)
+    return first + _("{idle} of the {step} per token is waiting.").format(**said)
 
 
 def caption(now: Served) -> str:
@@ -113,8 +115,8 @@ def caption(now: Served) -> str:
         _("{need} of {holds} per chip").format(need=units.binary(job.peak_bytes), holds=holds),
         _("batch {batch}, context {context}").format(batch=f"{job.batch:,}", context=f"{job.context:,}"),
         _("weights {format}").format(format=words("format")[job.weights]),
-        links(job.fabric) + (f" ({name})" if not now.view.across_gb else ""),
-        _("writing alone: the prompt is read before"),
+        links(job.fabric) if now.view.across_gb else bracketed(links(job.fabric), name),
+        _("generation alone: the prompt is read before"),
         *([_("the line of training: as if each chip held a whole copy")] if now.training is not None else []),
     ]
     return " · ".join(parts)
@@ -167,7 +169,7 @@ def _marks(now: Served) -> list[CrossLine]:
     return found
 
 
-def _split(now: Served) -> Split:
+def _split(now: Served) -> Bar:
     one = now.job.step
     title = _("One token in {step} on {chips}: {split} · {rate} tokens/s, {each} per chip").format(
         step=duration(float(one.step_s)),
@@ -177,7 +179,7 @@ def _split(now: Served) -> Split:
         each=rate(float(one.tokens_per_s_and_chip)),
     )
     parts = {"reading" if reads(one) else "compute": float(one.busy_s), "waiting": float(one.waiting_s), "bubble": float(one.bubble_s)}
-    return Split(title, {part: (seconds, duration(seconds)) for part, seconds in parts.items()})
+    return split_bar(title, parts)
 
 
 def _actions(now: Served) -> tuple[Action, ...]:
@@ -193,7 +195,7 @@ def _actions(now: Served) -> tuple[Action, ...]:
     if now.busy is not None and not now.busy.runs_out.doubtful:
         found.append(Action(_("{n} answers at once").format(n=BUSY), _("Weights are read once for all of them"), {"batch": BUSY}))
     if float(job.fabric.inside_bytes_per_s) > 64e9:
-        found.append(Action(_("Break it: PCI Express alone"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}))
+        found.append(Action(_("Break it: PCIe alone"), _("32 GB/s of one direction and chip inside a node"), {"inside_gb": 32}))
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wallviz import units
 from wallviz.engine.scaleout.serving_job import NOT_MODELLED_SERVING
 from wallviz.engine.scaleout.traffic import traffic
-from wallviz.i18n import _, followed
+from wallviz.i18n import _, followed, labelled
 from wallviz.rooms.scaleout import certainty, formula
 from wallviz.rooms.scaleout.over_chips import Served
 from wallviz.units import duration
@@ -24,17 +24,19 @@ def why(now: Served) -> str:
             _("Each chip reads its part of the weights and of the cache for every token."),
         ),
         "",
-        f"- **{_('reading')}**: (P·w + b·KV) / (t·p) / (BW · {job.bandwidth_efficiency:.0%}) = {units.si(reads, 'B')} / "
-        + f"({units.si(bandwidth, 'B/s')} × {job.bandwidth_efficiency:.0%}) = {duration(float(one.read_s))}",
-        f"- **{_('arithmetic')}**: (2·P + {_('attention')})·b / (t·p) = {units.si(float(one.flop), 'FLOP')} → {duration(float(one.compute_s))}"
-        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {job.efficiency:.0%})"),
+        labelled(f"- **{_('reading')}**", "")
+        + f"(P·w + b·KV) / (t·p) / (BW · {units.percent(job.bandwidth_efficiency)}) = {units.si(reads, 'B')} / "
+        + f"({units.si(bandwidth, 'B/s')} × {units.percent(job.bandwidth_efficiency)}) = {duration(float(one.read_s))}",
+        labelled(f"- **{_('arithmetic')}**", "")
+        + f"(2·P + {_('attention')})·b / (t·p) = {units.si(float(one.flop), 'FLOP')} → {duration(float(one.compute_s))}"
+        + ("" if peak is None else f" ({units.si(peak, 'FLOP/s')} × {units.percent(job.efficiency)})"),
     ]
     if t > 1:
         starts = float(one.start_s) / float(one.waiting_s) if float(one.waiting_s) else 0.0
         lines += [
-            f"- **{_('waiting')}**: "
+            labelled(f"- **{_('waiting')}**", "")
             + _("{sums} sums over {t} chips for each token: {time}, {share} of it messages starting, whatever their size").format(
-                sums=f"{model.sums:,}", t=f"{t:,}", time=duration(float(one.waiting_s)), share=f"{starts:.0%}"
+                sums=f"{model.sums:,}", t=f"{t:,}", time=duration(float(one.waiting_s)), share=units.percent(starts)
             ),
             "- "
             + _("a sum goes round a ring in 2(t−1) = {steps} steps of {inside} inside a node; across nodes a tree adds {across} a level").format(
@@ -47,7 +49,7 @@ def why(now: Served) -> str:
         )
     if p > 1:
         lines.append(
-            f"- **{_('bubble')}**: "
+            labelled(f"- **{_('bubble')}**", "")
             + _("a token passes {p} stages one after the other; {m} of them are at work: {time}").format(
                 p=p, m=min(-(-job.batch // e), p), time=duration(float(one.bubble_s))
             )

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 
-from wallviz.figures import scaleout as figures
-from wallviz.figures.scaleout import Axis, CrossLine, Line
+from wallviz.figures.axes import Axis
+from wallviz.figures.plane import CrossLine, Line, plane
 from wallviz.i18n import _
 from wallviz.job import Job
 from wallviz.rooms import Answer
@@ -32,15 +32,15 @@ def answer(case: Job, view: View) -> Answer:
         lines.append(Line("network", _("waiting for\nthe wire"), chips[some].tolist(), waits[some].tolist(), said, mode="lines+markers", strong=True))
     over = np.flatnonzero(waits > busy)
     if len(over):
-        text = _("From {n} chips on a token waits longer on the wire than a chip works on it.").format(n=f"{int(chips[over[0]]):,}")
+        text = _("From {n} chips on, waiting for the wire takes longer per token than a chip's work.").format(n=f"{int(chips[over[0]]):,}")
     else:
-        text = _("Up to {n} chips a chip works longer on a token than it waits: {busy} against {waits}.").format(
+        text = _("Up to {n} chips, a chip's work per token takes longer than the wait: {busy} against {waits}.").format(
             n=f"{int(chips[-1]):,}", busy=duration(float(busy[-1])), waits=duration(float(waits[-1]))
         )
     return answered(
         now,
         sentence=text,
-        drawing=figures.plane(
+        drawing=plane(
             lines,
             across=Axis(_("Chips that share each token"), lambda n: f"{n:,.0f}", base=2),
             up=Axis(_("Time per token (log scale)"), duration),
