@@ -355,7 +355,7 @@ def test_numbers_typed_into_the_form_become_the_model() -> None:
 @pytest.mark.parametrize(("name", "value"), [("prompt", 512), ("encoder_context", 1500), ("prefix", 64), ("replicas", 2)])
 def test_a_request_is_set_in_the_drawer(name: str, value: int) -> None:
     """A number of the expert's drawer stands in the address."""
-    app = open_page("settings", chips="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
+    app = open_page("settings", chips="2", batch="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
     app.number_input(key=f"footprint_{name}").set_value(value).run()
     assert not app.exception
     assert app.query_params[name] in (str(value), [str(value)])

@@ -36,8 +36,8 @@ def body() -> None:
                 page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
             else:
                 page.select("model", models(), width=220)
-            page.number("batch", "" if case.serves else _("Batch per GPU"), width=150)
-            page.number("context", step=1024, width=150)
+            page.ask("batch", "" if case.serves else _("Batch per GPU"), width=150)
+            page.ask("context", step=1024, width=150)
         if view.show == "map":
             page.ask("across")
         elif view.show == "compare":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -237,9 +236,10 @@ class Page:
         elif options:
             self.pick(name, options, label)
         elif setting.high:
-            self.number(name, label, step=step, **wide)
+            told = {"width": 136} | wide | self.link.widget(name, label)
+            st.number_input(min_value=setting.low, max_value=setting.high, step=step, **told)
         else:
-            self.toggle(name)
+            st.toggle(**self.link.widget(name))
 
     @staticmethod
     def save(label: str, make: Callable[[], str], file: str, kind: str, *, help: str | None = None) -> None:
@@ -354,12 +354,8 @@ class Page:
 
     def choose_or_type(self, name: str, options: Mapping[str, str], *, width: int = 300) -> None:
         """One of many options, or anything else that is typed."""
-        shown = partial(_known, options)
-        st.selectbox(options=list(options), format_func=shown, accept_new_options=True, width=width, **self.link.widget(name))
-
-    def toggle(self, name: str) -> None:
-        """On or off."""
-        st.toggle(**self.link.widget(name))
+        told: dict[str, Any] = {"format_func": lambda one: options.get(one, one), **self.link.widget(name)}
+        st.selectbox(options=list(options), accept_new_options=True, width=width, **told)
 
     def years(self, name: str) -> None:
         """A window of whole years, of all that there are by default."""
@@ -377,11 +373,6 @@ class Page:
         steps = sorted({now, *(2**n for n in range(low.bit_length() - 1, high.bit_length()) if low <= 2**n <= high)})
         st.select_slider(options=steps, format_func=lambda n: f"{n:,}", width=210, **self.link.widget(name))
 
-    def number(self, name: str, label: str = "", *, step: int = 1, width: int = 136) -> None:
-        """A whole number within its range, typed or stepped."""
-        one = self.link.setting(name)
-        st.number_input(min_value=one.low, max_value=one.high, step=step, width=width, **self.link.widget(name, label))
-
     def many(self, name: str, options: Mapping[str, str], *, placeholder: str = "") -> None:
         """Any number of options; the box says `placeholder` while there is none."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
@@ -391,11 +382,6 @@ class Page:
         """A text of as many characters as its setting takes."""
         longest = self.link.setting(name).longest
         st.text_input(placeholder=placeholder, max_chars=longest, icon=icon, width=width, **self.link.widget(name))
-
-
-def _known(options: Mapping[str, str], typed: str) -> str:
-    """An option in words; anything else as it was typed."""
-    return options.get(typed, typed)
 
 
 def _cell(value: object) -> object:
