@@ -366,6 +366,16 @@ def test_the_table_says_what_the_json_says() -> None:
         assert f"{(fix['time'] - 1) * 100:+.0f}% time".replace("-", "−") in fix["price"]
 
 
+@pytest.mark.parametrize(("command", "asked"), [("train", options.TRAINING), ("finetune", options.FINETUNING), ("infer", options.SERVING)])
+def test_the_default_that_help_names_is_taken(command: str, asked: tuple[options.Option, ...]) -> None:
+    """What the help of an option says is taken where nothing is given, is: given by hand, all at once, it changes nothing."""
+    typed = [text for option in asked if option.metavar and option.default for text in (option.name, option.default)]
+    assert len(typed) > 10
+    assert answer("footprint", command, "-", *typed) == answer("footprint", command, "-")
+    described = " ".join(call("footprint", command, "--help", COLUMNS="400").stdout.split())
+    assert all(f"(default: {default})." in described for default in typed[1::2])
+
+
 # Wrong input
 
 
@@ -459,7 +469,7 @@ def test_help_of_nested_commands_is_translated(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(i18n, "catalog", lambda _language: Marked())
     listed, described = call("footprint", "--help").stdout, call("footprint", "train", "--help").stdout
     assert all(text in listed for text in ("✓Peak memory of a training step", "✓Memory of serving"))
-    assert "✓ZeRO stage" in described
+    assert "✓What data-parallel" in described
 
 
 # The Python API

@@ -6,6 +6,7 @@ import re
 from dataclasses import fields, replace
 from inspect import signature
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import pytest
@@ -291,14 +292,17 @@ def test_two_configurations_stand_side_by_side() -> None:
 SAME = {"micro_batch": "batch", "sequence": "context", "data_parallel": "chips", "hardware": "chip", "hardware_bytes": "chip", "count": "chips"}
 SERVED = SAME | {"weights": "format", "tensor_parallel": "chips", "arch": "model"}
 #: Settings that others bring to light.
-REVEALING = {"optimizer": "galore", "loss": "chunked", "format": "gguf:Q4_K_M"}
+REVEALING: tuple[dict[str, Any], ...] = (
+    {"model": "t5-base", "batch": 2, "optimizer": "galore", "loss": "chunked", "format": "gguf:IQ4_NL", "tensor_parallel": 2, "pipeline_parallel": 2},
+    {"method": "full"},
+)
 #: What the page asks outside the expert's drawer.
 ASKED = {"model", "job", "batch", "context", "chip", "chips"}
 
 
 def settings_of(job: str) -> set[str]:
     """Every setting that the page offers for a job."""
-    return ASKED | {setting.name for group in groups(Job(job=job, **REVEALING)) for setting in group.settings}
+    return ASKED | {setting.name for others in REVEALING for group in groups(Job(job=job, **others)) for setting in group.settings}
 
 
 @pytest.mark.parametrize(
@@ -351,7 +355,7 @@ def test_numbers_typed_into_the_form_become_the_model() -> None:
 @pytest.mark.parametrize(("name", "value"), [("prompt", 512), ("encoder_context", 1500), ("prefix", 64), ("replicas", 2)])
 def test_a_request_is_set_in_the_drawer(name: str, value: int) -> None:
     """A number of the expert's drawer stands in the address."""
-    app = open_page("settings", chips="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
+    app = open_page("settings", chips="2", batch="2", model="whisper-small", context="448" if name == "encoder_context" else "8192")
     app.number_input(key=f"footprint_{name}").set_value(value).run()
     assert not app.exception
     assert app.query_params[name] in (str(value), [str(value)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from tests.conftest import PATIENCE_S
+from tests.test_footprint_page import REVEALING
 from wallviz import catalog, cli
 from wallviz.engine.advice.record import briefly, change
 from wallviz.job import WHO, Job
@@ -18,7 +20,7 @@ from wallviz.rooms import footprint, scaleout
 from wallviz.rooms.advice import fixes
 from wallviz.rooms.job import SETTINGS
 from wallviz.rooms.scaleout import View, chip_options, sequence_options
-from wallviz.rooms.scaleout.choices import across_links
+from wallviz.rooms.scaleout.choices import IDLE, across_links
 from wallviz.rooms.scaleout.curve import badge
 from wallviz.rooms.scaleout.over_chips import study
 from wallviz.settings import of
@@ -230,13 +232,18 @@ def test_every_chip_has_an_answer_or_a_way_out() -> None:
 
 
 def test_every_choice_has_a_parameter_and_a_label() -> None:
-    """Every setting of the view and of the job is asked somewhere; the chips and the sequences of a link are among the options."""
+    """Every setting of the view, and of the job where it moves time, is asked somewhere; a link's chips and sequences are among the options."""
     assert chip_options(Job(chips=48))[48] == "48"
     assert sequence_options(replace(TRAIN, chips=96, sequences=0))[0] == "96"
     assert sequence_options(replace(TRAIN, sequences=100))[100] == "100"
-    revealing = {"optimizer": "galore", "loss": "chunked", "format": "gguf:Q4_K_M"}
-    asked = [setting for job in JOBS for group in scaleout.groups(Job(job=job, **revealing), View()) for setting in group.settings]
-    assert {setting.name for setting in asked} | {"show", "across", "overlap", "sequences", "sweep", "format"} == ({*SETTINGS, *of(View)} - set(WHO))
+    asked = [
+        setting
+        for job, others, show in product(JOBS, REVEALING, scaleout.OF_THE_JOB)
+        for group in scaleout.groups(Job(job=job, **others), View(show=show))
+        for setting in group.settings
+    ]
+    elsewhere = {"show", "across", "overlap", "sequences", "sweep", "format"}
+    assert {setting.name for setting in asked} | elsewhere == {*SETTINGS, *of(View)} - {*WHO, *IDLE}
     assert all(setting.label for setting in asked)
 
 

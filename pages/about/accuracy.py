@@ -3,7 +3,6 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.i18n import _
 from wallviz.rooms import accuracy
 
 page = ui.Page("accuracy", accuracy.View)
@@ -17,9 +16,9 @@ def body() -> None:
     page.show(answer)
     with page.controls():
         if view.show == "tools":
-            page.select("run", _("Measured run"), accuracy.runs())
+            page.select("run", accuracy.runs())
         else:
-            page.select("group", _("Which cases"), accuracy.words("group"))
+            page.ask("group")
     if why := page.drawer("why"):
         with why:
             st.markdown(accuracy.tools(view.run) if view.show == "tools" else accuracy.described(view.group))

@@ -10,7 +10,7 @@ page = ui.Page("glossary", glossary.View)
 def body() -> None:
     """Everything under the title."""
     page.show(glossary.answer())
-    page.entries(glossary.entries(page.view.find), search=("find", _("Search"), _("a term, a synonym, English or Chinese")))
+    page.entries(glossary.entries(page.view.find), search="find", placeholder=_("a term, a synonym, English or Chinese"))
 
 
 page.live(body)

@@ -17,7 +17,7 @@ def body() -> None:
     if page.view.show == "article":
         story.claims()
         return
-    page.entries(sources.entries(page.view.find), search=("find", _("Search"), _("title, producer, licence or file")))
+    page.entries(sources.entries(page.view.find), search="find", placeholder=_("title, producer, licence or file"))
     if sure := page.drawer("sure"):
         with sure:
             st.markdown(f"**{_('What rests on a single source')}**")

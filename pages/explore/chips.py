@@ -22,7 +22,7 @@ def body() -> None:
     with page.controls():
         page.ask("show", width=300)
         page.ask("format", width=150)
-        page.many("compare", _("Chips (a usual list where none is chosen)"), chips.chip_names())
+        page.many("compare", chips.chip_names())
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
@@ -33,13 +33,8 @@ def body() -> None:
         sure.markdown(ui.linked(answer.how_sure))
     if settings := page.drawer("settings"):
         with settings:
-            st.text_input(
-                _("What you pay: a chip and a number each, separated by semicolons"),
-                key=page.link.seed("prices"),
-                placeholder="H100 25000; H20 12000",
-                max_chars=600,
-            )
-            page.settings(chips.groups(view))
+            page.text("prices", placeholder="H100 25000; H20 12000")
+            page.settings(chips.groups(view, drawn=answer.drawing is not None))
 
 
 page.live(body)

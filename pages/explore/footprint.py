@@ -14,9 +14,10 @@ page = ui.Page("footprint", footprint.View, job=True)
 
 def body() -> None:
     """Everything under the title."""
-    page.case("job", "model", "batch", "context")
-    page.figures("show")
     view, case = page.view, page.job
+    moved = view.show != "article"  # which prints one table, for no job
+    page.case(*(("job", "model", "batch", "context") if moved else ()))
+    page.figures("show")
     answer = footprint.answer(case, view)
 
     def take() -> None:
@@ -29,13 +30,14 @@ def body() -> None:
 
     page.show(answer, on_click=(lambda cell: page.apply(footprint.pick(cell))) if view.show == "map" else None, take=take)
     with page.controls():
-        page.pick("job", _("Job"), job_names())
-        if case.config:
-            page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
-        else:
-            page.select("model", _("Model"), models(), width=220)
-        page.ask("batch", _("Batch per GPU") if case.job != "infer" else "")
-        page.ask("context", step=1024)
+        if moved:
+            page.pick("job", job_names())
+            if case.config:
+                page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
+            else:
+                page.select("model", models(), width=220)
+            page.ask("batch", "" if case.serves else _("Batch per GPU"), width=150)
+            page.ask("context", step=1024, width=150)
         if view.show == "map":
             page.ask("across")
     page.actions(answer.actions)
@@ -48,11 +50,13 @@ def body() -> None:
     if sure := page.drawer("sure"):
         with sure:
             ui.prose(answer.how_sure)
-            with st.container(horizontal=True, vertical_alignment="bottom"):
-                page.ask("reported", width=220)
-                page.ask("meter")
-            st.markdown(footprint.miss(case, view))
-    if settings := page.drawer("settings"):
+            if moved:
+                with st.container(horizontal=True, vertical_alignment="bottom"):
+                    page.ask("reported", width=220)
+                    if view.reported is not None:
+                        page.ask("meter")
+                st.markdown(footprint.miss(case, view))
+    if moved and (settings := page.drawer("settings")):
         with settings:
             with st.container(horizontal=True):
                 page.button(_("Keep this one, then change something"), {"against": pack(case)}, icon=":material/keep:")

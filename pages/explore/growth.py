@@ -18,13 +18,13 @@ def body() -> None:
     page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
     with page.controls():
         if view.curved:
-            page.pick("data", _("Data"), growth.words("data"))
+            page.ask("data")
         if view.gap:
-            page.pick("hold", _("Hold fixed"), growth.words("hold"))
+            page.ask("hold")
         elif view.curved:
-            page.select("domain", _("Domain"), growth.words("domain"))
+            page.ask("domain")
         if view.curved:
-            page.pick("scale", _("Scale"), growth.words("scale"))
+            page.ask("scale")
     if why := page.drawer("why"):
         why.markdown(ui.linked(answer.why))
     if sure := page.drawer("sure"):
@@ -36,17 +36,17 @@ def body() -> None:
             page.years("window")
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 if view.figure in ("gap", "size"):
-                    page.pick("unit", _("Basis"), growth.words("unit of size" if view.figure == "size" else "unit"))
-                page.pick("fit", _("Method"), growth.words("fit"))
-                page.pick("band", _("Bands"), growth.words("band"))
+                    page.ask("unit")
+                page.ask("fit")
+                page.ask("band")
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 page.slider("extend")
-                page.toggle("records", _("Record-setters only"))
+                page.ask("records")
                 if view.data == "today" and view.gap:
-                    page.select("peaks", _("Number format"), growth.words("peaks"))
+                    page.ask("peaks")
                 elif view.data == "today":
-                    page.toggle("frontier", _("Frontier models only"))
-            page.many("without", _("Points to take out (or click them in the figure)"), answer.options, placeholder=_("Choose points"))
+                    page.ask("frontier")
+            page.many("without", answer.options, placeholder=_("Choose points"))
 
 
 page.live(body)

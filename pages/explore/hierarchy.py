@@ -1,7 +1,5 @@
 """How long a size takes at every level of a machine, from registers to disk, to scale."""
 
-import streamlit as st
-
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import hierarchy
@@ -22,23 +20,15 @@ def body() -> None:
     page.show(answer, take=take)
     with page.controls():
         if view.show in ("ladder", "human", "machines"):
-            sizes = hierarchy.size_options(page.job)
-            st.selectbox(
-                _("Size: choose or type one"),
-                list(sizes),
-                format_func=lambda size: sizes.get(size, size),
-                key=page.link.seed("size"),
-                accept_new_options=True,
-                width=300,
-            )
+            page.choose_or_type("size", hierarchy.size_options(page.job))
         if view.show in ("ladder", "human"):
-            page.select("machine", _("Machine"), hierarchy.machine_names(page.job), width=240)
+            page.select("machine", hierarchy.machine_names(page.job), width=240)
         if view.show == "latency":
-            page.ask("misses", step=50)
-            page.ask("processor", step=5, width=160)
-            page.ask("dram")
+            page.ask("misses", step=50, width=160)
+            page.ask("processor", step=5, width=180)
+            page.ask("dram", width=150)
         if view.show == "years":
-            page.many("families", _("Families (the first five where none is chosen)"), hierarchy.families())
+            page.many("families", hierarchy.families())
         page.ask("scale")
     if why := page.drawer("why"):
         with why:
@@ -46,9 +36,9 @@ def body() -> None:
             page.table(answer.table)
     if sure := page.drawer("sure"):
         sure.markdown(ui.linked(answer.how_sure))
-    if settings := page.drawer("settings"):
+    if (groups := hierarchy.groups(view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(hierarchy.groups(view))
+            page.settings(groups)
 
 
 page.live(body)

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from wallviz import ui
-from wallviz.i18n import _
 from wallviz.rooms import remedies
 from wallviz.rooms.remedies import further
 from wallviz.ui import cards
@@ -21,15 +20,10 @@ def body() -> None:
     if view.figure == "waterfall":
         with page.controls():
             offered = remedies.offered(case, view)
-            st.pills(
-                _("Remedies, in the order in which you choose them"),
-                list(offered),
-                selection_mode="multi",
-                format_func=offered.get,
-                key=page.link.seed("apply"),
-            )
+            st.pills(options=list(offered), selection_mode="multi", format_func=offered.get, **page.link.widget("apply"))
             page.ask("show")
-            page.ask("order")
+            if len(view.apply) > 1:
+                page.ask("order")
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
@@ -40,10 +34,11 @@ def body() -> None:
         with sure:
             ui.prose(answer.how_sure)
             page.table(remedies.evidence_rows(case, view))
-    if settings := page.drawer("settings"):
+    if (groups := remedies.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(remedies.groups(case, view))
-            page.table(remedies.every(case, view))
+            page.settings(groups)
+            if view.figure in remedies.OF_THE_JOB:
+                page.table(remedies.every(case, view))
 
 
 page.live(body)

@@ -5,19 +5,17 @@ import streamlit as st
 from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import roofline
-from wallviz.rooms.job import groups, model_name, models
+from wallviz.rooms.job import model_name, models
 
 page = ui.Page("roofline", roofline.View, job=True)
-#: Figures that the job draws; the others are the same for every job.
-OF_THE_JOB = ("roofline", "time", "kv")
 
 
 def body() -> None:
     """Everything under the title."""
-    page.case(*(("model", "batch", "context") if page.view.show in OF_THE_JOB else ()))
-    page.figures("show")
     view, case = page.view, page.job
-    asked = "format" if case.serves else "precision"
+    moved = roofline.moves(case, view)
+    page.case(*(("model", "batch", "context") if moved else ()))
+    page.figures("show")
     answer = roofline.answer(case, view)
 
     def take() -> None:
@@ -28,17 +26,17 @@ def body() -> None:
 
     page.show(answer, on_click=(lambda point: page.apply(roofline.pressed(point))) if view.show == "roofline" else None, take=take)
     with page.controls():
-        if view.show in OF_THE_JOB:
+        if moved:
             if case.config:
                 page.button(_("Own model: {name}").format(name=model_name(case)), {"config": ""}, icon=":material/close:")
             else:
-                page.select("model", _("Model"), models(), width=190)
+                page.select("model", models(), width=190)
             page.doubling("batch")
-            page.ask("context", step=1024)
+            page.ask("context", step=1024, width=150)
             if view.show == "time" and case.job == "infer":
                 page.ask("phase")
             else:
-                page.ask(asked, _("Weights") if case.serves else "", width=124)
+                page.ask("format" if case.serves else "precision", width=150)
         elif view.show == "measured":
             page.ask("evidence")
         elif view.show == "capacity":
@@ -50,23 +48,24 @@ def body() -> None:
             page.table(roofline.operations(case, view))
     if sure := page.drawer("sure"):
         with sure:
-            page.ask("reported", width=220)
-            st.markdown(roofline.miss(case, view))
+            if moved:
+                page.ask("reported", width=220)
+                st.markdown(roofline.miss(case, view))
             ui.prose(answer.how_sure)
             page.table(roofline.measured_here(case, view))
-    if settings := page.drawer("settings"):
+    if moved and (settings := page.drawer("settings")):
         with settings:
             if view.show == "roofline":
                 with st.container(horizontal=True, vertical_alignment="bottom"):
                     page.ask("drawn")
                     page.ask("points")
                     page.ask("levels")
-                page.many("others", _("Further chips, the same work on each"), roofline.chips())
-                page.many("roofs", _("Further precisions"), roofline.roofs())
+                page.many("others", roofline.chips())
+                page.many("roofs", roofline.roofs())
             if case.job == "infer":
                 page.ask("tpot", width=220)
                 st.markdown(roofline.targets(case, view))
-            page.settings((*groups(case, without=(asked,)), *roofline.counted(view, trains=not case.serves)))
+            page.settings(roofline.groups(case, view))
 
 
 page.live(body)

@@ -7,13 +7,11 @@ from wallviz.i18n import _
 from wallviz.rooms import scaleout
 
 page = ui.Page("scaleout", scaleout.View, job=True)
-#: Figures that the job draws; the others are the same for every job.
-OF_THE_JOB = ("curve", "wire", "frontier", "bill")
 
 
 def body() -> None:
     """Everything under the title."""
-    page.case(*(("chips",) if page.view.show in OF_THE_JOB else ()))
+    page.case(*(("chips",) if page.view.show in scaleout.OF_THE_JOB else ()))
     page.figures("show")
     view, case = page.view, page.job
     answer = scaleout.answer(case, view)
@@ -25,29 +23,30 @@ def body() -> None:
     with page.controls():
         if view.show == "sweeps":
             page.ask("sweep", width=200)
-        if view.show in OF_THE_JOB:
-            page.select("chips", _("Chips"), scaleout.chip_options(case), width=130)
+        if view.show in scaleout.OF_THE_JOB:
+            page.select("chips", scaleout.chip_options(case), width=150)
             if case.job != "infer":
-                page.select("sequences", _("Sequences a step, all chips"), scaleout.sequence_options(case), width=200)
-            page.ask("across", width=290)
+                page.select("sequences", scaleout.sequence_options(case), width=220)
+            if scaleout.crosses(case, view):
+                page.ask("across", width=290)
             if case.job == "infer":
-                page.ask("format", _("Weights"), width=150)
+                page.ask("format", width=150)
             else:
                 page.ask("overlap")
     page.actions(answer.actions)
     if why := page.drawer("why"):
         with why:
             ui.prose(answer.why)
-            if view.show in OF_THE_JOB:
+            if view.show in scaleout.OF_THE_JOB:
                 st.markdown(f"**{_('Best split: the simplest of the fastest that fit')}**")
                 page.table(scaleout.best_layouts(case, view))
     if sure := page.drawer("sure"):
         with sure:
             ui.prose(answer.how_sure)
             page.table(scaleout.evidence_table(formulas=False, serves=case.job == "infer"))
-    if settings := page.drawer("settings"):
+    if (groups := scaleout.groups(case, view)) and (settings := page.drawer("settings")):
         with settings:
-            page.settings(scaleout.groups(case, view))
+            page.settings(groups)
 
 
 page.live(body)

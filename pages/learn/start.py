@@ -14,10 +14,10 @@ def body() -> None:
     answer = start.answer(page.job)
     page.show(answer)
     with page.controls():
-        page.select("model", _("Model"), models())
-        page.select("chip", _("Chip"), chips(page.job))
+        page.select("model", models())
+        page.select("chip", chips(page.job))
         if page.job.serves:
-            page.pick("format", _("Weights"), start.formats(page.job))
+            page.pick("format", start.formats(page.job))
     page.open_story(_("See why, in nine steps"))
     if why := page.drawer("why"):
         why.markdown(ui.linked(answer.why))

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from wallviz import catalog, ui
+from wallviz import ui
 from wallviz.i18n import _
 from wallviz.rooms import machine
+from wallviz.rooms.job import models
 from wallviz.ui import machine as bench
 
 page = ui.Page("machine", machine.View, job=True)
@@ -27,10 +28,11 @@ def body() -> None:
 
     page.show(answer, take=take)
     with page.controls():
-        page.select("model", _("Model"), {id: preset.name for id, preset in catalog.presets().items()})
-        page.many("beside", _("Beside it"), machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
+        page.select("model", models())
+        if view.show != "share":
+            page.many("beside", machine.beside_names(), placeholder=_("H100, A100, MI300X, EPYC"))
         if record is not None and record.theoretical_bytes_per_s is None:
-            page.choose_or_type("promised", _("Promised: its modules, its card, or GB/s"), machine.promises())
+            page.choose_or_type("promised", machine.promises())
     if chip := machine.chip_id(record, page.view.promised):
         page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
     if why := page.drawer("why"):

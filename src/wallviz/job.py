@@ -36,6 +36,8 @@ PERCENTS = range(1, 100)
 USUAL_FORMATS = ("bf16", "fp8", "nf4", "gguf:Q4_K_M")
 """Formats that a list offers before all others."""
 
+_MATRIX_DECIDES = frozenset(f"{quantization.GGUF}{mix}" for mix in ("Q4_0", "Q5_0", "IQ4_NL", "IQ4_XS"))
+"""Mixes that llama.cpp makes otherwise with an importance matrix; of the rest each always has one, or is the same with and without."""
 _DTYPE_WORDS = {
     PRESET: N_("as the preset"), "fp32": "FP32", "bf16": "BF16", "fp16": "FP16", "fp8": "FP8", "int8": "INT8", "none": N_("none"),
 }  # fmt: skip
@@ -118,18 +120,48 @@ _ENGINE, _REQUESTS = N_("Engine"), N_("Requests")
 class Job:
     """What a reader asks about. `model` and `chip` are ids of the catalogue; each further field says what it is and for which job."""
 
-    model: str = text(N_("Model"), default="llama-3.1-8b")
-    config: str = text(N_("Own model"))
+    model: str = text(
+        N_("Model"),
+        default="llama-3.1-8b",
+        help=N_("The model that the job is about: its size and its layers decide how many bytes and how much arithmetic it takes."),
+    )
+    config: str = text(N_("Own model"), help=N_("A model of your own, in place of one from the list."))
     """The reader's own model (`transformer.packed`); empty for `model`."""
-    job: str = choice("infer", JOBS, N_("Job"), help=N_("What should fit (default: train)."))
-    batch: int = number(1, 1, MAX_BATCH, N_("Batch"), help=N_("Sequences at once, in training those of a micro-batch on one GPU (default: 1)."))
+    job: str = choice(
+        "infer",
+        JOBS,
+        N_("Job"),
+        help=N_("Whether you use a finished model to answer, train one from nothing, or train a finished one a little more."),
+    )
+    batch: int = number(
+        1,
+        1,
+        MAX_BATCH,
+        N_("Batch"),
+        help=N_("Sequences at once, in training those of one GPU: more of them share each reading of the weights and take more memory."),
+    )
     """Sequences at once: of each copy of the model in serving, of one micro-batch on one GPU in training."""
-    context: int = number(8192, 1, MAX_CONTEXT, N_("Context (tokens)"), help=N_("Tokens per sequence, in serving prompt and answer (default: 4096)."))
+    context: int = number(
+        8192,
+        1,
+        MAX_CONTEXT,
+        N_("Context (tokens)"),
+        help=N_("Tokens of each sequence, in serving prompt and answer together: longer ones take more memory."),
+    )
     """Tokens of a sequence: prompt and answer in serving, what is trained on in training."""
     chip: str = text(
-        N_("Chip"), default="h100-sxm5", help=N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")
+        N_("Chip"),
+        default="h100-sxm5",
+        help=N_("The chip that does the work: its memory, bandwidth and peak FLOP/s decide what fits and how fast it runs."),
     )
-    chips: int = number(1, 1, MAX_CHIPS, N_("How many chips"), old={"gpus": None}, help=N_("How many there are; 1."))
+    chips: int = number(
+        1,
+        1,
+        MAX_CHIPS,
+        N_("How many chips"),
+        old={"gpus": None},
+        help=N_("Chips that share the job: together they hold and compute more, and wait for each other."),
+    )
     """How many of them share the work."""
 
     format: str = choice(
@@ -138,7 +170,7 @@ class Job:
         N_("Weight format"),
         group=_FORMATS,
         jobs=SERVING,
-        help=N_("Format of the weights: bf16 (default), fp8, int8, awq-4, nf4, mxfp4, gguf:Q4_K_M, ..."),
+        help=N_("How many bits each weight takes: fewer are read faster and leave more memory free, at some cost in quality."),
     )
     """Of the weights that are served."""
     kv: str = choice(
@@ -147,18 +179,24 @@ class Job:
         N_("KV cache format"),
         group=_FORMATS,
         jobs=SERVING,
-        help=N_("Format of the KV cache: bf16 (default), fp8, int8, q8_0, q4_0, ..."),
+        help=N_("How many bits each number of the KV cache takes: fewer make room for more or longer sequences."),
     )
     imatrix: bool = flag(
         default=False,
         label=N_("Importance matrix"),
         group=_FORMATS,
         jobs=SERVING,
-        when=lambda job: job.format.startswith(quantization.GGUF),
-        help=N_("The GGUF file was made with an importance matrix."),
+        when=lambda job: job.format in _MATRIX_DECIDES,
+        help=N_("The GGUF file was made with an importance matrix, which mixes its formats in other shares."),
     )
     sparsity: str = setting(
-        DENSE, _sparsity, N_("Pruned"), more=_pruned, group=_FORMATS, jobs=SERVING, help=N_("Pruned weights: 2:4, or the fraction that was removed.")
+        DENSE,
+        _sparsity,
+        N_("Pruned"),
+        more=_pruned,
+        group=_FORMATS,
+        jobs=SERVING,
+        help=N_("Which weights were removed: two of every four, which some GPUs skip, or a share of them anywhere."),
     )
     """Dense, 2:4, or the fraction of the weights that was removed."""
     engine: str = choice(
@@ -167,9 +205,17 @@ class Job:
         N_("Engine"),
         group=_ENGINE,
         jobs=SERVING,
-        help=N_("Who serves: vLLM (default) or transformers."),
+        help=N_("The program that serves: vLLM keeps the KV cache in pages and plans its memory, transformers takes what it needs."),
     )
-    block: int = number(16, 1, 65_536, N_("Tokens per page"), group=_ENGINE, jobs=SERVING, help=N_("Tokens per page of the KV cache (default: 16)."))
+    block: int = number(
+        16,
+        1,
+        65_536,
+        N_("Tokens per page"),
+        group=_ENGINE,
+        jobs=SERVING,
+        help=N_("Tokens per page of the KV cache, which is handed out in whole pages: larger ones leave more of it unused."),
+    )
     chunk: int = number(
         serve.CHUNK,
         1,
@@ -177,12 +223,12 @@ class Job:
         N_("Tokens read at once"),
         group=_ENGINE,
         jobs=SERVING,
-        help=N_("Tokens that vLLM prefills at once (default: 8192)."),
+        help=N_("Tokens of the prompt that vLLM reads at once: fewer need less memory for activations."),
     )
     graphs: bool = flag(
         default=True,
         label=N_("Captured graphs"),
-        help=N_("Graphs of the decoding step, captured when the engine starts (default: on)."),
+        help=N_("Recordings of the decoding step that the engine makes when it starts: they save time and take some memory."),
         group=_ENGINE,
         jobs=SERVING,
     )
@@ -194,7 +240,7 @@ class Job:
         format="{:.12g}".format,
         group=_ENGINE,
         jobs=SERVING,
-        help=N_("Share of the memory that the engine may fill (default: 0.9)."),
+        help=N_("Share of the chip's memory that the engine may fill: what is left over stays free for everything else."),
     )
     """Percent of the memory that the engine may fill."""
     prompt: int | None = number(
@@ -204,11 +250,18 @@ class Job:
         N_("Prompt (tokens; empty: all)"),
         group=_REQUESTS,
         jobs=SERVING,
-        help=N_("Tokens that are prefilled (default: all of the context)."),
+        help=N_("Tokens of the context that the model reads at once, before it generates the rest."),
     )
     """Tokens that are prefilled; None for all of the context."""
     prefix: int = number(
-        0, 0, MAX_CONTEXT, N_("Shared prefix (tokens)"), group=_REQUESTS, jobs=SERVING, help=N_("Tokens that all sequences share (default: 0).")
+        0,
+        0,
+        MAX_CONTEXT,
+        N_("Shared prefix (tokens)"),
+        group=_REQUESTS,
+        jobs=SERVING,
+        when=lambda job: job.batch > 1,
+        help=N_("Tokens that all sequences begin with, such as instructions: their KV cache is kept once."),
     )
     encoder_context: int | None = number(
         None,
@@ -217,7 +270,7 @@ class Job:
         N_("Encoder's tokens (empty: as the context)"),
         group=_REQUESTS,
         jobs=SERVING,
-        help=N_("Tokens of the encoder's sequence, for models that have one."),
+        help=N_("Tokens that the encoder reads, for models that have one."),
     )
     """Tokens of the encoder's sequence; None for as many as the context."""
     replicas: int = number(
@@ -227,7 +280,7 @@ class Job:
         N_("Copies (0: as few as can be)"),
         group=_SPLIT,
         jobs=SERVING,
-        help=N_("Serving: copies of the model, each with requests of its own."),
+        help=N_("Copies of the model, each on chips and with requests of its own: they never wait for each other, but each holds all weights."),
     )
     """Copies of the engine, each with requests of its own; 0: the fewest that leave ranks which can share the heads."""
 
@@ -237,7 +290,7 @@ class Job:
         N_("Train"),
         group=_TRAINED,
         jobs=("finetune",),
-        help=N_("Train every weight, adapters, or adapters on 4-bit weights (default: lora)."),
+        help=N_("What fine-tuning changes: all weights, small matrices beside them (LoRA), or those beside weights of 4 bits (QLoRA)."),
     )
     """Of fine-tuning."""
     rank: int = number(
@@ -248,7 +301,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Rank of the adapters (default: 16)."),
+        help=N_("How wide LoRA's matrices are: a higher rank can learn more and takes more memory."),
     )
     targets: str = choice(
         "all",
@@ -257,7 +310,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Linear layers that get adapters (default: all)."),
+        help=N_("The layers beside which LoRA puts its matrices: more of them can learn more and take more memory."),
     )
     adapter_dtype: str = choice(
         "fp32",
@@ -266,7 +319,7 @@ class Job:
         group=_TRAINED,
         jobs=("finetune",),
         when=lambda job: job.method != "full",
-        help=N_("Format of the adapters (default: fp32)."),
+        help=N_("The number format of LoRA's matrices: BF16 takes half the memory, FP32 is more exact."),
     )
 
     precision: str = choice(
@@ -281,7 +334,7 @@ class Job:
         N_("Number formats"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("Number formats of the model states (default: bf16-mixed). The four below override its parts."),
+        help=N_("The number formats of weights, gradients and optimizer state; where one is given by itself, that one counts."),
     )
     optimizer: str = choice(
         "adamw",
@@ -298,7 +351,7 @@ class Job:
         N_("Optimizer"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("The optimizer (default: adamw)."),
+        help=N_("The rule that updates the weights: it decides how much is remembered about each of them."),
     )
     optimizer_step: str = choice(
         "fused",
@@ -306,7 +359,7 @@ class Job:
         N_("Optimizer step"),
         group=_STATES,
         jobs=TRAINING,
-        help=N_("foreach keeps a temporary copy of what it updates, fused none (default: fused)."),
+        help=N_("One fused kernel updates the weights without copies; foreach updates all tensors at once and needs a copy meanwhile."),
     )
     galore_rank: int = number(
         128,
@@ -316,7 +369,7 @@ class Job:
         group=_STATES,
         jobs=TRAINING,
         when=lambda job: job.optimizer == "galore",
-        help=N_("Rank of GaLore's projections (default: 128)."),
+        help=N_("How far GaLore narrows the gradients: a lower rank keeps less optimizer state."),
     )
     weights: str = choice(
         PRESET,
@@ -324,15 +377,34 @@ class Job:
         N_("Weights"),
         group=_ONE_BY_ONE,
         jobs=TRAINING,
-        help=N_("Format of the weights."),
+        help=N_("The number format of the weights that are trained, whatever the preset says."),
     )
     """Of the weights that are trained."""
-    gradients: str = choice(PRESET, _DTYPE_WORDS, N_("Gradients"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the gradients."))
+    gradients: str = choice(
+        PRESET,
+        _DTYPE_WORDS,
+        N_("Gradients"),
+        group=_ONE_BY_ONE,
+        jobs=TRAINING,
+        when=lambda job: job.job == "train" or job.method == "full",
+        help=N_("The number format of the gradients, whatever the preset says."),
+    )
     master: str = choice(
-        PRESET, _DTYPE_WORDS, N_("Master copy"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the master copy of the weights.")
+        PRESET,
+        _DTYPE_WORDS,
+        N_("Master copy"),
+        group=_ONE_BY_ONE,
+        jobs=TRAINING,
+        when=lambda job: job.job == "train" or job.method == "full",
+        help=N_("The number format of the exact copy of the weights that the optimizer updates, whatever the preset says."),
     )
     optimizer_state: str = choice(
-        PRESET, _DTYPE_WORDS, N_("Optimizer state"), group=_ONE_BY_ONE, jobs=TRAINING, help=N_("Format of the optimizer's moments.")
+        PRESET,
+        _DTYPE_WORDS,
+        N_("Optimizer state"),
+        group=_ONE_BY_ONE,
+        jobs=TRAINING,
+        help=N_("The number format of what the optimizer remembers about each weight, whatever the preset says."),
     )
     recompute: str = choice(
         "none",
@@ -340,7 +412,7 @@ class Job:
         N_("Recompute"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("Activations made again in the backward pass (default: none)."),
+        help=N_("Activations that are dropped and computed again in the backward pass: less memory for more time."),
     )
     kernels: str = choice(
         "flash",
@@ -348,7 +420,7 @@ class Job:
         N_("Kernels"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("How much the kernels keep (default: flash)."),
+        help=N_("The GPU programs that run the layers: FlashAttention and fused ones keep fewer activations than plain ones."),
     )
     loss: str = choice(
         "plain",
@@ -356,7 +428,7 @@ class Job:
         N_("Loss"),
         group=_STEP,
         jobs=TRAINING,
-        help=N_("How the cross-entropy is computed (default: plain)."),
+        help=N_("How the loss is computed: fused or in chunks it never holds a score for every token of the vocabulary at once."),
     )
     loss_chunks: int = number(
         8,
@@ -366,46 +438,104 @@ class Job:
         group=_STEP,
         jobs=TRAINING,
         when=lambda job: job.loss == "chunked",
-        help=N_("Parts of a chunked loss (default: 8)."),
+        help=N_("How many chunks the loss is computed in: more of them need less memory at a time."),
     )
-    dropout: bool = flag(default=False, label=N_("Dropout"), group=_STEP, jobs=TRAINING, help=N_("Dropout is on: its masks are kept."))
+    dropout: bool = flag(
+        default=False,
+        label=N_("Dropout"),
+        group=_STEP,
+        jobs=TRAINING,
+        help=N_("Activations are dropped at random while training; which ones is kept in memory until the backward pass."),
+    )
     zero: int = choice(
         0,
         {0: N_("none"), 1: N_("1: optimizer"), 2: N_("2: and gradients"), 3: N_("3: and weights")},
         N_("ZeRO sharding"),
         group=_SPLIT,
         jobs=TRAINING,
-        help=N_("ZeRO stage: 1 shards optimizer state, 2 gradients too, 3 weights too (default: 0)."),
+        help=N_("What data-parallel chips share instead of each keeping it: 1 the optimizer state, 2 gradients too, 3 weights too."),
     )
-    tensor_parallel: int = number(1, 1, 65_536, N_("Tensor parallel"), group=_SPLIT, help=N_("GPUs that share each layer."))
+    tensor_parallel: int = number(
+        1,
+        1,
+        65_536,
+        N_("Tensor parallel"),
+        group=_SPLIT,
+        help=N_("Chips that share every matrix and wait for each other in every layer; in serving 1 takes as many as can share."),
+    )
     """GPUs that share each layer; in serving 1 means all that can share the heads."""
     sequence_parallel: bool = flag(
-        default=False, label=N_("Sequence parallel"), group=_SPLIT, jobs=TRAINING, help=N_("Share along the sequence what tensor parallelism copies.")
+        default=False,
+        label=N_("Sequence parallel"),
+        group=_SPLIT,
+        jobs=TRAINING,
+        when=lambda job: job.tensor_parallel > 1,
+        help=N_("Share along the sequence those activations of which tensor parallelism gives every chip a copy."),
     )
-    pipeline_parallel: int = number(1, 1, 10_000, N_("Pipeline parallel"), group=_SPLIT, help=N_("Stages that the layers are divided into."))
+    pipeline_parallel: int = number(
+        1,
+        1,
+        10_000,
+        N_("Pipeline parallel"),
+        group=_SPLIT,
+        help=N_("Stages that the layers are divided into, each on chips of its own: less memory for each, but they wait for each other."),
+    )
     virtual_stages: int = number(
-        1, 1, 10_000, N_("Virtual stages"), group=_SPLIT, jobs=TRAINING, help=N_("Slices of layers per stage (interleaved pipeline).")
+        1,
+        1,
+        10_000,
+        N_("Virtual stages"),
+        group=_SPLIT,
+        jobs=TRAINING,
+        help=N_("Slices of layers that each pipeline stage holds: with more of them stages wait less and send more."),
     )
-    context_parallel: int = number(1, 1, 65_536, N_("Context parallel"), group=_SPLIT, jobs=TRAINING, help=N_("GPUs that share each sequence."))
+    context_parallel: int = number(
+        1,
+        1,
+        65_536,
+        N_("Context parallel"),
+        group=_SPLIT,
+        jobs=TRAINING,
+        help=N_("Chips that share each sequence, for contexts that are too long for one."),
+    )
     expert_parallel: int = number(
-        1, 1, 65_536, N_("Expert parallel"), group=_SPLIT, help=N_("GPUs that share the experts; in training a divisor of context x data parallel.")
+        1,
+        1,
+        65_536,
+        N_("Expert parallel"),
+        group=_SPLIT,
+        help=N_("Chips that share the experts; in training their number divides context x data parallel."),
     )
     stage: str = setting(
-        "worst", _stage, N_("Pipeline stage"), more=_stages, group=_SPLIT, jobs=TRAINING, help=N_("The pipeline stage asked about (default: worst).")
+        "worst",
+        _stage,
+        N_("Pipeline stage"),
+        more=_stages,
+        group=_SPLIT,
+        jobs=TRAINING,
+        when=lambda job: job.pipeline_parallel > 1,
+        help=N_("The pipeline stage whose memory you ask about: the first keeps the most activations, the last computes the loss."),
     )
     """Whose memory is asked about."""
     accumulation: int = number(
-        1, 1, 1_000_000, N_("Gradient accumulation"), group=_HOST, jobs=TRAINING, help=N_("Micro-batches per step (default: 1).")
+        1,
+        1,
+        1_000_000,
+        N_("Gradient accumulation"),
+        group=_HOST,
+        jobs=TRAINING,
+        when=lambda job: not job.sequences,
+        help=N_("Micro-batches whose gradients are added up before each step: a larger step with no more activations."),
     )
     """Micro-batches of a step, where `sequences` does not say."""
     sequences: int = number(
         0,
         0,
         MAX_CHIPS,
-        N_("Sequences a step, all chips (0: as accumulated)"),
+        N_("Sequences a step, all chips"),
         group=_HOST,
         jobs=TRAINING,
-        help=N_("Sequences of a step, shared by all; sets the accumulation."),
+        help=N_("Sequences of one training step on all chips together, shared by them as micro-batches; 0 goes by the accumulation."),
     )
     """Of one step on all chips together: micro-batches follow from it; 0: as `accumulation` says."""
     offload: str = choice(
@@ -414,7 +544,7 @@ class Job:
         N_("Offload to the host"),
         group=_HOST,
         jobs=TRAINING,
-        help=N_("What to keep in host memory (default: none)."),
+        help=N_("What is kept in the host's memory instead of the chip's: it frees memory, and crosses PCIe in every step."),
     )
 
     @property

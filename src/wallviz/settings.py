@@ -59,7 +59,7 @@ class Setting:
     when: Callable[[Any], bool] = _always
     """Whether it applies, of the whole dataclass."""
     help: str = ""
-    """What the command line says of it, marked for translation."""
+    """What it changes and what to choose it for, in one sentence marked for translation: said beside its widget and by the command line."""
     longest: int = MAX_LENGTH
     """Characters that an address may give."""
     old: Mapping[str, Mapping[str, str] | None] = dataclasses.field(default_factory=dict)
@@ -192,4 +192,4 @@ def text(label: str = "", longest: int = MAX_LENGTH, default: str = "", **more: 
             raise InputError(N_("The link's {name} is too long to be read: choose it again on the page."), name=name)
         return given
 
-    return _field(Setting(default, read, label, longest=max(longest, MAX_LENGTH), **more))
+    return _field(Setting(default, read, label, longest=longest, **more))

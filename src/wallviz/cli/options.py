@@ -37,6 +37,8 @@ class Option:
     help: str
     also: tuple[str, ...] = ()
     """Further names, as they are typed: the option is given by one of them, once."""
+    default: str = ""
+    """What the function that answers takes where nothing is given, for the help alone; empty: nothing to say."""
 
     @property
     def name(self) -> str:
@@ -56,16 +58,17 @@ class Option:
     def parameter(self) -> inspect.Parameter:
         """The option as a parameter of a command."""
         annotation: Any
+        said: dict[str, Any] = {"help": self.help, "show_default": self.default or False}
         if self.on:
-            annotation = Annotated[bool | None, typer.Option(f"{self.name}/--no-{self.name[2:]}", help=self.help)]
+            annotation = Annotated[bool | None, typer.Option(f"{self.name}/--no-{self.name[2:]}", **said)]
         elif not self.metavar:
-            annotation = Annotated[bool, typer.Option(self.name, help=self.help)]
+            annotation = Annotated[bool, typer.Option(self.name, **said)]
         elif self.also:
-            annotation = Annotated[list[Any] | None, typer.Option(*self.names, metavar=self.metavar, help=self.help, parser=number)]
+            annotation = Annotated[list[Any] | None, typer.Option(*self.names, metavar=self.metavar, parser=number, **said)]
         elif self.metavar in NUMBERS:
-            annotation = Annotated[Any, typer.Option(self.name, metavar=self.metavar, help=self.help, parser=number)]
+            annotation = Annotated[Any, typer.Option(self.name, metavar=self.metavar, parser=number, **said)]
         else:
-            annotation = Annotated[str | None, typer.Option(self.name, metavar=self.metavar, help=self.help)]
+            annotation = Annotated[str | None, typer.Option(self.name, metavar=self.metavar, **said)]
         return inspect.Parameter(
             self.field, inspect.Parameter.KEYWORD_ONLY, default=None if self.metavar or self.on else False, annotation=annotation
         )
@@ -95,8 +98,17 @@ def number(text: str) -> int | float | str:
 
 
 def _of(*fields: str) -> tuple[Option, ...]:
-    """Options of the job's own settings: their values and their help are read off the fields of `Job`."""
-    return tuple(Option(field, _metavar(SETTINGS[field]), SETTINGS[field].help) for field in fields)
+    """Options of the job's own settings: their values, help and default are read off the fields of `Job`."""
+    return tuple(Option(field, _metavar(SETTINGS[field]), SETTINGS[field].help, default=_default(SETTINGS[field])) for field in fields)
+
+
+def _default(setting: Setting) -> str:
+    """A setting's default as it is typed; empty for what is off, or taken from something else."""
+    if setting.name in _DEFAULTS:
+        return _DEFAULTS[setting.name]
+    if isinstance(setting.default, bool):
+        return f"--{setting.name}" if setting.default else ""
+    return "" if setting.default in (None, PRESET) else str(setting.default)
 
 
 def _metavar(setting: Setting) -> str:
@@ -108,11 +120,13 @@ def _metavar(setting: Setting) -> str:
     return "" if isinstance(setting.default, bool) else _METAVARS[setting.name]
 
 
+_DEFAULTS = {"context": "4096", "utilization": "0.9", "sparsity": ""}
+"""Where the functions that answer take another default than a page, or spell it otherwise."""
 _METAVARS = {"stage": "first|last|worst|N", "sparsity": "2:4|F", "utilization": "F"}
 
 SHAPE = (
-    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch (default: 1)."), also=("--batch",)),
-    Option("sequence", "N", N_("Tokens per sequence (default: 4096)."), also=("--context",)),
+    Option("micro_batch", "N", N_("Sequences per GPU and micro-batch."), also=("--batch",), default="1"),
+    Option("sequence", "N", N_("Tokens per sequence."), also=("--context",), default="4096"),
 )
 PARALLEL = (
     *_of("tensor_parallel", "sequence_parallel", "pipeline_parallel", "virtual_stages", "context_parallel", "expert_parallel"),
@@ -127,8 +141,8 @@ FINETUNING = (*ADAPTERS, *TRAINING)
 
 REQUESTS = _of("batch", "context")
 STORED = (
-    Option("weights", "FORMAT", SETTINGS["format"].help),
-    Option("kv", "FORMAT", SETTINGS["kv"].help),
+    Option("weights", "FORMAT", N_("Format of the weights, such as bf16, fp8, int8, awq-4, nf4, mxfp4 or gguf:Q4_K_M."), default="bf16"),
+    Option("kv", "FORMAT", N_("Format of the KV cache, such as bf16, fp8, int8, q8_0 or q4_0."), default="bf16"),
     *_of("sparsity", "imatrix"),
 )
 ENGINE = _of("engine", "block", "prompt", "prefix", "chunk", "encoder_context", "graphs")
@@ -136,14 +150,15 @@ COPIES = _of("replicas")
 BATCH_OF_STEP = (Option("global_batch", "N", SETTINGS["sequences"].help),)
 SPLIT = tuple(option for option in PARALLEL if option.field in ("tensor_parallel", "pipeline_parallel", "expert_parallel"))
 SERVING = (*REQUESTS, *STORED, *SPLIT, *COPIES, *ENGINE)
+NAMED = N_("The accelerator: a name, the beginning of one, a short name (H100), or a record's file.")
 CHIP = (
-    Option("hardware", "NAME", SETTINGS["chip"].help),
-    Option("count", "N", SETTINGS["chips"].help, also=("--chips",)),
+    Option("hardware", "NAME", NAMED),
+    Option("count", "N", N_("How many there are."), also=("--chips",), default="1"),
 )
 """What it is held against, and over how many it is shared."""
 POOL = _of("utilization")
-HARDWARE = (*CHIP, Option("job", "train|finetune|infer", SETTINGS["job"].help))
-Hardware: TypeAlias = Annotated[str, typer.Argument(metavar="HARDWARE", help=SETTINGS["chip"].help)]
+HARDWARE = (*CHIP, Option("job", "train|finetune|infer", SETTINGS["job"].help, default="train"))
+Hardware: TypeAlias = Annotated[str, typer.Argument(metavar="HARDWARE", help=NAMED)]
 
 
 def of_every_job() -> tuple[Option, ...]:

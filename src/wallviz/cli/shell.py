@@ -132,6 +132,8 @@ def _translate(command: Any) -> None:
     for each in described:
         if text := getattr(each, "help", None):
             each.help = _(text)
+            if isinstance(default := getattr(each, "show_default", None), str):  # typer says it in English
+                each.help, each.show_default = _("{help} (default: {default}).").format(help=each.help.rstrip(".。"), default=default), False
     for inner in getattr(command, "commands", {}).values():
         _translate(inner)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wallviz.glossary import terms
-from wallviz.i18n import _, labelled, language, listing
+from wallviz.i18n import N_, _, labelled, language, listing
 from wallviz.rooms import Answer, Entry
 from wallviz.settings import text
 
@@ -14,7 +14,9 @@ from wallviz.settings import text
 class View:
     """What the page looks for."""
 
-    find: str = text(longest=100)
+    find: str = text(
+        N_("Search"), longest=100, help=N_("Shows the terms whose name, explanation or synonym holds these words, in English or Chinese.")
+    )
     """Words, as typed."""
 
 

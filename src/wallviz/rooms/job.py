@@ -10,7 +10,8 @@ from typing import Any
 from wallviz import catalog, job, units
 from wallviz.engine.hardware import Accelerator
 from wallviz.engine.memory import quantization
-from wallviz.engine.transformer import Architecture
+from wallviz.engine.transformer import Architecture, Attention
+from wallviz.errors import InputError
 from wallviz.i18n import _, labelled
 from wallviz.job import JOBS, WHO, Job
 from wallviz.machine import own as own_machine
@@ -33,8 +34,21 @@ def _chip(name: str, text: str) -> str:
     return text
 
 
+def _encodes(of: Job) -> bool:
+    """Whether the model reads one sequence to write another: it has attention from the one to the other."""
+    try:
+        return any(isinstance(layer.mixer, Attention) and layer.mixer.cross for layer in architecture(of).layers)
+    except InputError:  # an own model that cannot be read is said in the answer
+        return False
+
+
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
-    {**job.SETTINGS, "model": replace(job.SETTINGS["model"], read=_model), "chip": replace(job.SETTINGS["chip"], read=_chip)}
+    {
+        **job.SETTINGS,
+        "model": replace(job.SETTINGS["model"], read=_model),
+        "chip": replace(job.SETTINGS["chip"], read=_chip),
+        "encoder_context": replace(job.SETTINGS["encoder_context"], when=_encodes),
+    }
 )
 
 

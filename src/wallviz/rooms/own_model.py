@@ -94,6 +94,22 @@ def labels() -> dict[str, str]:
     }
 
 
+def helps() -> dict[str, str]:
+    """What the numbers of a model are, in the language in use."""
+    return {
+        "layers": _("How many layers stand one after the other."),
+        "hidden_size": _("How many numbers stand for one token between two layers."),
+        "heads": _("Heads of attention in each layer, which read the tokens before in different ways."),
+        "kv_heads": _("Heads whose keys and values the KV cache keeps: fewer than query heads make it smaller."),
+        "head_dim": _("Numbers of one head; empty: the hidden size over the query heads."),
+        "ffn": _("How wide the two or three matrices are that follow attention in each layer."),
+        "vocab": _("How many different tokens the model knows."),
+        "gated": _("Three matrices follow attention instead of two, as in Llama."),
+        "tied": _("The first and the last matrix are one, which saves its bytes, as in GPT-2."),
+        "name": _("What sentences and figures call this model."),
+    }
+
+
 def _needed(config: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that decide the architecture, or what is said about it."""
     whole = architecture(config, name="model")

@@ -17,7 +17,7 @@ class View:
     """What the page lists, and what it looks for."""
 
     show: str = choice("origins", {"origins": N_("Origins of the data"), "article": N_("What the article claims")}, N_("List"))
-    find: str = text(longest=100)
+    find: str = text(N_("Search"), longest=100, help=N_("Shows the origins whose title, producer, licence, files or notes hold these words."))
     """Words, as typed."""
 
 

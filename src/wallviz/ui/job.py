@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from wallviz.i18n import _
-from wallviz.job import Job
+from wallviz.job import MAX_BATCH, MAX_CHIPS, MAX_CONTEXT, Job
 from wallviz.rooms import job as words
 from wallviz.rooms import own_model as packed
 from wallviz.rooms.job import SETTINGS
@@ -42,25 +41,20 @@ def show(link: PageLink, asked: Collection[str] = ()) -> None:
     with bar:
         if "model" not in asked and not job.config:
             models = words.models()
-            st.selectbox(words.label("model"), list(models), format_func=models.__getitem__, key=link.seed("model"))
+            st.selectbox(options=list(models), format_func=models.__getitem__, **link.widget("model"))
         own = st.expander(_("Your own model: paste its config.json, or enter its numbers"), on_change="rerun", key="job_own")
         if own.open:
             with own:
-                own_model.ask(link, "config", pack=packed.pack, pack_numbers=packed.pack_numbers, labels=packed.labels())
+                own_model.ask(link, "config", pack=packed.pack, pack_numbers=packed.pack_numbers, labels=packed.labels(), helps=packed.helps())
         if "job" not in asked:
             jobs = words.job_names()
-            st.segmented_control(words.label("job"), list(jobs), format_func=jobs.__getitem__, key=link.seed("job"), required=True)
+            st.segmented_control(options=list(jobs), format_func=jobs.__getitem__, required=True, **link.widget("job"))
         if "batch" not in asked:
             left, right = st.columns(2)
-            _number(link, "batch", left)
-            _number(link, "context", right)
+            left.number_input(min_value=1, max_value=MAX_BATCH, **link.widget("batch"))
+            right.number_input(min_value=1, max_value=MAX_CONTEXT, **link.widget("context"))
         if "chip" not in asked:
             chips = words.chips(job)
-            st.selectbox(words.label("chip"), list(chips), format_func=chips.__getitem__, key=link.seed("chip"))
+            st.selectbox(options=list(chips), format_func=chips.__getitem__, **link.widget("chip"))
         if "chips" not in asked:
-            _number(link, "chips", bar)
-
-
-def _number(link: PageLink, name: str, where: DeltaGenerator) -> None:
-    setting = link.setting(name)
-    where.number_input(_(setting.label), setting.low, setting.high, key=link.seed(name))
+            st.number_input(min_value=1, max_value=MAX_CHIPS, **link.widget("chips"))

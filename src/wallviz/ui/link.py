@@ -147,6 +147,11 @@ class PageLink:
             st.session_state[key] = list(value) if isinstance(value, tuple) and self._settings[name].default == () else value
         return key
 
+    def widget(self, name: str, label: str = "") -> dict[str, Any]:
+        """What every widget for `name` is told: the setting's label, or another, its help, and its key with the current value there."""
+        setting = self._settings[name]
+        return {"label": label or _(setting.label), "help": _(setting.help), "key": self.seed(name)}
+
     def choose(self, name: str, value: Any) -> None:
         """Sets `name` from outside its widget; call it in a callback, before the page runs."""
         self._chosen(name)[name] = value

@@ -96,9 +96,20 @@ def _offer(here: Bench) -> None:
         path = "cpu"
         index = 0
         if len(paths) > 1:
-            path = st.segmented_control(_("Measure"), list(paths), format_func=paths.__getitem__, default="cpu", required=True, key="machine_path")
+            path = st.segmented_control(
+                _("Measure"),
+                list(paths),
+                format_func=paths.__getitem__,
+                default="cpu",
+                required=True,
+                key="machine_path",
+                help=_("Which memory of this computer is measured: that of its processor, or that of a graphics card."),
+            )
             if path != "cpu":
-                index = int(st.number_input(_("GPU number"), 0, MOST_GPUS - 1, key="machine_gpu", width=120))
+                gpu = st.number_input(
+                    _("GPU number"), 0, MOST_GPUS - 1, key="machine_gpu", help=_("Which of its GPUs is measured, counted from 0."), width=140
+                )
+                index = int(gpu)
         said = consent.consent(path)
         st.button(
             _("Measure again") if here.mine else _("Measure this computer"),

@@ -20,8 +20,10 @@ SIZES = {"layers": 32, "hidden_size": 4096, "heads": 32, "kv_heads": 8, "head_di
 """The numbers of a model, with Llama 3.1 8B's; None may stay empty."""
 
 
-def ask(link: PageLink, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str]) -> None:
-    """Asks for a model and puts it, packed, into parameter `name` of the link; `labels` names the numbers."""
+def ask(
+    link: PageLink, name: str, *, pack: Callable[[str], str], pack_numbers: Callable[..., str], labels: dict[str, str], helps: dict[str, str]
+) -> None:
+    """Asks for a model and puts it, packed, into parameter `name` of the link; `labels` names the numbers, `helps` explains them."""
     state, problem = st.session_state, f"{name}_problem"
 
     def take(make: Callable[[], str]) -> None:
@@ -59,10 +61,10 @@ def ask(link: PageLink, name: str, *, pack: Callable[[str], str], pack_numbers: 
     with numbers, st.form(f"{name}_numbers", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             for key, default in SIZES.items():
-                st.number_input(labels[key], 1, 10_000_000, default, key=f"{name}_{key}", width=150)
-            st.toggle(labels["gated"], value=True, key=f"{name}_gated")
-            st.toggle(labels["tied"], key=f"{name}_tied")
-            st.text_input(labels["name"], key=f"{name}_name", max_chars=60, width=150)
+                st.number_input(labels[key], 1, 10_000_000, default, key=f"{name}_{key}", help=helps[key], width=170)
+            st.toggle(labels["gated"], value=True, key=f"{name}_gated", help=helps["gated"])
+            st.toggle(labels["tied"], key=f"{name}_tied", help=helps["tied"])
+            st.text_input(labels["name"], key=f"{name}_name", max_chars=60, help=helps["name"], width=170)
         st.form_submit_button(_("Use these numbers"), on_click=take, args=(entered,))
     if link.values[name]:
         st.button(_("Back to the listed models"), key=f"{name}_back", on_click=lambda: link.choose(name, ""))

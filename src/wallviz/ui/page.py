@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -229,16 +229,17 @@ class Page:
     def ask(self, name: str, label: str = "", *, chosen: Any = None, step: int = 1, width: int | None = None) -> None:
         """The widget that a setting calls for, under its own label or another; `chosen` is the dataclass on which its options depend."""
         setting = self.link.setting(name)
-        label, options = label or _(setting.label), setting.options(chosen)
+        options = setting.options(chosen or (self.view if name in self.link.own else self.job))
         wide: dict[str, Any] = {} if width is None else {"width": width}
         if len(options) > FEW:
-            self.select(name, label, options, **wide)
+            self.select(name, options, label, **wide)
         elif options:
-            self.pick(name, label, options)
+            self.pick(name, options, label)
         elif setting.high:
-            st.number_input(label, setting.low, setting.high, step=step, key=self.link.seed(name), **({"width": 136} | wide))
+            told = {"width": 136} | wide | self.link.widget(name, label)
+            st.number_input(min_value=setting.low, max_value=setting.high, step=step, **told)
         else:
-            self.toggle(name, label)
+            st.toggle(**self.link.widget(name))
 
     @staticmethod
     def save(label: str, make: Callable[[], str], file: str, kind: str, *, help: str | None = None) -> None:
@@ -311,11 +312,10 @@ class Page:
                     )
                     st.caption(_(room.help))
 
-    def entries(self, entries: Sequence[Entry], *, search: tuple[str, str, str]) -> None:
-        """A list to look things up in, with a search box over it (`search`: parameter, label, what can be typed)."""
-        name, label, placeholder = search
+    def entries(self, entries: Sequence[Entry], *, search: str, placeholder: str) -> None:
+        """A list to look things up in, with a box over it for the setting `search`, which says what can be typed."""
         with self._controls:
-            st.text_input(label, key=self.link.seed(name), placeholder=placeholder, max_chars=100, icon=":material/search:", width=420)
+            self.text(search, placeholder=placeholder, icon=":material/search:", width=420)
         with self._more:
             if not entries:
                 st.info(_("Nothing here holds these words: try fewer, or another spelling."), icon=":material/search_off:")
@@ -344,45 +344,44 @@ class Page:
 
     # -- what is asked -------------------------------------------------------------------------------------------------------------
 
-    def pick(self, name: str, label: str, options: Mapping[str, str]) -> None:
+    def pick(self, name: str, options: Mapping[str, str], label: str = "") -> None:
         """A few options, all visible."""
-        st.segmented_control(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), required=True)
+        st.segmented_control(options=list(options), format_func=options.__getitem__, required=True, **self.link.widget(name, label))
 
-    def select(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, width: int = 260) -> None:
+    def select(self, name: str, options: Mapping[Any, str], label: str = "", *, width: int = 260) -> None:
         """One of many options."""
-        st.selectbox(label, list(options), format_func=options.__getitem__, key=self.link.seed(name), help=help, width=width)
+        st.selectbox(options=list(options), format_func=options.__getitem__, width=width, **self.link.widget(name, label))
 
-    def choose_or_type(self, name: str, label: str, options: Mapping[str, str], width: int = 300) -> None:
+    def choose_or_type(self, name: str, options: Mapping[str, str], *, width: int = 300) -> None:
         """One of many options, or anything else that is typed."""
-        key = self.link.seed(name)
-        st.selectbox(label, list(options), format_func=lambda one: options.get(one, one), key=key, accept_new_options=True, width=width)
-
-    def toggle(self, name: str, label: str, help: str | None = None) -> None:
-        """On or off."""
-        st.toggle(label, key=self.link.seed(name), help=help)
+        told: dict[str, Any] = {"format_func": lambda one: options.get(one, one), **self.link.widget(name)}
+        st.selectbox(options=list(options), accept_new_options=True, width=width, **told)
 
     def years(self, name: str) -> None:
-        """A window of whole years, everything by default."""
-        setting = self.link.setting(name)
-        first, last = setting.default
-        st.slider(_(setting.label), first, last, key=self.link.seed(name), format="%d", width=420)
+        """A window of whole years, of all that there are by default."""
+        low, high = self.link.setting(name).default
+        st.slider(min_value=low, max_value=high, format="%d", width=420, **self.link.widget(name))
 
     def slider(self, name: str) -> None:
-        """A whole number on a slider."""
-        setting = self.link.setting(name)
-        st.slider(_(setting.label), setting.low, setting.high, key=self.link.seed(name), format="%d", width=320)
+        """A whole number within its range."""
+        one = self.link.setting(name)
+        st.slider(min_value=one.low, max_value=one.high, format="%d", width=320, **self.link.widget(name))
 
     def doubling(self, name: str) -> None:
         """A whole number on a slider that doubles: powers of two, and the current value wherever it lies."""
-        setting, now = self.link.setting(name), int(self.link.values[name])
-        low, high = setting.low, setting.high
+        low, high, now = self.link.setting(name).low, self.link.setting(name).high, int(self.link.values[name])
         steps = sorted({now, *(2**n for n in range(low.bit_length() - 1, high.bit_length()) if low <= 2**n <= high)})
-        st.select_slider(_(setting.label), steps, key=self.link.seed(name), format_func=lambda n: f"{n:,}", width=210)
+        st.select_slider(options=steps, format_func=lambda n: f"{n:,}", width=210, **self.link.widget(name))
 
-    def many(self, name: str, label: str, options: Mapping[str, str], help: str | None = None, *, placeholder: str = "") -> None:
+    def many(self, name: str, options: Mapping[str, str], *, placeholder: str = "") -> None:
         """Any number of options; the box says `placeholder` while there is none."""
         known = dict(options) | {k: k for k in self.link.values[name] if k not in options}
-        st.multiselect(label, list(known), format_func=known.__getitem__, key=self.link.seed(name), help=help, placeholder=placeholder or _("Choose"))
+        st.multiselect(options=list(known), format_func=known.__getitem__, placeholder=placeholder or _("Choose"), **self.link.widget(name))
+
+    def text(self, name: str, *, placeholder: str, icon: str | None = None, width: int | Literal["stretch"] = "stretch") -> None:
+        """A text of as many characters as its setting takes."""
+        longest = self.link.setting(name).longest
+        st.text_input(placeholder=placeholder, max_chars=longest, icon=icon, width=width, **self.link.widget(name))
 
 
 def _cell(value: object) -> object:

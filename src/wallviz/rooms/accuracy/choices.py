@@ -7,12 +7,25 @@ from functools import lru_cache
 
 from wallviz import catalog
 from wallviz.catalog import Case
-from wallviz.i18n import N_, _
+from wallviz.i18n import N_
 from wallviz.settings import choice
 from wallviz.validation import cases
 from wallviz.validation.cases import Prediction
 
-GROUPS = ("all", "peaks", "activations", "parameters", "cache", "weights", "forms", "calibration", "tools")
+WORDS: dict[str, dict[str, str]] = {
+    "group": {
+        "all": N_("All criteria"),
+        "peaks": N_("Training peaks"),
+        "activations": N_("Activations"),
+        "parameters": N_("Parameters"),
+        "cache": N_("KV cache"),
+        "weights": N_("Weights and files"),
+        "forms": N_("Closed forms"),
+        "calibration": N_("Calibration"),
+        "tools": N_("Other tools"),
+    },
+}
+GROUPS = tuple(WORDS["group"])
 
 PEAKS = ("peak_allocated_bytes", "peak_bytes_training_step")
 
@@ -23,11 +36,16 @@ RUNS = tuple(id for id, case in catalog.cases().items() if case.quantity == "pea
 class View:
     """What the page shows."""
 
-    group: str = choice("all", GROUPS)
+    group: str = choice(
+        "all",
+        WORDS["group"],
+        N_("Which cases"),
+        help=N_("The cases that are set against our predictions: all by which we are judged, or one kind of them."),
+    )
     show: str = choice(
         "errors", {"errors": N_("Errors"), "scatter": N_("Predicted against expected"), "tools": N_("Why tools disagree")}, N_("Figure")
     )
-    run: str = choice("S-b200-70b-tp2", RUNS)
+    run: str = choice("S-b200-70b-tp2", RUNS, N_("Measured run"), help=N_("The measured training run that every tool was asked to estimate."))
 
 
 def group(case: Case) -> str:
@@ -57,23 +75,3 @@ def _groups() -> dict[str, tuple[Prediction, ...]]:
 def members(name: str) -> tuple[Prediction, ...]:
     """The cases of a group; ``all`` are those by which this project is judged, so neither calibration nor what other tools print."""
     return _groups()[name]
-
-
-WORDS: dict[str, dict[str, str]] = {
-    "group": {
-        "all": N_("All criteria"),
-        "peaks": N_("Training peaks"),
-        "activations": N_("Activations"),
-        "parameters": N_("Parameters"),
-        "cache": N_("KV cache"),
-        "weights": N_("Weights and files"),
-        "forms": N_("Closed forms"),
-        "calibration": N_("Calibration"),
-        "tools": N_("Other tools"),
-    },
-}
-
-
-def words(param: str) -> dict[str, str]:
-    """The options of choice `param`, by id, in the language in use."""
-    return {option: _(text) for option, text in WORDS[param].items()}

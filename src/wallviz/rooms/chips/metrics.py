@@ -180,17 +180,51 @@ def single_source(chip: Accelerator, metric: Metric, view: View) -> bool:
 class View:
     """What the page compares."""
 
-    compare: tuple[str, ...] = names(limit=MOST)
+    compare: tuple[str, ...] = names(
+        N_("Chips (a usual list where none is chosen)"), limit=MOST, help=N_("The chips that stand side by side, twelve at most.")
+    )
     """Ids of chips; `DEFAULT` where none are chosen."""
-    show: str = choice("plane", {"plane": N_("Memory against bandwidth"), **{id: metric.name for id, metric in METRICS.items()}}, N_("Compare by"))
-    peaks: str = choice("fp16", {name: name.upper() for name in PEAKS}, N_("Peak at"), old={"precision": None})
+    show: str = choice(
+        "plane",
+        {"plane": N_("Memory against bandwidth"), **{id: metric.name for id, metric in METRICS.items()}},
+        N_("Compare by"),
+        help=N_("What the chips are compared by: memory and bandwidth at once, or one measure, the best chip first."),
+    )
+    peaks: str = choice(
+        "fp16",
+        {name: name.upper() for name in PEAKS},
+        N_("Peak at"),
+        old={"precision": None},
+        help=N_("The number format of the peak FLOP/s: chips differ in which formats they compute fast."),
+    )
     """Number format of the peaks."""
-    scale: str = choice("log", {"log": N_("Log"), "linear": N_("Linear")}, N_("Scale"))
-    ttft: int = number(2000, 1, 600_000, N_("First token within (ms)"))
+    scale: str = choice(
+        "log",
+        {"log": N_("Log"), "linear": N_("Linear")},
+        N_("Scale"),
+        help=N_("On a log scale small chips stay readable; a linear one shows how far apart they really are."),
+    )
+    ttft: int = number(
+        2000,
+        1,
+        600_000,
+        N_("First token within (ms)"),
+        help=N_("The longest wait for the first token that you accept, in milliseconds: it limits the largest model in time."),
+    )
     """Milliseconds."""
-    tpot: int = number(50, 1, 60_000, N_("Each token within (ms)"))
+    tpot: int = number(
+        50,
+        1,
+        60_000,
+        N_("Each token within (ms)"),
+        help=N_("The longest time per further token that you accept, in milliseconds: it limits the largest model in time."),
+    )
     """Milliseconds."""
-    prices: str = text(longest=600)
+    prices: str = text(
+        N_("What you pay: a chip and a number each, separated by semicolons"),
+        longest=600,
+        help=N_("Your price of each chip, in any one currency: with it chips are compared per money too."),
+    )
     """What the reader pays, as typed: ``H100 25000, H20 12000``."""
 
 
@@ -203,9 +237,9 @@ def chip_names() -> dict[str, str]:
     return {id: chip.name for id, chip in sorted(catalog.chips().items(), key=lambda one: one[1].release_date, reverse=True)}
 
 
-def groups(view: View) -> tuple[Group, ...]:
-    """The expert's settings."""
-    return grouped(view, {_("Targets"): ("ttft", "tpot"), _("Figure"): ("peaks", "scale")})
+def groups(view: View, *, drawn: bool = True) -> tuple[Group, ...]:
+    """The expert's settings; a comparison that is not `drawn` has no scale."""
+    return grouped(view, {_("Targets"): ("ttft", "tpot"), _("Figure"): ("peaks", *(("scale",) if drawn else ()))})
 
 
 @cache

@@ -7,13 +7,13 @@ from functools import lru_cache
 from wallviz.i18n import language
 from wallviz.rooms import Answer
 from wallviz.rooms.growth import over_time, training
-from wallviz.rooms.growth.choices import View, toggled, words
+from wallviz.rooms.growth.choices import View, toggled
 from wallviz.rooms.growth.fitted import fits
 from wallviz.rooms.growth.rates import interval, rate
 from wallviz.rooms.growth.refitted import refit_figure
 from wallviz.rooms.growth.takeaway import fixed_precision
 
-__all__ = ["View", "answer", "fits", "fixed_precision", "interval", "rate", "refit_figure", "toggled", "words"]
+__all__ = ["View", "answer", "fits", "fixed_precision", "interval", "rate", "refit_figure", "toggled"]
 
 
 def answer(view: View, *, chip: str = "") -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from wallviz import curves
 from wallviz.i18n import N_, _
@@ -30,26 +31,81 @@ WORDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
+def _units(view: Any) -> dict[str, str]:
+    """Models have bytes where chips have devices."""
+    return {option: _(said) for option, said in WORDS["unit of size" if view.figure == "size" else "unit"].items()}
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """What the reader chose."""
 
-    figure: str = choice("gap", WORDS["figure"], old={"show": {"curves": "gap", "ratio": "ratio", "capacity": "capacity"}})
-    data: str = choice("2024", WORDS["data"])
-    hold: str = choice("published", WORDS["hold"])
-    scale: str = choice("log", WORDS["scale"])
-    domain: str = choice("all", WORDS["domain"])
-    unit: str = choice("normalised", WORDS["unit"])
-    peaks: str = choice("fp16", WORDS["peaks"], old={"precision": None})
+    figure: str = choice("gap", WORDS["figure"], N_("Figure"), old={"show": {"curves": "gap", "ratio": "ratio", "capacity": "capacity"}})
+    data: str = choice(
+        "2024",
+        WORDS["data"],
+        N_("Data"),
+        help=N_("Whose points are drawn and fitted: those of the 2021 blog, those of the 2024 paper, or everything up to today."),
+    )
+    hold: str = choice(
+        "published",
+        WORDS["hold"],
+        N_("Hold fixed"),
+        help=N_("Compare chips and memory over the same years, or at the same number format, and see how much of the gap is left."),
+    )
+    scale: str = choice(
+        "log",
+        WORDS["scale"],
+        N_("Scale"),
+        help=N_("On a log scale steady growth is a straight line; a linear one shows how the latest values tower over the earlier ones."),
+    )
+    domain: str = choice("all", WORDS["domain"], N_("Domain"), help=N_("Which models are drawn and fitted, by what they work on."))
+    unit: str = choice(
+        "normalised",
+        WORDS["unit"],
+        N_("Basis"),
+        more=_units,
+        help=N_("Values as the source prints them, or real ones: those of one device, for models in bytes."),
+    )
+    peaks: str = choice(
+        "fp16",
+        WORDS["peaks"],
+        N_("Number format"),
+        old={"precision": None},
+        help=N_("The number format whose peak FLOP/s are drawn: fewer bits are faster and coarser."),
+    )
     """Number format of the peaks."""
-    frontier: bool = flag(default=False)
-    window: tuple[int, int] = years(curves.FIRST_YEAR, curves.LAST_YEAR, N_("Window"))
-    records: bool = flag(default=False)
-    fit: str = choice("ols", WORDS["fit"], old={"method": None})
+    frontier: bool = flag(
+        default=False, label=N_("Frontier models only"), help=N_("Keep the models alone that were trained with the most compute of their day.")
+    )
+    window: tuple[int, int] = years(
+        curves.FIRST_YEAR, curves.LAST_YEAR, N_("Window"), help=N_("The years whose points are fitted: what lies outside leaves the fit.")
+    )
+    records: bool = flag(
+        default=False, label=N_("Record-setters only"), help=N_("Keep the points alone that lie above every earlier one: the best of their time.")
+    )
+    fit: str = choice(
+        "ols",
+        WORDS["fit"],
+        N_("Method"),
+        old={"method": None},
+        help=N_("How the line and its interval are found: least squares, the same with a bootstrap, or Theil–Sen, which odd points cannot bend."),
+    )
     """How a trend is fitted."""
-    band: str = choice("fit", WORDS["band"])
-    extend: int = number(curves.LAST_YEAR, curves.LAST_YEAR, 2040, N_("Extrapolate to"))
-    without: tuple[str, ...] = names()
+    band: str = choice(
+        "fit", WORDS["band"], N_("Bands"), help=N_("What the bands show: how uncertain the line is, or how far from it one more point may lie.")
+    )
+    extend: int = number(
+        curves.LAST_YEAR,
+        curves.LAST_YEAR,
+        2040,
+        N_("Extrapolate to"),
+        help=N_("The year up to which the lines are drawn on beyond their data; nothing was measured there."),
+    )
+    without: tuple[str, ...] = names(
+        N_("Points to take out (or click them in the figure)"),
+        help=N_("These points leave the fit, so that you see how much the line rests on them."),
+    )
 
     @property
     def gap(self) -> bool:
@@ -70,8 +126,3 @@ class View:
 def toggled(without: tuple[str, ...], point: str) -> tuple[str, ...]:
     """`without` with `point` taken out, or put back if it was out."""
     return tuple(p for p in without if p != point) if point in without else (*without, point)
-
-
-def words(param: str) -> dict[str, str]:
-    """The options of choice `param`, by id, in the language in use."""
-    return {option: _(text) for option, text in WORDS[param].items()}

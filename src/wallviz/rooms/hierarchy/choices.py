@@ -61,9 +61,18 @@ def families() -> dict[str, str]:
 class View:
     """What the page shows of a job."""
 
-    size: str = setting("token", _size, longest=60)
+    size: str = setting(
+        "token",
+        _size,
+        N_("Size: choose or type one"),
+        longest=60,
+        help=N_("How many bytes travel: those of your job, or any size that you type, such as 64 kB or 1 GiB."),
+    )
     """A size as typed, or one of `OF_CASE`."""
-    machine: str = field(default=OF_THE_CASE, metadata={"setting": Setting(OF_THE_CASE, _machine)})
+    machine: str = field(
+        default=OF_THE_CASE,
+        metadata={"setting": Setting(OF_THE_CASE, _machine, N_("Machine"), help=N_("The machine whose levels are drawn, from registers to disk."))},
+    )
     show: str = choice(
         "ladder",
         {
@@ -72,16 +81,34 @@ class View:
         },
         N_("Figure"),
     )  # fmt: skip
-    basis: str = choice("peak", {"peak": N_("data sheet"), "measured": N_("measured")}, N_("Bandwidth as"))
-    scale: str = choice("log", {"log": N_("Log"), "linear": N_("Linear")}, N_("Scale"))
-    more: bool = flag(default=False, label=N_("Show CXL"))
-    families: tuple[str, ...] = names(limit=20)
+    basis: str = choice(
+        "peak",
+        {"peak": N_("data sheet"), "measured": N_("measured")},
+        N_("Bandwidth as"),
+        help=N_("Bandwidths as data sheets promise them, or as somebody measured them."),
+    )
+    scale: str = choice(
+        "log",
+        {"log": N_("Log"), "linear": N_("Linear")},
+        N_("Scale"),
+        help=N_("On a log scale every line can be read; a linear one shows how far apart they really are."),
+    )
+    more: bool = flag(
+        default=False, label=N_("Show CXL"), help=N_("Draw memory that is attached over CXL, a link of some servers, as one more level.")
+    )
+    families: tuple[str, ...] = names(
+        N_("Families (the first five where none is chosen)"), limit=20, help=N_("The memories and links whose growth over the years is drawn.")
+    )
     """Lines by year; the five of `FEW_FAMILIES` where none are chosen."""
-    misses: int = number(100, 0, 10_000, N_("Misses in 10,000"))
-    processor: int = number(80, 0, 200, N_("Processors, % a year"))
-    dram: int = number(7, 0, 200, N_("DRAM, % a year"))
-    cycles: int = number(4, 1, 1000, N_("Cycles of a miss in 1995"))
-    every: int = number(5, 1, 100, N_("Instructions per access"))
+    misses: int = number(100, 0, 10_000, N_("Misses in 10,000"), help=N_("How many of 10,000 accesses to memory miss the cache and wait for DRAM."))
+    processor: int = number(80, 0, 200, N_("Processors, % a year"), help=N_("How much faster processors get every year, in percent."))
+    dram: int = number(7, 0, 200, N_("DRAM, % a year"), help=N_("How much faster DRAM gets every year, in percent."))
+    cycles: int = number(
+        4, 1, 1000, N_("Cycles of a miss in 1995"), help=N_("How many processor cycles a miss waited for DRAM in 1995, where the curve starts.")
+    )
+    every: int = number(
+        5, 1, 100, N_("Instructions per access"), help=N_("One in how many instructions reads or writes memory: the fewer, the more a miss costs.")
+    )
 
     @property
     def assumptions(self) -> Assumptions:
@@ -173,8 +200,6 @@ def durations(seconds: list[float]) -> list[str]:
 
 
 def groups(view: View) -> tuple[Group, ...]:
-    """The expert's settings."""
-    # What the first view asks is not asked twice.
-    asked = ("misses", "processor", "dram") if view.show == "latency" else ()
-    curve = tuple(name for name in ("misses", "processor", "dram", "cycles", "every") if name not in asked)
-    return grouped(view, {_("Ladder"): ("basis", "more"), _("Latency curve"): curve})
+    """The expert's settings of a figure, beside what the first view asks."""
+    ladder = ("basis", *(("more",) if view.show == "machines" else ())) if view.show in ("ladder", "human", "machines") else ()
+    return grouped(view, {_("Ladder"): ladder, _("Latency curve"): ("cycles", "every") if view.show == "latency" else ()})

@@ -33,9 +33,17 @@ class View:
     """What the page shows of a measured machine."""
 
     show: str = choice("staircase", FIGURES, N_("Figure"))
-    beside: tuple[str, ...] = names()
+    beside: tuple[str, ...] = names(
+        N_("Beside it"), help=N_("Published machines to draw beside yours, eight at most; a usual four where none is chosen.")
+    )
     """Ids of `published_machines`; `BESIDE` where none are chosen."""
-    promised: str = setting("", _promise, longest=60)
+    promised: str = setting(
+        "",
+        _promise,
+        N_("Promised: its modules, its card, or GB/s"),
+        longest=60,
+        help=N_("What the maker promises of this memory, which no driver tells: modules such as 2 x DDR5-5600, a card's name, or GB/s."),
+    )
     """What the reader says of a memory whose rate no driver states."""
 
 

@@ -16,11 +16,11 @@ from wallviz.rooms import Action, Answer
 from wallviz.rooms.advice import changes
 from wallviz.rooms.remedies import certainty, formula, takeaway, waterfall
 from wallviz.rooms.remedies.certainty import evidence_rows
-from wallviz.rooms.remedies.choices import View, groups
+from wallviz.rooms.remedies.choices import OF_THE_JOB, View, groups
 from wallviz.rooms.remedies.offer import RemedyCard, cards, every, offered
 from wallviz.rooms.remedies.steps import capacity_bytes, chosen_steps, plain, planned
 
-__all__ = ["RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered"]
+__all__ = ["OF_THE_JOB", "RemedyCard", "View", "answer", "cards", "every", "evidence_rows", "groups", "offered"]
 
 SOURCES = {
     "train": ("zero_2020", "korthikanti_2022", "chen_2016", "flash_attention_2022", "fp8_lm_2023"),

@@ -18,13 +18,13 @@ from wallviz.rooms.bound import tokens_per_s, too_small
 from wallviz.rooms.footprint.need import estimate
 from wallviz.rooms.roofline import certainty, export, formula, further, kv_share
 from wallviz.rooms.roofline.certainty import measured_here
-from wallviz.rooms.roofline.choices import View, chips, counted, roofs
+from wallviz.rooms.roofline.choices import View, chips, groups, moves, roofs
 from wallviz.rooms.roofline.job_on_chip import Workload, first_prompt, held_bytes, holders, most_sequences, workload
 from wallviz.rooms.roofline.own_numbers import miss, targets
 from wallviz.rooms.roofline.time_by_operation import PHASE_NAMES, operations_said, operations_table
 from wallviz.rooms.roofline.under_roofs import drawn
 
-__all__ = ["View", "answer", "chips", "counted", "document", "measured_here", "miss", "operations", "pressed", "roofs", "targets", "workload"]
+__all__ = ["View", "answer", "chips", "document", "groups", "measured_here", "miss", "moves", "operations", "pressed", "roofs", "targets", "workload"]
 
 SOURCES = ("williams_2009_roofline", "kim_2023", "scaling_book")
 

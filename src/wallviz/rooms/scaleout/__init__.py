@@ -14,11 +14,11 @@ from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Action, Answer
 from wallviz.rooms.job import words
 from wallviz.rooms.scaleout import bill, certainty, curve, export, fewest, frontier, published, rules, serving, sweeps, wire
-from wallviz.rooms.scaleout.choices import View, chip_options, groups, sequence_options
+from wallviz.rooms.scaleout.choices import OF_THE_JOB, View, chip_options, crosses, groups, sequence_options
 from wallviz.rooms.scaleout.over_chips import best, layouts, served, study, ways
 from wallviz.units import duration
 
-__all__ = ["View", "answer", "best_layouts", "chip_options", "document", "evidence_table", "groups", "sequence_options"]
+__all__ = ["OF_THE_JOB", "View", "answer", "best_layouts", "chip_options", "crosses", "document", "evidence_table", "groups", "sequence_options"]
 
 _ANSWERS = {
     "curve": curve.answer,

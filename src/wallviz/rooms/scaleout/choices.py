@@ -57,23 +57,68 @@ class View:
         },
         N_("Figure"),
     )  # fmt: skip
-    across: str = choice("infiniband/ndr", ACROSS, N_("Links across nodes, per chip"), more=_links)
-    overlap: str = choice("none", {"none": N_("nothing"), "partial": N_("gradients"), "full": N_("everything")}, N_("Compute hides"))
-    sweep: str = choice(SWEEPS[0], SWEEPS, N_("Machine"))
+    across: str = choice(
+        "infiniband/ndr",
+        ACROSS,
+        N_("Links across nodes, per chip"),
+        more=_links,
+        help=N_("The links between nodes, with what each chip can send over them: the slower they are, the longer chips wait."),
+    )
+    overlap: str = choice(
+        "none",
+        {"none": N_("nothing"), "partial": N_("gradients"), "full": N_("everything")},
+        N_("Compute hides"),
+        help=N_("What chips send while they compute, so that nobody waits for it."),
+    )
+    sweep: str = choice(SWEEPS[0], SWEEPS, N_("Machine"), help=N_("The machine whose measured transfers between GPUs are drawn."))
     # links and efficiencies
-    per_node: int = number(8, 1, 65_536, N_("GPUs per node"))
-    inside_gb: int = number(0, 0, 100_000, N_("Inside a node, GB/s (0: the chip's)"))
+    per_node: int = number(
+        8, 1, 65_536, N_("GPUs per node"), help=N_("How many GPUs the fast links join; what goes beyond them takes the slower links across nodes.")
+    )
+    inside_gb: int = number(
+        0,
+        0,
+        100_000,
+        N_("Inside a node, GB/s (0: the chip's)"),
+        help=N_("What one GPU sends to others of its node, one way, in GB/s; 0 takes the data sheet's."),
+    )
     """GB/s of one direction; 0: the chip's own."""
-    across_gb: int = number(0, 0, 100_000, N_("Across nodes, GB/s per GPU (0: as chosen)"))
+    across_gb: int = number(
+        0,
+        0,
+        100_000,
+        N_("Across nodes, GB/s per GPU (0: as chosen)"),
+        help=N_("What one GPU sends to other nodes, one way, in GB/s; 0 takes the chosen links."),
+    )
     """GB/s of one direction and GPU; 0: as `across` says."""
-    link_percent: int = number(80, 1, 100, N_("Links reach, %"))
-    gemm_percent: int = number(70, 1, 100, N_("Matrix products reach, %"))
+    link_percent: int = number(80, 1, 100, N_("Links reach, %"), help=N_("How much of its rate a link reaches with large transfers, in percent."))
+    gemm_percent: int = number(
+        70, 1, 100, N_("Matrix products reach, %"), help=N_("How much of the chip's peak large matrix products reach, in percent.")
+    )
     # the bill
-    tokens_bn: int = number(0, 0, 1_000_000_000, N_("Tokens, billions (0: 15,000 to train, 1 to generate)"))
+    tokens_bn: int = number(
+        0,
+        0,
+        1_000_000_000,
+        N_("Tokens, billions (0: 15,000 to train, 1 to generate)"),
+        help=N_("Tokens of the whole run, in billions: to train on, or to generate; time, energy and cost grow with them."),
+    )
     """0: `TOKENS_BN` of the job."""
-    price_cents: int = number(0, 0, 10_000_000, N_("Your price of a GPU hour, cents"))
+    price_cents: int = number(
+        0,
+        0,
+        10_000_000,
+        N_("Your price of a GPU hour, cents"),
+        help=N_("What one chip costs you for an hour, in cents of your currency; 0 leaves the cost out."),
+    )
     """Of one GPU hour, in hundredths of the reader's currency; 0: not given."""
-    pue_percent: int = number(120, 100, 1_000, N_("Data centre over chips, %"))
+    pue_percent: int = number(
+        120,
+        100,
+        1_000,
+        N_("Data centre over chips, %"),
+        help=N_("Electricity of the data centre for each unit that chips take, in percent: 120 adds a fifth for cooling and the rest."),
+    )
 
 
 def chip_options(case: Job) -> dict[int, str]:
@@ -103,12 +148,26 @@ def tokens(case: Job, view: View) -> float:
     return 1e9 * (view.tokens_bn or TOKENS_BN[case.job])
 
 
+OF_THE_JOB = ("curve", "wire", "frontier", "bill")
+"""Figures that the job draws; the others are the same for every job."""
+IDLE = ("utilization", "prefix", "optimizer_step")
+"""Settings of the job that move none of them."""
+MEMORY = ("engine", "block", "chunk", "graphs", "prompt", "optimizer", "optimizer_state", "master", "loss", "dropout", "offload")
+"""Settings of the job that decide memory and no time: they move the curve alone, which says what fits."""
+
+
+def crosses(case: Job, view: View) -> bool:
+    """Whether the figure has chips beyond one node."""
+    return view.show == "curve" or case.chips > view.per_node
+
+
 def groups(case: Job, view: View) -> tuple[Group, ...]:
-    """Every other setting: the job's, the links, the bill."""
+    """Every other setting of a figure that the job draws: the job's, the links, the bill."""
+    if view.show not in OF_THE_JOB:
+        return ()
     reach = () if case.serves else ("gemm_percent",)
     own = {
-        _("The links"): ("per_node", "inside_gb", "across_gb", "link_percent", *reach),
-        _("The bill"): ("tokens_bn", "price_cents", "pue_percent"),
+        _("The links"): ("per_node", "inside_gb", *(("across_gb",) if crosses(case, view) else ()), "link_percent", *reach),
+        _("The bill"): ("tokens_bn", "price_cents", "pue_percent") if view.show == "bill" else (),
     }
-    asked = ("sequences", "format") if view.show in ("curve", "wire", "frontier", "bill") else ()
-    return (*shared.groups(case, without=asked), *grouped(view, own))
+    return (*shared.groups(case, without=("sequences", "format", *IDLE, *(() if view.show == "curve" else MEMORY))), *grouped(view, own))
