@@ -141,7 +141,6 @@ def test_a_control_changes_the_answer_and_the_address() -> None:
         {"window": "1995-1996"},
         {"domain": "robotics", "figure": "compute", "data": "2021"},
         {"unit": "real", "data": "2021"},
-        {"show": "ratio"},
         {"method": "theil-sen", "window": "2020-2021"},
     ],
     ids=lambda q: "-".join(f"{k}={v[:14]!r}" for k, v in q.items()),

@@ -17,7 +17,7 @@ def body() -> None:
     answer = growth.answer(view, chip=page.job.chip)
     page.show(answer, on_click=lambda point: page.link.choose("without", growth.toggled(page.link.values["without"], point)))
     with page.controls():
-        if view.curved:
+        if view.curved and not view.divides:
             page.ask("data")
         if view.gap:
             page.ask("hold")

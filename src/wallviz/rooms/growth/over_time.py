@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 
@@ -26,6 +27,8 @@ from wallviz.rooms.growth.takeaway import TWENTY, takeaway
 
 def answer(view: View, chip: str) -> Answer:
     """The curves of `view` over time, with `chip` named first, in the language in use."""
+    if view.divides:  # the published points are different devices, without a ratio of their own
+        view = replace(view, data="today")
     fitted, problems = fits(view)
     normalised = view.figure == "gap" and view.unit == "normalised"
     until = date(view.extend, 12, 31) if view.extend > curves.LAST_YEAR else None

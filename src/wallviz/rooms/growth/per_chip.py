@@ -31,7 +31,7 @@ def chip_by_chip(fitted: Sequence[Fitted], view: View) -> tuple[tuple[Fitted, ..
         points = tuple(every.values())
         curve = Curve("capacity", "memory", N_("GB per TFLOP/s"), "byte_s_per_flop", points, vendor=True, named=tuple(p.id for p in reversed(points)))
     if not points:
-        return (), (_("The published points are different devices, without a ratio of their own: choose “Same precision”, or “Today”."),)
+        return (), (_("Too few points are left for a line: put some back, or widen the window."),)
     kept = tuple(every[p.id] for p in compute.kept if p.id in every)
     left_out = tuple(every[p.id] for p in compute.left_out if p.id in every)
     method, interval = METHODS[view.fit]
