@@ -293,6 +293,7 @@ def test_a_job_is_the_same_in_every_room(room: str, job: Job) -> None:
         {"config": "not-a-model"},
         {"job": "train", "chips": "7", "tensor_parallel": "2"},
         {"job": "train", "chips": "512", "sequences": "256"},
+        {"job": "train", "chips": "64", "batch": "2", "zero": "1", "sequences": "1000000"},
         {"chips": "8", "replicas": "3"},
         {"prompt": "100", "context": "50"},
         {"model": "vit-base", "chip": "groqchip-1"},

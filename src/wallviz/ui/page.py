@@ -40,8 +40,8 @@ _CARDS_CSS = """<style>
 
 #: What opens under a figure: these three and nothing else; what can be taken along is in the figure's menu.
 DRAWERS = {"why": N_("Why"), "sure": N_("How sure"), "settings": N_("Settings")}
-FEW = 5
-"""Options that may all be visible; of more, one is chosen from a list."""
+FEW, WIDE = 5, 75
+"""Options that may all be visible, and their letters together, so that they stand in a row; of more, one is chosen from a list."""
 DOORS_IN_A_ROW = 4
 """Rooms beside each other on the start page: four lines of text each on a laptop."""
 
@@ -231,7 +231,7 @@ class Page:
         setting = self.link.setting(name)
         options = setting.options(chosen or (self.view if name in self.link.own else self.job))
         wide: dict[str, Any] = {} if width is None else {"width": width}
-        if len(options) > FEW:
+        if len(options) > FEW or sum(map(len, options.values())) > WIDE:
             self.select(name, options, label, **wide)
         elif options:
             self.pick(name, options, label)

@@ -66,6 +66,8 @@ CLOSE = 0.02
 SHORTEST_PART, MOST_PARTS = 1024, 64
 #: PCI Express generation of a chip that lists no link at all.
 USUAL_SLOT = 4
+MOST_TURNS = 1_000_000
+"""Micro-batches of a step that a run may have (`Run.check`)."""
 
 
 def links(chip: Accelerator) -> Fabric:
@@ -308,7 +310,8 @@ def _bases(arch: Architecture, run: Run, most: int) -> Iterator[tuple[int, NDArr
 
 def _over(run: Run, p: int, base: NDArray[np.int64], ranks: NDArray[np.int64], sequences: int | None = None) -> Run:
     """`run` split as the rows of `base` say over `ranks` copies; with `sequences` a step has as many as before."""
-    accumulation = run.accumulation if sequences is None else np.maximum(1, -(-sequences // (int(run.micro_batch) * ranks)))
+    turns = None if sequences is None else -(-sequences // (int(run.micro_batch) * ranks))
+    accumulation = run.accumulation if turns is None else np.clip(turns, 1, MOST_TURNS)  # what waits in turn takes no more memory
     return replace(
         run,
         tensor_parallel=base[:, 0],
