@@ -18,14 +18,15 @@ from conftest import Visit, settled
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.sessions import Server
-from wallviz.curves import FIGURES
 from wallviz.i18n import LANGUAGES
 from wallviz.rooms import growth
+from wallviz.settings import of
 from wallviz.ui.frame import ROOMS
 
 pytestmark = pytest.mark.browser
 
 LOCALES = {"en": "en-US", "zh": "zh-CN"}
+FIGURES = [*of(growth.View)["figure"].words]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 DRAWN = "JSON.stringify(wallvizCharts.growth.root.data.map((t) => [t.type, t.mode, t.x, t.y, t.customdata]))"
 RANGES = "(({ xaxis, yaxis }) => ({ x: xaxis.range, y: yaxis.range, scale: yaxis.type }))(wallvizCharts.growth.root.layout)"

@@ -5,12 +5,14 @@ House rule: three significant digits, a narrow space that does not break before 
 
 from __future__ import annotations
 
+import re
 from math import floor, isfinite, log10
 
 from wallviz.i18n import N_, _, language
 
 THIN = "\u202f"
 TIMES = "\u00d7"
+_UNIT = re.compile(r"(?<=\d) (?=(?:tokens?|bits?)\b)")
 _SI = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E", 21: "Z", 24: "Y", 27: "R", 30: "Q"}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 GIB = 2**30
@@ -114,6 +116,15 @@ def duration(seconds: float) -> str:
     """
     said = next((said.format(n=significant(seconds / size)) for size, said in ((size, _(words)) for size, words in _LONG) if seconds >= 2 * size), "")
     return said.replace(" ", THIN) if said else si(seconds, "s")
+
+
+def tied(text: str) -> str:
+    """A text in which a number and its unit stay on one line, where the text writes an ordinary space between them.
+
+    >>> tied("at most 208 tokens/s in 16 bits").replace(THIN, "_")
+    'at most 208_tokens/s in 16_bits'
+    """
+    return _UNIT.sub(THIN, text)
 
 
 def percent(share: float, decimals: int = 0, *, digits: int = 0, signed: bool = False) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -137,6 +138,7 @@ class Page:
     def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None, take: Callable[[], None] = _nothing_more) -> None:
         """The takeaway with its badge, the figure under it, and the figure's menu, in which `take` adds what else can be taken along."""
         self._lay_out()
+        answer = replace(answer, sentence=units.tied(answer.sentence), caption=units.tied(answer.caption))
         if answer.drawing is not None:
             with self._figure:  # sent first: the browser draws it while the rest is on its way
                 chart(answer, on_click=on_click)

@@ -46,7 +46,7 @@ def show(page: Page) -> None:
     if step.id not in known and not page.embedded:
         _ask(step, known)
         return
-    answer = replace(step.figure(), sentence=step.sentence)
+    answer = replace(step.figure(), sentence=units.tied(step.sentence))
     figure, said = (st.container(), st.container()) if page.bare else st.columns([11, 9], gap="medium")
     with figure:
         with st.container(key="story_answer"):
@@ -81,7 +81,7 @@ def _notes(step: Step) -> path.SpeakerNotes:
 def _ask(step: Step, known: dict[str, str]) -> None:
     """The question, its answers as buttons or a slider, and the way past it."""
     guess = step.guess
-    st.markdown(f"#### {step.said(guess.question)}")
+    st.markdown(f"#### {units.tied(step.said(guess.question))}")
     with st.container(horizontal=not guess.options, vertical_alignment="bottom", key="story_guess"):
         for i, option in enumerate(guess.options):
             st.button(step.said(option.words), key=f"story_{step.id}_{i}", on_click=_chosen, args=(step, known, i), width="stretch")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
+from wallviz import units
 from wallviz.glossary import GlossaryTerm, terms
 from wallviz.i18n import language
 from wallviz.ui.frame import carried
@@ -36,7 +37,7 @@ def linked(text: str) -> str:
         query = "".join(f"&{key}={value}" for key, value in carried().items())
         return f'[{said}](glossary?find={quote(name)}{query} "{_quoted(line)}")'
 
-    return "".join(part if i % 2 else pattern.sub(link, part) for i, part in enumerate(_NOT_PROSE.split(text)))
+    return "".join(part if i % 2 else pattern.sub(link, part) for i, part in enumerate(_NOT_PROSE.split(units.tied(text))))
 
 
 def _quoted(line: str) -> str:
