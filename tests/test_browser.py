@@ -252,13 +252,13 @@ def test_hostile_address_gets_sentences(visit: Visit, hostile: dict[str, str]) -
 @pytest.mark.parametrize("path", ["/nosuchpage", "/growth/extra", "/start/"])
 def test_unknown_address_opens_start(visit: Visit, path: str) -> None:
     """An address of no page opens Start, with a sentence of ours and no dialog of Streamlit's; Start's own name opens it without one."""
-    page = visit(f"{path}?lang=zh")
+    page = visit(f"{path}?lang=zh&batch=2")
     expect(page.locator("nav [aria-current=page]")).to_have_attribute("href", re.compile("/$"))
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_test_id("stAlert")).to_have_count(0 if path == "/start/" else 1)
     if path != "/start/":
         expect(page.get_by_test_id("stAlert")).to_contain_text(path.strip("/"))
-    page.wait_for_url(has(lang="zh"))
+    page.wait_for_url(has(lang="zh", batch="2"))
 
 
 def test_unknown_language_is_ignored(visit: Visit) -> None:
@@ -431,9 +431,10 @@ def test_language_follows_the_browser_and_the_switch(visit: Visit) -> None:
     """A Chinese browser is spoken to in Chinese; the switch changes everything and says so in the address, and other pages follow it."""
     page = visit("/growth", locale="zh-CN")
     speaks(page, "zh")
-    assert query(page) == {}
+    local = {"model": "qwen3-8b", "chip": "h20"}
+    assert query(page) == local
     choose(page, "language", 0)
-    page.wait_for_url(has(lang="en"))
+    page.wait_for_url(has(lang="en", **local))
     speaks(page, "en")
     page.locator("nav a[href*='/sources']").click()
     page.wait_for_url(re.compile("/sources"))
@@ -501,7 +502,7 @@ def test_page_fits_a_phone(visit: Visit, room: str) -> None:
 
 def test_a_table_on_a_phone_has_columns_that_can_be_read(visit: Visit) -> None:
     """In Chinese, which may break between any two 汉字, a column is four of them wide on a phone, and the table scrolls, not the page."""
-    page = visit("/roofline?lang=zh", width=390)
+    page = visit("/roofline?lang=zh&chip=h100-sxm5", width=390)
     page.locator(".st-key-roofline_drawer_sure summary").click()
     heading = page.locator("[data-testid=stTable] th").first
     expect(heading).to_be_visible()

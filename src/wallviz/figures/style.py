@@ -21,6 +21,8 @@ HEIGHT = 470
 """A plane, in pixels."""
 PLOTS = ((640.0, 7.6), (322.0, 6.3))
 """Width of a plot and of one letter in it, in pixels: on a laptop, on a phone."""
+LONGEST = 46
+"""Letters of a line under a phone's plot."""
 PHONE = 356.0
 """Width of a phone's chart, in pixels."""
 TITLE = {"font": {"size": 14}, "standoff": 8}
@@ -124,7 +126,7 @@ def layout(
     title = {"title": {"text": across} | TITLE} if across else {}
     named = [words(name, 0, 1, dx=NAME_LEFT, dy=NAME_UP, xref="paper", yref="paper")] if name else []
     left, right = min(sides["l"], max(54, 8 + 5.4 * letters)), min(sides["r"], 106)
-    phone: dict[str, Any] = {"margin.l": left, "margin.r": right, "xaxis.nticks": 5} | two_lines(across) | fewer(xaxis, PHONE - left - right)
+    phone: dict[str, Any] = {"margin.l": left, "margin.r": right, "xaxis.nticks": 5} | in_lines(across) | fewer(xaxis, PHONE - left - right)
     if named:
         phone |= {"margin.t": sides["t"] + 14, "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>")}
     return {
@@ -141,12 +143,16 @@ def layout(
     } | more
 
 
-def two_lines(name: str) -> dict[str, Any]:
-    """What a phone changes for a long name under the plot: its last remark in brackets, or what follows its colon, stands in a second line."""
+def in_lines(name: str) -> dict[str, Any]:
+    """What a phone changes for a long name under the plot: its last remark in brackets, or what follows its colon, stands in a line of its own,
+    and so does an earlier remark where the first line is too long with it."""
     found = re.search(r"\s*([(（][^(（]*)$", name) or re.search(r"(?<=[:：])\s*(.*)$", name)
     if found is None or length(name) < 40:
         return {}
-    return {"xaxis.title.text": f"{name[: found.start()]}<br>{found[1]}", "margin.b": 70}
+    first, lines = name[: found.start()], [found[1]]
+    if length(first) > LONGEST and (remark := re.search(r"\s*(?=[(（])", first)):
+        first, lines = first[: remark.start()], [first[remark.end() :], *lines]
+    return {"xaxis.title.text": "<br>".join([first, *lines]), "margin.b": 52 + 18 * len(lines)}
 
 
 def fewer(axis: Mapping[str, Any], plot: float) -> dict[str, Any]:

@@ -269,8 +269,7 @@ class Page:
 
     def lead(self, sentence: str) -> None:
         """What the page is about, in one sentence under its question."""
-        if not self.bare:
-            prose(sentence)
+        prose(sentence) if not self.bare else None
 
     def open_story(self, label: str) -> None:
         """The door into the story."""
