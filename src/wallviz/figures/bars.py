@@ -315,16 +315,24 @@ def _names(
                 inside.append(style.words(said, at + part.size / 2, _middle(row, top), side="center", over="middle"))
             at += part.size
         floor = top - 2 * _half(row)
-        below.append(style.words(listed(out, 8), 0, floor, over="top", dy=-1))
-        under.append(listed(out_phone, 3))
+        below.append(style.words(listed(out, style.PLOTS[0]), 0, floor, over="top", dy=-1))
+        under.append(listed(out_phone, style.PLOTS[1]))
     return inside, below, narrow | {f"annotations.{len(inside) + i}.text": said for i, said in enumerate(under)}
 
 
-def listed(parts: Sequence[Segment], most: int) -> str:
-    """Parts by name, so many a line, each after its colour."""
-    shapes = [style.coloured(part.fill) if part.dark else style.coloured(part.edge, "□") for part in parts]
-    said = [f"{shape} {style.text(part.name)} {style.text(part.said)}" for shape, part in zip(shapes, parts, strict=True)]
-    return "<br>".join("  ".join(said[i : i + most]) for i in range(0, len(said), most))
+def listed(parts: Sequence[Segment], plot: tuple[float, float]) -> str:
+    """Parts by name, each after its colour, in lines as long as the plot is wide."""
+    lines: list[list[str]] = [[]]
+    used = 0.0
+    for part in parts:
+        shape = style.coloured(part.fill) if part.dark else style.coloured(part.edge, "□")
+        long = (style.length(part.name) + style.length(part.said) + 5) * plot[1]
+        used += long
+        if lines[-1] and used > plot[0]:
+            lines.append([])
+            used = long
+        lines[-1].append(f"{shape} {style.text(part.name)} {style.text(part.said)}")
+    return "<br>".join(map("  ".join, lines))
 
 
 def _leads(rows: Sequence[Bar], tops: Sequence[float]) -> list[dict[str, Any]]:

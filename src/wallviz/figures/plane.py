@@ -389,7 +389,7 @@ def _below(row: Bar) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any
     common: dict[str, Any] = {"xref": "paper", "yref": "y2 domain"}
     words = [
         style.words(f"<b>{style.text(row.label)}</b>", 0, 1, **common),
-        style.words(listed(row.segments, 8), 0, 0, over="top", name="split", **common),
+        style.words(listed(row.segments, style.PLOTS[0]), 0, 0, over="top", name="split", **common),
     ]
     axes = {
         "barmode": "overlay",
@@ -397,4 +397,4 @@ def _below(row: Bar) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any
         "yaxis2": {"domain": [0.08, 0.15], "anchor": "x2", "range": [-1, 0], "visible": False, "fixedrange": True},
     }
     phone = f"<b>{style.text(row.label).replace(': ', ':<br>').replace('：', '：<br>')}</b>"
-    return stretch([row], [0.0], thick=1.0) | {"xaxis": "x2", "yaxis": "y2"}, axes, words, (phone, listed(row.segments, 1))
+    return stretch([row], [0.0], thick=1.0) | {"xaxis": "x2", "yaxis": "y2"}, axes, words, (phone, listed(row.segments, style.PLOTS[1]))
