@@ -128,7 +128,7 @@ def layout(
     left, right = min(sides["l"], max(54, 8 + 5.4 * letters)), min(sides["r"], 106)
     phone: dict[str, Any] = {"margin.l": left, "margin.r": right, "xaxis.nticks": 5} | in_lines(across) | fewer(xaxis, PHONE - left - right)
     if named:
-        phone |= {"margin.t": sides["t"] + 14, "annotations.0.text": name.replace(" (", "<br>(").replace(" · ", "<br>")}
+        phone |= {"margin.t": sides["t"] + 14, "annotations.0.text": re.sub(r" (?=\()|(?=（)| · ", "<br>", name)}
     return {
         "height": round(height),
         "margin": sides,
