@@ -12,7 +12,7 @@ from wallviz.i18n import N_, _, language
 
 THIN = "\u202f"
 TIMES = "\u00d7"
-_UNIT = re.compile(r"(?<=\d) (?=(?:tokens?|bits?|FLOP)\b)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:tokens?|bits?|FLOP|[kMGTP]i?B|ms|µs|ns)\b)")
 _SI = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P", 18: "E", 21: "Z", 24: "Y", 27: "R", 30: "Q"}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 GIB = 2**30

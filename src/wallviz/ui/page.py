@@ -324,7 +324,7 @@ class Page:
                 with st.container(border=True, key=f"entry_{entry.id}"):
                     title = f"[{entry.title}]({entry.url})" if entry.url else entry.title
                     st.markdown(f"##### {title}")
-                    st.markdown("\n\n".join(entry.lines))
+                    st.markdown(units.tied("\n\n".join(entry.lines)))
                     rooms = [ROOMS[room] for room in entry.rooms if room in ROOMS and room != self.room.name]
                     if rooms:
                         with st.container(horizontal=True):

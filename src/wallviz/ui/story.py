@@ -121,9 +121,9 @@ def claims() -> None:
     for claim in article.claims().values():
         with st.container(border=True, key=f"claim_{claim.id}"):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{claim.claim}**", width="stretch")
+                st.markdown(f"**{units.tied(claim.claim)}**", width="stretch")
                 st.badge(_(article.VERDICTS[claim.verdict]), color=_COLOURS[claim.verdict])
-            st.markdown(claim.finding)
+            st.markdown(units.tied(claim.finding))
             with st.container(horizontal=True):
                 for screen in claim.where:
                     room = ROOMS[screen.room or "story"]
