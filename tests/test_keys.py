@@ -68,5 +68,8 @@ def test_the_notes_follow_in_a_window_of_their_own(visit: Visit) -> None:
     notes = opened.value
     expect(notes.locator("h1")).to_have_text("One token")
     page.bring_to_front()
+    page.keyboard.press("PageDown")  # shows what was asked
+    expect(page.locator(".wallviz-chart")).to_be_visible()
+    settled(page)
     page.keyboard.press("PageDown")
     expect(notes.locator("h1")).to_have_text("Demand explodes")

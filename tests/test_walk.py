@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from conftest import JOB_ROOMS, Visit, settled
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,7 @@ CHANGES = {
     "start": ("start_format", "8 bits"),
     "footprint": ("footprint_batch", "3"),
     "roofline": ("roofline_context", "4096"),
-    "scaleout": ("scaleout_across", "InfiniBand HDR"),
+    "scaleout": ("scaleout_chips", "16"),
     "remedies": ("remedies_show", "Time"),
     "chips": ("chips_show", "Memory"),
     "hierarchy": ("hierarchy_scale", "Linear"),
@@ -46,6 +46,14 @@ def shown(page: Page) -> dict[str, str]:
         page.wait_for_timeout(300)
         settled(page)
     return now
+
+
+def pick(page: Page, box: Locator, name: re.Pattern[str]) -> None:
+    """Chooses from a list, which closes when the page scrolls: it stands still first."""
+    box.evaluate("(node) => node.scrollIntoView({ block: 'center' })")
+    page.wait_for_timeout(500)
+    box.locator("input").click()
+    page.get_by_role("option", name=name).first.click()
 
 
 def go(page: Page, room: str) -> None:
@@ -107,8 +115,7 @@ def test_what_is_changed_on_a_page_is_carried_and_reopened(visit: Visit, room: s
         box.locator("input").fill(value)
         box.locator("input").press("Enter")
     else:
-        box.locator("input").click()
-        page.get_by_role("option", name=re.compile(f"^{value}")).first.click()
+        pick(page, box, re.compile(f"^{value}"))
     settled(page)
     for there in (room, "footprint", "roofline"):
         if there != room:
@@ -143,9 +150,8 @@ def test_the_case_bar_stays_open_while_several_things_are_changed(visit: Visit) 
     page.wait_for_function("() => location.search.includes('chips=64') && location.search.includes('context=2048')")
     page.keyboard.press("Escape")
     go(page, "scaleout")
-    assert shown(page)["Chips"] == "64"
-    page.locator(".st-key-scaleout_chips input").click()
-    page.get_by_role("option", name="128", exact=True).click()
+    assert shown(page)["How many chips"] == "64"
+    pick(page, page.locator(".st-key-scaleout_chips"), re.compile("^128$"))
     settled(page)
     page.wait_for_function("() => location.search.includes('chips=128') && !location.search.includes('gpus')")
     expect(page.locator(".st-key-job_line")).to_contain_text("128 × H100 SXM5")
