@@ -12,12 +12,15 @@ pytestmark = pytest.mark.browser
 
 
 def test_keys_walk_the_path_and_back_goes_back_a_step(visit: Visit) -> None:
-    """Arrows and Page Down go on, the browser's own "back" returns to the step before, Page Up to the one before that."""
+    """Arrows and Page Down show what was asked, then go on; a digit guesses; "back" returns to the step before, Page Up to the one before that."""
     page = visit("/")
     page.keyboard.press("ArrowRight")
-    page.wait_for_url(re.compile("/story$"))
+    page.wait_for_url(re.compile("/story"))
     settled(page)
     for n in (2, 3):
+        page.keyboard.press("ArrowRight" if n == 2 else "2")  # shows what was asked, or takes the second guess
+        expect(page.locator(".wallviz-chart")).to_be_visible()
+        settled(page)
         page.keyboard.press("ArrowRight")
         page.wait_for_url(re.compile(f"step={n}$"))
         settled(page)

@@ -21,7 +21,7 @@ def body() -> None:
     page.open_story(_("See why, in nine steps"))
     if why := page.drawer("why"):
         why.markdown(ui.linked(answer.why))
-    page.headlines(_("What the article and its paper claim, and what their own points say"), start.headlines())
+    page.headlines(_("What they claimed, and what their own points say"), start.article(), start.headlines())
     page.doors(_("Look around"))
 
 

@@ -84,6 +84,14 @@ def _summed(job: Job, what: str) -> float:
 
 def too_small(need: Estimate) -> str:
     """What is said below a bound whose job does not surely fit; the memory is known."""
-    return _("It needs {need} per chip; {chip} holds {have}: the footprint page says what would make it fit.").format(
-        need=units.binary(need.total_bytes), chip=need.chip.name.partition(" (")[0], have=units.binary(need.capacity_bytes or 0.0)
+    template = (
+        _("It needs {need} per chip, ±{off}; {chip} holds {have}: it may not fit. Memory footprint says what would make it fit.")
+        if need.total_bytes <= (need.capacity_bytes or 0.0)
+        else _("It needs {need} per chip; {chip} holds {have}: Memory footprint says what would make it fit.")
+    )
+    return template.format(
+        need=units.binary(need.total_bytes),
+        off=units.binary(need.total_bytes * need.band),
+        chip=need.chip.name.partition(" (")[0],
+        have=units.binary(need.capacity_bytes or 0.0),
     )

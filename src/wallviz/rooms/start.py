@@ -44,6 +44,14 @@ def wall() -> str:
     )
 
 
+def article() -> str:
+    """Whose claims these are, in one sentence."""
+    return _(
+        "In 2021 Amir Gholami and colleagues wrote “AI and Memory Wall”, in 2024 the paper of that name: large are the factors of the paper, "
+        "below them what a line through its points gives."
+    )
+
+
 def answer(case: Job) -> Answer:
     """The upper bound of the job on its chips, in the language in use: what the roofline page says of it too."""
     return _answer(case, language())

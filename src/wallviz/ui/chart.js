@@ -25,6 +25,7 @@ function fit(figure, width, present) {
   layout.hoverlabel = { ...layout.hoverlabel, font: { ...(layout.hoverlabel?.font ?? {}), size } };
   const narrow = width < 480 * Math.max(1, size / LETTER);
   if (narrow && layout.meta?.narrow) for (const [path, value] of Object.entries(layout.meta.narrow)) set(layout, path, value);
+  else if (width < 640 * Math.max(1, size / LETTER) && layout.meta?.narrow?.["xaxis.title.text"]) for (const path of ["xaxis.title.text", "margin.b"]) set(layout, path, layout.meta.narrow[path]); // a column of the story
   if (size > LETTER) grow(figure, size / LETTER);
   // The figure leaves room for its takeaway above and its controls below, on a laptop, on a projector and embedded.
   const pressed = layout.height * (layout.meta?.least ?? 0) * (size / LETTER); // rows of words need their height, as their type does

@@ -54,10 +54,8 @@ class PageLink:
             st.session_state["_chosen"] = {"job": dict(LOCAL.get(language(), {})) if bare else {}}
         store: dict[str, dict[str, Any]] = st.session_state["_chosen"]
         self._page, self._job = store.setdefault(page, {}), store.setdefault("job", {})
-        if steered and address.get(steered, "") != own[steered].format(self._page.get(steered, "")):
-            self._page.pop(steered, None)
-            self._enter(address)
-        elif st.session_state.get("_page") != page:
+        self._steered = steered
+        if (steered in address and address[steered] != own[steered].format(self._page.get(steered, ""))) or st.session_state.get("_page") != page:
             self._enter(address)
         st.session_state["_page"] = page
         self.values: dict[str, Any] = {}
@@ -162,7 +160,8 @@ class PageLink:
         return {
             name: text
             for name, setting in self._settings.items()
-            if not (job_alone and name in self.own) and self.values[name] is not None and self.values[name] != setting.default
+            if not (job_alone and name in self.own) and self.values[name] is not None
+            if self.values[name] != setting.default or name == self._steered
             if len(text := setting.format(self.values[name])) <= setting.longest
         }
 

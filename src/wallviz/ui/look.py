@@ -24,7 +24,13 @@ EVERYWHERE = """<style>
 .st-key-story_head [data-testid=stCaptionContainer] { margin-bottom: 0; }
 .st-key-story_head p { margin: 0; }
 .st-key-story_text p { font-size: .92rem; line-height: 1.42; }
-.st-key-story_text, .st-key-story_try { gap: .5rem; }
+.st-key-story_text, .st-key-story_figure { gap: .5rem; }
+.st-key-story_try { gap: .1rem .5rem; }
+.st-key-story_figure .modebar { display: none; }
+@media (max-width: 48rem) {
+  .st-key-path { flex-wrap: nowrap; }
+  .st-key-path a p { white-space: normal; font-size: .85rem; }
+}
 .st-key-door a { border: 1px solid currentColor; border-radius: .5rem; padding: .3rem .9rem; }
 /* A term is a word first: the glossary behind it shows in a dotted line. */
 a[href*="glossary?find="] { color: inherit; text-decoration: underline dotted; text-underline-offset: .2em; }
@@ -40,7 +46,10 @@ html { font-size: calc(100vh / 40); }
 [data-testid=stMainBlockContainer] { padding: .3rem 1.2rem 0; max-width: none; }
 [data-testid=stMainBlockContainer] > [data-testid=stVerticalBlock] { gap: 0; }
 [data-testid=stVerticalBlock]:has(> [class*=_answer]) { gap: .1rem; }
-[class*=_answer] h4 { font-size: 1.05rem; line-height: 1.2; padding: 0; min-height: 0; }
+[class*=_answer] h4 { font-size: 1.12rem; line-height: 1.2; padding: 0; min-height: 0; }
+.st-key-story_guess button { padding: .6rem 1rem; }
+.st-key-story_guess button p { font-size: 1.4rem; }
+h4:not([class*=_answer] h4) { font-size: 1.9rem; padding: 2rem 0 1rem; }
 [data-testid=stLayoutWrapper]:has(> .st-key-path) { display: none; }
 [class*=_controls] { flex-wrap: nowrap; gap: 1rem; min-height: 0; overflow-x: auto; align-items: center; }
 [class*=_controls] > * { flex: 0 0 auto !important; width: auto !important; max-width: none; }

@@ -277,12 +277,12 @@ class Page:
             with self._actions, st.container(key="door"):
                 st.page_link(ROOMS["story"].file, label=f"**{label}**", icon=ROOMS["story"].icon, query_params=carried(), help="")
 
-    def headlines(self, title: str, cards: Sequence[Card]) -> None:
+    def headlines(self, title: str, said: str, cards: Sequence[Card]) -> None:
         """Claims as large numbers, each beside its refit."""
         if self.bare:
             return
         with self._more:
-            st.subheader(title, anchor=False)
+            st.markdown(f"### {title}\n\n{said}")
             columns = [*st.columns(3), *st.columns(3)]
             for column, card in zip(columns, cards, strict=True):
                 with column.container(border=True, height="stretch"):

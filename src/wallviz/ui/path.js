@@ -6,12 +6,15 @@ function press(name) {
   document.querySelector(`.st-key-path_${name} a`)?.click();
 }
 
+// A step that asks is shown before it is left: a clicker has one key.
+const asking = () => document.querySelector("[class*='st-key-story_'][class*=_skip] button");
+const onward = () => (asking() ?? document.querySelector(".st-key-path_next a"))?.click();
+
 // Page Down reads on to the end of a page before it turns to the next one; on a projector it always turns.
 function turn(name) {
   const main = document.querySelector("[data-testid=stMain]");
   const rest = name === "next" ? main.scrollHeight - main.clientHeight - main.scrollTop : main.scrollTop;
-  const asked = name === "next" && document.querySelector("[class*='st-key-story_'][class*=_skip] button");
-  if (asked) asked.click(); // a step that asks is shown before it is left: a clicker has one key
+  if (name === "next" && asking()) onward();
   else if (!me.present() && rest > 8) main.scrollBy({ top: (name === "next" ? 0.85 : -0.85) * main.clientHeight });
   else press(name);
 }
@@ -41,7 +44,9 @@ me.keyed ??= (document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const busy = event.target.closest?.(BUSY);
   const act = { PageDown: () => turn("next"), PageUp: () => turn("previous") }[event.key]
-    ?? (busy ? undefined : { ArrowRight: () => press("next"), ArrowLeft: () => press("previous"), p: () => show(!me.present()), n: () => notes(true) }[event.key]);
+    ?? (busy ? undefined : { ArrowRight: onward, ArrowLeft: () => press("previous"), p: () => show(!me.present()), n: () => notes(true) }[event.key]);
+  const guess = !busy && document.querySelectorAll(".st-key-story_guess button")[Number(event.key) - 1];
+  if (guess) { guess.click(); return; }
   if (!act || (busy && busy.matches("textarea, [role=dialog], [role=listbox], [role=menu]"))) return;
   event.preventDefault();
   act();

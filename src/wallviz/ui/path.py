@@ -29,7 +29,7 @@ class Stop:
     @property
     def query(self) -> Mapping[str, str]:
         """What its address says of itself."""
-        return {"step": str(self.step)} if self.step > 1 else {}
+        return {"step": str(self.step)} if self.step else {}
 
     @property
     def title(self) -> str:
@@ -59,6 +59,10 @@ def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNote
     """
     every = stops()
     here = next(i for i, stop in enumerate(every) if stop.room.name == room and stop.step == step)
+    left = st.session_state.get("_left_story", 0)
+    if step:
+        st.session_state["_left_story"] = step
+    stretch = [i for i, stop in enumerate(every) if bool(stop.step) == bool(step)]  # the story, and the rooms, have a line each
     with st.container(horizontal=True, horizontal_alignment="distribute", key="path"):
         for name, icon, other in (("previous", ":material/arrow_back:", here - 1), ("next", ":material/arrow_forward:", here + 1)):
             with st.container(key=f"path_{name}", width="content"):
@@ -73,11 +77,15 @@ def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNote
                         help="" if stop.step else _(stop.room.question),
                         width="content",
                     )
+        if left and not step:
+            story = ROOMS["story"]
+            said = _("The story, step {n}").format(n=left)
+            st.page_link(story.file, label=said, icon=story.icon, query_params={**carried(), "step": str(left)}, help="", width="content")
     component("path", "<div class='wallviz-path' role='progressbar'><span></span></div>", _CSS)(
         key="path_keys",
         data={
-            "share": here / (len(every) - 1),
-            "label": _("{n} of {all} on the path").format(n=here + 1, all=len(every)),
+            "share": (stretch.index(here) + 1) / len(stretch),
+            "label": _("{n} of {all} on the path").format(n=stretch.index(here) + 1, all=len(stretch)),
             "notes": {"title": notes.title, "parts": [list(part) for part in notes.parts]} if notes.parts else None,
             "none": _("There are no notes for this page."),
         },

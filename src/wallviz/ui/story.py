@@ -38,29 +38,31 @@ def show(page: Page) -> None:
     notes = _notes(step)
     page.at(n, notes)
     known: dict[str, str] = st.session_state.setdefault("_guessed", {})
+    asks = step.id not in known and not page.embedded
     if not page.bare:
         with st.container(key="story_head"):
             st.caption(_("{story}: step {n} of {all}").format(story=_(page.room.question), n=n, all=len(STEPS)))
             st.title(_(step.title), anchor=False)
-            st.markdown(step.said(step.standfirst))
-    if step.id not in known and not page.embedded:
+            if not asks:  # it says what is asked
+                st.markdown(step.said(step.standfirst))
+    if asks:
         _ask(step, known)
         return
     answer = replace(step.figure(), sentence=units.tied(step.sentence))
     figure, said = (st.container(), st.container()) if page.bare else st.columns([11, 9], gap="medium")
-    with figure:
+    with figure, st.container(key="story_figure"):
+        if known.get(step.id):
+            st.markdown(known[step.id])
         with st.container(key="story_answer"):
-            st.markdown(f"#### {answer.sentence}")
+            st.markdown(f"#### {f'{n}/{len(STEPS)} · ' if page.presents else ''}{answer.sentence}")
         chart(answer)
     if page.bare:
         return
     with said, st.container(key="story_text"):
-        if known.get(step.id):
-            st.markdown(known[step.id])
         for paragraph in step.explain:
             prose(step.said(paragraph))
         prose(f"**{_('What this does not say')}** · {step.said(step.caveat)}")
-    with figure, st.container(horizontal=True, vertical_alignment="center", key="story_try"):
+    with st.container(horizontal=True, vertical_alignment="center", key="story_try"):
         st.markdown(f"**{_('Try it')}**", width="content")
         for one in step.try_it:
             room = ROOMS[one.room]
@@ -90,6 +92,7 @@ def _ask(step: Step, known: dict[str, str]) -> None:
             key = f"story_{step.id}_number"
             st.select_slider(_("Your guess"), steps, value=steps[len(steps) // 2], format_func=lambda v: _typed(guess, v), key=key, width=420)
             st.button(_("Lock it in"), type="primary", on_click=_locked, args=(step, known, key))
+    st.caption(_("Keys: 1 to 4 guess · → shows, then goes on · ← back · P projector · N notes"))
     st.button(_("Show me without a guess"), type="tertiary", key=f"story_{step.id}_skip", on_click=known.__setitem__, args=(step.id, ""))
 
 
