@@ -11,9 +11,15 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 
 
+def ready(page: Page) -> None:
+    """Waits until the page listens to keys."""
+    expect(page.locator(".wallviz-path[aria-valuenow]")).to_be_attached()
+
+
 def test_keys_walk_the_path_and_back_goes_back_a_step(visit: Visit) -> None:
     """Arrows and Page Down show what was asked, then go on; a digit guesses; "back" returns to the step before, Page Up to the one before that."""
     page = visit("/")
+    ready(page)
     page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile("/story"))
     settled(page)
@@ -66,6 +72,7 @@ def test_a_projector_shows_it_large(visit: Visit, room: str, size: tuple[int, in
 def test_the_notes_follow_in_a_window_of_their_own(visit: Visit) -> None:
     """N opens the lecturer's notes beside the projector, and they follow to the next step."""
     page = visit("/story?present=true")
+    ready(page)
     with page.expect_popup() as opened:
         page.keyboard.press("n")
     notes = opened.value
