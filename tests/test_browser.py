@@ -21,6 +21,7 @@ from benchmarks.sessions import Server
 from wallviz.i18n import LANGUAGES
 from wallviz.rooms import growth
 from wallviz.settings import of
+from wallviz.story.path import STEPS
 from wallviz.ui.frame import ROOMS
 
 pytestmark = pytest.mark.browser
@@ -143,6 +144,26 @@ def test_page_is_accessible(visit: Visit, room: str, language: str) -> None:
     assert not serious(page)
     dark(page)
     assert not serious(page)
+    for view in ("present", "embed"):
+        bare = visit(f"{address(room)}?{view}=true", locale=LOCALES[language])
+        expect(bare.locator("h1")).to_have_count(0)
+        assert not serious(bare)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_step_of_the_story_is_accessible(visit: Visit, language: str) -> None:
+    """Each step, asked and shown, reached by the keyboard alone, has nothing that axe calls serious."""
+    page = visit(f"/story?lang={language}")
+    expect(page.locator(".wallviz-path[aria-valuenow]")).to_be_attached()
+    for n in range(1, len(STEPS) + 1):
+        page.wait_for_url(re.compile(f"step={n}"))
+        settled(page)
+        assert not serious(page)
+        page.keyboard.press("ArrowRight")
+        expect(chart(page)).to_be_visible()
+        settled(page)
+        assert not serious(page)
+        page.keyboard.press("ArrowRight")
 
 
 #: Rules that Streamlit 1.67 itself breaks, each where it does: nothing else may break them.
