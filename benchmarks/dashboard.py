@@ -40,7 +40,8 @@ def seconds(run: Run) -> float:
 def walk(visitor: Visitor) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Every view of the first row of controls, one change after the other: the control, its option, the view that it leads to."""
     view = {key: visitor.options(f"growth_{key}")[0] for key in ("figure", "data", "hold", "scale")}
-    figures = visitor.options("growth_figure")[:3]
+    every = visitor.options("growth_figure")
+    figures = every[:1] + every[3:5]  # the gap, training compute, model size
     for figure in figures:
         for data in visitor.options("growth_data"):
             for hold in visitor.options("growth_hold") if figure == figures[0] else (view["hold"],):
