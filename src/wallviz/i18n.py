@@ -20,7 +20,7 @@ TAGS: dict[str, str] = {"en": "en", "zh": "zh-CN"}
 CONTENT = Path(__file__).parent / "content"
 
 #: A space that a Chinese sentence keeps beside a Latin name, where the name is Chinese itself.
-_GAP = re.compile(r"(?<=[一-鿿，。：；（）“”、]) (?=[一-鿿，。：；（）“”、])")
+_GAP = re.compile(r"(?<=[一-鿿，。：；（）“”、]) (?=[一-鿿，。：；（）“”、])|(?<=[，。：；）、]) | (?=[，。：；（、])")
 
 _current: ContextVar[str] = ContextVar("wallviz_language", default="en")
 

@@ -17,6 +17,8 @@ from typing import Any
 import orjson
 from plotly.graph_objects import Figure as Figure
 
+from wallviz.i18n import closed
+
 HEIGHT = 470
 """A plane, in pixels."""
 PLOTS = ((640.0, 7.6), (322.0, 6.3))
@@ -79,7 +81,7 @@ def coloured(colour: str, shape: str = "■") -> str:
 
 def text(value: object) -> str:
     """`value` made harmless: plotly draws a small HTML subset, so nothing from data or a reader goes in unescaped; lines stay lines."""
-    return escape(str(value), quote=False).replace("\n", "<br>")
+    return escape(closed(str(value)), quote=False).replace("\n", "<br>")
 
 
 def length(said: str) -> float:

@@ -40,7 +40,7 @@ def wall() -> str:
     """The memory wall in one sentence."""
     return _(
         "Arithmetic grows much faster than the memory that feeds it: in **capacity** and in **bandwidth**, at every level from the chip's own "
-        "storage to the network. So AI waits for data, not for arithmetic. That is the memory wall."
+        "storage to the network. So AI mostly waits for data, not for arithmetic. That is the memory wall."
     )
 
 

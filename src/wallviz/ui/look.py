@@ -14,8 +14,7 @@ EVERYWHERE = """<style>
 @media (min-width: 48rem) { [class*=_answer] h4 { min-height: 2.6em; } }
 /* The way on stands at the foot of the screen, whatever the length of the page. */
 @media (min-width: 48rem) {
-  [data-testid=stLayoutWrapper]:has(> .st-key-path) { position: sticky; bottom: 0; z-index: 99;
-    background: color-mix(in srgb, Canvas 92%, transparent); }
+  [data-testid=stLayoutWrapper]:has(> .st-key-path) { position: sticky; bottom: 0; z-index: 99; border-top: 1px solid rgba(128, 128, 128, .2); }
 }
 /* A step of the story is one screen: its head is close, and its text smaller than the takeaway beside it. */
 .st-key-story_head { gap: .35rem; }
@@ -57,7 +56,7 @@ h4:not([class*=_answer] h4) { font-size: 1.9rem; padding: 2rem 0 1rem; }
 [class*=_controls] [data-testid=stWidgetLabel] { min-height: 0; margin: 0; white-space: nowrap; }
 [class*=_controls] [data-testid=stWidgetLabel] p { font-size: .8rem; }
 [class*=_controls] [data-testid=stSlider] > div:last-child { width: 10rem; }
-[class*=_controls] [data-testid=stSelectbox] > div:last-child { width: 9rem; }
+[class*=_controls] [data-testid=stSelectbox] > div:last-child { width: 11rem; }
 [class*=_controls] [data-testid=stMultiSelect] > div:last-child { width: 14rem; }
 [class*=_controls] [data-testid=stNumberInputContainer] { width: 7rem; }
 [class*=_controls] [data-testid=stNumberInputContainer] button { display: none; }

@@ -18,7 +18,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from wallviz import units
 from wallviz.figures import style
-from wallviz.i18n import N_, _, spoken, use
+from wallviz.i18n import N_, _, closed, spoken, use
 from wallviz.job import Job
 from wallviz.rooms import Action, Answer, Card, Entry, Group
 from wallviz.rooms.job import SETTINGS
@@ -138,7 +138,7 @@ class Page:
     def show(self, answer: Answer, *, on_click: Callable[[str], None] | None = None, take: Callable[[], None] = _nothing_more) -> None:
         """The takeaway with its badge, the figure under it, and the figure's menu, in which `take` adds what else can be taken along."""
         self._lay_out()
-        answer = replace(answer, sentence=units.tied(answer.sentence), caption=units.tied(answer.caption))
+        answer = replace(answer, sentence=units.tied(closed(answer.sentence)), caption=units.tied(closed(answer.caption)))
         if answer.drawing is not None:
             with self._figure:  # sent first: the browser draws it while the rest is on its way
                 chart(answer, on_click=on_click)
@@ -387,7 +387,7 @@ class Page:
 
 def _cell(value: object) -> object:
     """A cell of a table: numbers rounded, texts as they are, whatever Markdown would make of them."""
-    return units.significant(value, 4) if isinstance(value, float) else plain([value]) if isinstance(value, str) else value
+    return units.significant(value, 4) if isinstance(value, float) else units.tied(plain([value])) if isinstance(value, str) else value
 
 
 def _card(card: Card) -> str:

@@ -44,7 +44,7 @@ me.keyed ??= (document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const busy = event.target.closest?.(BUSY);
   const act = { PageDown: () => turn("next"), PageUp: () => turn("previous") }[event.key]
-    ?? (busy ? undefined : { ArrowRight: onward, ArrowLeft: () => press("previous"), p: () => show(!me.present()), n: () => notes(true) }[event.key]);
+    ?? (busy ? undefined : { ArrowRight: onward, ArrowLeft: () => press("previous"), p: () => show(!me.present()), Escape: me.present() ? () => show(false) : undefined, n: () => notes(true) }[event.key]);
   const guess = !busy && document.querySelectorAll(".st-key-story_guess button")[Number(event.key) - 1];
   if (guess) { guess.click(); return; }
   if (!act || (busy && busy.matches("textarea, [role=dialog], [role=listbox], [role=menu]"))) return;
@@ -65,4 +65,6 @@ export default function ({ data, parentElement }) {
   for (const [name, value] of [["min", 0], ["max", 100], ["now", Math.round(data.share * 100)]]) line.setAttribute(`aria-value${name}`, value);
   line.firstElementChild.style.width = `${data.share * 100}%`;
   notes(false);
+  const bar = document.querySelector("[data-testid=stLayoutWrapper]:has(> .st-key-path)");
+  if (bar) bar.style.background = getComputedStyle(document.querySelector(".stApp")).backgroundColor; // what scrolls under it is not seen through it
 }

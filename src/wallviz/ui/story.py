@@ -37,7 +37,7 @@ def show(page: Page) -> None:
     step = [*STEPS.values()][n - 1]
     notes = _notes(step)
     page.at(n, notes)
-    known: dict[str, str] = st.session_state.setdefault("_guessed", {})
+    known: dict[str, float | None] = st.session_state.setdefault("_guessed", {})
     asks = step.id not in known and not page.embedded
     if not page.bare:
         with st.container(key="story_head"):
@@ -51,8 +51,8 @@ def show(page: Page) -> None:
     answer = replace(step.figure(), sentence=units.tied(step.sentence))
     figure, said = (st.container(), st.container()) if page.bare else st.columns([11, 9], gap="medium")
     with figure, st.container(key="story_figure"):
-        if known.get(step.id):
-            st.markdown(known[step.id])
+        if (guessed := known.get(step.id)) is not None:
+            st.markdown(_judged(step, guessed))
         with st.container(key="story_answer"):
             st.markdown(f"#### {f'{n}/{len(STEPS)} · ' if page.presents else ''}{answer.sentence}")
         chart(answer)
@@ -80,20 +80,24 @@ def _notes(step: Step) -> path.SpeakerNotes:
     return path.SpeakerNotes(_(step.title), tuple((head, step.said(text)) for head, text in parts))
 
 
-def _ask(step: Step, known: dict[str, str]) -> None:
+def _ask(step: Step, known: dict[str, float | None]) -> None:
     """The question, its answers as buttons or a slider, and the way past it."""
     guess = step.guess
     st.markdown(f"#### {units.tied(step.said(guess.question))}")
+    keys = _("Keys: → shows, then goes on · ← back · P projector · N notes")
     with st.container(horizontal=not guess.options, vertical_alignment="bottom", key="story_guess"):
         for i, option in enumerate(guess.options):
-            st.button(step.said(option.words), key=f"story_{step.id}_{i}", on_click=_chosen, args=(step, known, i), width="stretch")
+            said = f"**{i + 1}** · {step.said(option.words)}"
+            st.button(said, key=f"story_{step.id}_{i}", on_click=known.__setitem__, args=(step.id, i), width="stretch")
         if not guess.options:
             steps = _steps(guess)
             key = f"story_{step.id}_number"
-            st.select_slider(_("Your guess"), steps, value=steps[len(steps) // 2], format_func=lambda v: _typed(guess, v), key=key, width=420)
-            st.button(_("Lock it in"), type="primary", on_click=_locked, args=(step, known, key))
-    st.caption(_("Keys: 1 to 4 guess · → shows, then goes on · ← back · P projector · N notes"))
-    st.button(_("Show me without a guess"), type="tertiary", key=f"story_{step.id}_skip", on_click=known.__setitem__, args=(step.id, ""))
+            mine = st.select_slider(_("Your guess"), steps, value=steps[len(steps) // 2], format_func=lambda v: _typed(guess, v), key=key, width=420)
+            st.button(_("Lock it in"), type="primary", on_click=known.__setitem__, args=(step.id, mine))
+        else:
+            keys = _("Keys: 1 to {n} guess · → shows, then goes on · ← back · P projector · N notes").format(n=len(guess.options))
+    st.caption(keys)
+    st.button(_("Show me without a guess"), type="tertiary", key=f"story_{step.id}_skip", on_click=known.__setitem__, args=(step.id, None))
 
 
 def _steps(guess: Guess) -> list[float]:
@@ -107,16 +111,14 @@ def _typed(guess: Guess, value: float) -> str:
     return units.times(value) if guess.unit == "times" else f"{units.count(value)} {_(guess.unit)}".strip()
 
 
-def _chosen(step: Step, known: dict[str, str], i: int) -> None:
-    mine, right = step.guess.options[i], next(option for option in step.guess.options if option.right)
+def _judged(step: Step, guessed: float) -> str:
+    """A guess beside the truth, in the language in use: an option by its place, or a number."""
+    guess = step.guess
+    if not guess.options:
+        return _("You said {guess}; it is {truth}.").format(guess=_typed(guess, guessed), truth=step.facts()[guess.truth])
+    mine, right = guess.options[int(guessed)], next(option for option in guess.options if option.right)
     said = _("You said “{guess}”: right.") if mine.right else _("You said “{guess}”; it is “{truth}”.")
-    known[step.id] = said.format(guess=plain([step.said(mine.words)]), truth=plain([step.said(right.words)]))
-
-
-def _locked(step: Step, known: dict[str, str], key: str) -> None:
-    known[step.id] = _("You said {guess}; it is {truth}.").format(
-        guess=_typed(step.guess, st.session_state[key]), truth=step.facts()[step.guess.truth]
-    )
+    return said.format(guess=plain([step.said(mine.words)]), truth=plain([step.said(right.words)]))
 
 
 def claims() -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from wallviz import units
 from wallviz.glossary import GlossaryTerm, terms
-from wallviz.i18n import language
+from wallviz.i18n import closed, language
 from wallviz.ui.frame import carried
 
 #: What is no prose: code, formulas, links and addresses, markup, headings, rows of a table.
@@ -37,7 +37,7 @@ def linked(text: str) -> str:
         query = "".join(f"&{key}={value}" for key, value in carried().items())
         return f'[{said}](glossary?find={quote(name)}{query} "{_quoted(line)}")'
 
-    return "".join(part if i % 2 else pattern.sub(link, part) for i, part in enumerate(_NOT_PROSE.split(units.tied(text))))
+    return "".join(part if i % 2 else pattern.sub(link, part) for i, part in enumerate(_NOT_PROSE.split(units.tied(closed(text)))))
 
 
 def _quoted(line: str) -> str:

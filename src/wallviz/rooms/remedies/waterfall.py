@@ -11,7 +11,7 @@ from wallviz.engine.remedies.plan import Plan
 from wallviz.figures.axes import Axis
 from wallviz.figures.bars import Bar, Limit, Segment, bars
 from wallviz.figures.style import ROLES, Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 from wallviz.rooms.remedies.choices import View
 from wallviz.rooms.remedies.steps import Chosen, capacity_bytes
 
@@ -26,7 +26,7 @@ def drawn(found: Plan, chosen: Chosen, view: View, revision: str) -> Drawing:
     holds = (found.capacity_bytes if chosen.proposed else capacity_bytes(found, chosen)) if memory else None
     scale, word = (units.GIB, "GiB") if memory else _unit(max(max(before, after) for _label, before, after, *_rest in rows))
     name = _("GiB per GPU at the peak") if memory else (_("{unit} per token, at least") if found.setup.serves else _("{unit} per step, at least"))
-    limit = Limit(f"{found.setup.chip.name.partition(' (')[0]}: {units.binary(holds)}", holds / scale) if holds is not None else None
+    limit = Limit(labelled(found.setup.chip.name.partition(" (")[0], units.binary(holds)), holds / scale) if holds is not None else None
     made = [_bar(*row, ROLES["memory" if memory else "compute"].colour, scale, last=row is rows[-1]) for row in rows]
     axis = Axis(name.format(unit=word), "{:,.10g}".format, log=False, base=2 if memory else 10, room=0.06)
     return bars(made, axis, revision=revision, limit=limit)

@@ -9,7 +9,7 @@ from wallviz import units
 from wallviz.figures.axes import Axis, said
 from wallviz.figures.plane import Dot, Line, Note, Region, plane
 from wallviz.figures.style import DASHES, FAINT, Drawing
-from wallviz.i18n import _
+from wallviz.i18n import _, labelled
 
 SMALLEST, BIGGEST = 7.0, 26.0
 """Sizes of the markers of an operation that takes no time and of one that takes all of it, pixels."""
@@ -103,7 +103,7 @@ def _level(line: RoofLine, peak: float, place: int) -> Note:
 
 def _peak(line: RoofLine, high: float) -> Note:
     """The chip, its precision and its peak, over the right end of its roof."""
-    said = f"{line.label}: {units.si(line.peak_flop_per_s, 'FLOP/s')}"
+    said = labelled(line.label, units.si(line.peak_flop_per_s, "FLOP/s"))
     return Note(high, line.peak_flop_per_s, said, "compute", side="right", dy=9)
 
 
