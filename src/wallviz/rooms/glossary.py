@@ -32,7 +32,7 @@ def entries(find: str = "") -> tuple[Entry, ...]:
         own, other, line = (term.zh, term.en, term.line_zh) if language() == "zh" else (term.en, term.zh, term.line_en)
         lines = [line]
         if term.unit:
-            lines.append(labelled(f"**{_('Unit')}**", term.unit))
+            lines.append(labelled(f"**{_('Unit')}**", {"years": _("years"), "tokens": _("tokens")}.get(term.unit, term.unit)))
         related = [name for name in (other, *term.synonyms) if name != own]
         if related:
             lines.append(labelled(f"**{_('Related')}**", listing(related)))
