@@ -197,6 +197,11 @@ def without(id: str, *names: str) -> tuple[tuple[date, float], ...]:
     return kept
 
 
+def span(points: tuple[tuple[date, float], ...]) -> float:
+    """The years from the first point to the last."""
+    return (max(points)[0] - min(points)[0]).days / 365.25
+
+
 def bell(z: float) -> float:
     """The share of a normal distribution below z."""
     return 0.5 * (1.0 + erf(z / sqrt(2.0)))
@@ -230,7 +235,6 @@ EXPECTED: dict[tuple[str, str], Callable[[], str]] = {
     ("levels", "slot_times"): lambda: units.times(3.35e12 / 63e9),
     ("levels", "disk_slow"): lambda: units.duration(3.35e12 / 13e9),
     ("roof", "ridge"): lambda: units.significant(989.4e12 / 3.35e12),
-    ("roof", "rate_many"): lambda: f"{32 * 3.35e12 / batch_bytes(32, 8192):,.0f}",
     ("roof", "each"): lambda: f"{3.35e12 / batch_bytes(32, 8192):.0f}",
     ("roof", "longer"): lambda: f"{batch_bytes(32, 8192) / token_bytes(8192):.1f}",
     ("shelf", "drawn"): lambda: "6",
@@ -327,6 +331,21 @@ def test_an_address_of_the_growth_room_shows_what_changes() -> None:
     for one in STEPS.values():
         seen = [(way.room, tuple(sorted(way.query.items()))) for way in one.try_it]
         assert len(set(seen)) == len(seen)
+
+
+# ---------------------------------------------------------------- the closing
+
+
+def test_the_closing_is_five_answers(language: str) -> None:
+    """Five questions in the order of the argument, each with one sentence that has its numbers, Chinese in Chinese, and no digit typed in."""
+    assert [one.step for one in CLOSING] == ["wall", "one-token", "roof", "training", "remedies"]
+    for one in CLOSING:
+        question, sentence = one.said
+        assert not re.search(r"[{}]", question + sentence)
+        assert bool(HAN.search(question)) == bool(HAN.search(sentence)) == bool(HAN.search(i18n._(CLOSING_TITLE))) == (language == "zh")
+        assert re.findall(r"[.。](?!\d)", sentence) == ["。" if language == "zh" else "."]
+        assert NUMBER.search(sentence)
+        assert NUMBER.findall(PLACE.sub("", NAMES.sub("", i18n._(one.question) + i18n._(one.sentence)))) == []
 
 
 # ---------------------------------------------------------------- the article

@@ -57,16 +57,16 @@ STEP = Step(
     standfirst=N_("The arithmetic to train a large model grew hundreds of times in two years; Moore's law promises a doubling."),
     guess=Guess(
         N_(
-            "By Moore's law chips double every two years. How fast did the arithmetic to train Transformers, the models behind chatbots, grow from {first} "
-            "to {last}, per two years?"
+            "By Moore's law chips double every two years. How fast did the arithmetic to train Transformers, the models behind chatbots, grow "
+            "from {first} to {last}, per two years?"
         ),
         (Choice(N_("{moore}, as chips do")), Choice(N_("{every}")), Choice(N_("{transformers}"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "In 2021 Amir Gholami and colleagues published “AI and Memory Wall” (a paper followed in 2024); this story recomputes its figures. "
-            "The article names two rates per two years: {every} for models of vision, language and speech together, {transformers} for "
+            "In 2021 Amir Gholami and colleagues published “AI and Memory Wall” (a paper followed in 2024); this story recomputes the article's "
+            "figures. It names two rates per two years: {every} for models of vision, language and speech together, {transformers} for "
             "Transformers. Lines through its own points give {every_fit} and {fit}: the numbers hold."
         ),
         N_(
@@ -74,15 +74,13 @@ STEP = Step(
             " it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
         ),
         N_(
-            "Why always a larger model? By a simple scaling rule a model's loss, its error, falls smoothly as parameters and training tokens "
-            "grow (a power law), so larger always came out better. For GPT-3's compute Kaplan's rule takes {kaplan} parameters, the later "
-            "Chinchilla rule {chinchilla}; serving reads {kaplan_bytes} or {chinchilla_bytes} for each token. No rule counts bytes, and depth, "
-            "width and data are still found by trying."
+            "Why always a larger model? By a simple scaling rule its error (the loss) falls as a power of parameters and training tokens: larger"
+            " came out better. For GPT-3's compute Kaplan's rule takes {kaplan} parameters, the later Chinchilla rule {chinchilla}; serving "
+            "reads {kaplan_bytes} or {chinchilla_bytes} a token. No rule counts bytes, and depth, width and data are still found by trying."
         ),
     ),
     caveat=N_(
-        "The points are estimates, and the line does not know how far each is off. The steep line ends with GPT-3, by far its largest point, and"
-        " so short a time says little about the next years."
+        "The points are estimates. The steep line ends with GPT-3, by far its largest point, and so short a time says little about the next years."
     ),
     try_it=(
         Try("growth", {"figure": "compute", "data": "2021"}, N_("Take points out and watch the line turn")),

@@ -61,7 +61,8 @@ STEP = Step(
     standfirst=N_("The same bytes take hundreds of times longer from a disk than from the chip's own memory."),
     guess=Guess(
         N_(
-            "The {size} of one token take {hbm} from the chip's own memory. How long do they take from the memory of the computer around it, over PCIe?"
+            "The {size} of one token take {hbm} from the chip's own memory. How long do they take from the memory of the computer around it, "
+            "over PCIe?"
         ),
         (Choice(N_("{twice}, about twice as long")), Choice(N_("{tenfold}, about ten times")), Choice(N_("{slot}, longer still"), right=True)),
     ),

@@ -46,16 +46,16 @@ CLOSING: tuple[Closing, ...] = (
         "roof",
         N_("Why does a batch help, and what does it cost each user?"),
         N_(
-            "{batch} answers share each reading of the weights and together get {rate_many} tokens/s instead of {rate}, but each user gets {each} and "
-            "waits {longer} times as long per token."
+            "{batch} answers share each reading of the weights and together get {rate_many} tokens/s instead of {rate}, but each user gets "
+            "{each} and waits {longer} times as long per token."
         ),
     ),
     Closing(
         "training",
         N_("Why does training need several times the model?"),
         N_(
-            "Gradients, a master copy and Adam's averages turn {each_weight} bytes a parameter into {each}, and activations come on top: {model} takes "
-            "{total} instead of {weights}."
+            "Gradients, a master copy and Adam's averages turn {each_weight} bytes a parameter into {each}, and activations come on top: "
+            "{model} takes {total} instead of {weights}."
         ),
     ),
     Closing(

@@ -97,16 +97,17 @@ STEP = Step(
     standfirst=N_("Every remedy saves bytes and pays for them: with traffic, arithmetic, digits or certainty."),
     guess=Guess(
         N_(
-            "In training {optimizer} of {each} bytes a parameter are the optimizer's. Stage 1 of ZeRO shares them over {gpus} GPUs. How much less does each hold?"
+            "In training {optimizer} of {each} bytes a parameter are the optimizer's. ZeRO's first stage shares them over {gpus} GPUs. How many "
+            "times less does each hold?"
         ),
         (Choice(N_("{gpus} times, one share each")), Choice(N_("{two} times")), Choice(N_("{one} times"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "First, room. Stage 1 of ZeRO on {gpus} GPUs: {each} bytes become {each_one}, that is {one} times less ({one_limit} at most). "
+            "First, room. ZeRO's first stage on {gpus} GPUs: {each} bytes become {each_one}, that is {one} times less ({one_limit} at most). "
             "Sharing gradients too makes it {two} ({two_limit} at most). Recomputation keeps {activations_again} of {activations} of activations"
-            " and makes the rest again where it is used: that is locality. With stage 1 it takes {model} from {before} ({alone} alone, and "
+            " and makes the rest again where it is used: that is locality. Together they take {model} from {before} ({alone} alone, and "
             "gradients kept for sending) to {after} a GPU, for {slower} more time."
         ),
         N_(

@@ -66,15 +66,16 @@ STEP = Step(
     standfirst=N_("How much arithmetic you do with each byte decides what you wait for."),
     guess=Guess(
         N_(
-            "In the time in which {chip} reads one byte it can do {ridge} operations (FLOP). How many does it do for each byte when it writes one answer?"
+            "In the time in which {chip} reads one byte it can do {ridge} operations (FLOP). How many does it do for each byte when it writes "
+            "one answer?"
         ),
         (Choice(N_("about {work}"), right=True), Choice(N_("about {tenfold}")), Choice(N_("about {ridge}"))),
     ),
     facts=_facts,
     explain=(
         N_(
-            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}, so at {ridge} "
-            "FLOP per byte both take equally long. That is its ridge point: left of it you wait for memory, right of it for arithmetic."
+            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}: at {ridge} "
+            "FLOP per byte both take equally long. Left of this ridge point you wait for memory, right of it for arithmetic."
         ),
         N_(
             "Prefill is reading the prompt: each weight serves {context} tokens at once, {prefill} FLOP per byte, compute-bound. Decode is "

@@ -60,7 +60,7 @@ STEP = Step(
         N_(
             "Think of a chip's memory as the shelf on which the model has to stand. In the blog post of 2021, drawn here, models grow {models} "
             "per two years and the shelf {memory}; its points give {fit} and {memory_fit}. The paper of 2024 has newer points, and "
-            "{models_2024}. The shelf is drawn as the authors did, as the parameters that fit on it at {drawn} bytes each."
+            "{models_2024}. As its authors do, the figure draws the shelf as the parameters that fit at {drawn} bytes each."
         ),
         N_(
             "Then ask who stands on the line. Without GShard, which computes with few of its parameters, the rate is {without_gshard}. Without "
@@ -73,8 +73,8 @@ STEP = Step(
         ),
     ),
     caveat=N_(
-        "A line through {n} models mixes dense ones with sparse ones such as GShard. One chip's memory is the shelf of one chip: since then "
-        "models have been spread over many."
+        "A line through {n} models mixes dense ones with sparse ones such as GShard. One chip's memory is one shelf: since then models have been"
+        " spread over many."
     ),
     try_it=(
         Try("growth", dict(_SIZE_2021), N_("Untick ALBERT, ELECTRA or GShard")),
@@ -86,8 +86,8 @@ STEP = Step(
         N_("The class sees a gap of two growth rates, and that one of the two depends on who is counted."),
         N_("Is a mixture of experts as large as all of its parameters, or as those that it computes with?"),
         N_(
-            "“Models still grow {models_2024} per two years.” So say the points of the paper ({fit_2024}); at the frontier it has been {since} since 2020. "
-            "What grows now is data and serving."
+            "“Models still grow {models_2024} per two years.” So say the points of the paper ({fit_2024}); at the frontier it has been {since}"
+            " since 2020. What grows now is data and serving."
         ),
     ),
     term="accelerator_memory",

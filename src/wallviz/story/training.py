@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from wallviz import units
 from wallviz.engine.memory.peak import Training
@@ -48,7 +47,6 @@ def _facts() -> Mapping[str, str]:
         "each_optimizer": units.significant((master + moments) / P, 2),
         "each": units.significant(sum(held.values()) / P, 2),
         "activations": units.binary(activations(JOB)),
-        "activations_twice": units.binary(activations(replace(JOB, batch=2 * JOB.batch))),
         "context": f"{JOB.context:,}",
         "total": units.binary(now.total_bytes),
         "total_times": units.times(now.total_bytes / weights),
@@ -68,7 +66,8 @@ STEP = Step(
     standfirst=N_("To train a model you hold its weights several times over, and what every layer computes on the way."),
     guess=Guess(
         N_(
-            "The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, the usual optimizer, before any data comes in?"
+            "The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, the usual optimizer, before any "
+            "data comes in?"
         ),
         (
             Choice(N_("{weights}, the weights")),
@@ -81,13 +80,13 @@ STEP = Step(
         N_(
             "Serving needs the weights, {each_weight} bytes a parameter. Training also holds gradients ({each_gradient} bytes), a master copy in"
             " 32 bits ({each_master}) and two running averages that the optimizer Adam keeps ({each_moments}). That is {each} bytes a parameter,"
-            " {states_times} the weights; {each_optimizer} of them belong to the optimizer. It is called mixed precision: 16 bits to compute "
-            "with, 32 to add up in."
+            " {states_times} the weights; {each_optimizer} of them belong to the optimizer. Mixed precision means 16 bits to compute with, 32 to"
+            " add up in."
         ),
         N_(
-            "Then come the activations, what every layer keeps for the way back: {activations} for one sequence of {context} tokens, "
-            "{activations_twice} for two. “Loss” in the figure is a score for every possible word, “overhead” what the software takes. The peak "
-            "is {total}, {total_times} the weights; {chip} holds {holds}. Gradients come after it: in the second bar they complete the {states}."
+            "Then come the activations, what every layer keeps for the way back: {activations} for {context} tokens, more if you feed more. In "
+            "the figure “loss” is a score for every possible word, “overhead” what the software takes. The peak is {total}; {chip} holds "
+            "{holds}. Gradients come after it: in the second bar they complete the {states}."
         ),
         N_(
             "And training is hungry for data. A whole run takes hundreds of thousands of steps and moves {run_moved} between chip and memory. "
@@ -95,8 +94,8 @@ STEP = Step(
         ),
     ),
     caveat=N_(
-        "The article has activations add three to four times the parameters; in its own table it is {printed_least} to {printed_most} times: the"
-        " batch decides. {weights} are {weights_gb}, table of words included. The run is our model: {steps} steps, {run_tokens} tokens."
+        "In the article activations add three to four times the parameters, in its own table {printed_least} to {printed_most} times: the "
+        "batch decides. {weights} are {weights_gb}, table of words included. The run is our model: {steps} steps, {run_tokens} tokens."
     ),
     try_it=(
         Try("footprint", {"job": "train", "show": "timeline"}, N_("Change batch, context and optimizer")),
