@@ -54,7 +54,7 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="demand",
     title=N_("Demand explodes"),
-    standfirst=N_("The arithmetic to train a large model grew hundreds of times in two years; Moore's law promises a doubling."),
+    standfirst=N_("Within two years training a large model took hundreds of times more arithmetic; Moore's law promises a doubling."),
     guess=Guess(
         N_(
             "By Moore's law chips double every two years. How fast did the arithmetic to train Transformers, the models behind chatbots, grow "
@@ -74,9 +74,10 @@ STEP = Step(
             " it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
         ),
         N_(
-            "Why always a larger model? By a simple scaling rule its error (the loss) falls as a power of parameters and training tokens: larger"
-            " came out better. For GPT-3's compute Kaplan's rule takes {kaplan} parameters, the later Chinchilla rule {chinchilla}; serving "
-            "reads {kaplan_bytes} or {chinchilla_bytes} a token. No rule counts bytes, and depth, width and data are still found by trying."
+            "Why always a larger model? By a simple scaling rule its error (the loss) falls steadily with more parameters and training tokens, a"
+            " power law: larger was always better. For GPT-3's compute Kaplan's rule takes {kaplan} parameters, the later Chinchilla rule "
+            "{chinchilla}; serving them reads {kaplan_bytes} or {chinchilla_bytes} a token. Neither counts bytes; depth, width and data are "
+            "still found by trying."
         ),
     ),
     caveat=N_(

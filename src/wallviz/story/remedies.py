@@ -97,28 +97,28 @@ STEP = Step(
     standfirst=N_("Every remedy saves bytes and pays for them: with traffic, arithmetic, digits or certainty."),
     guess=Guess(
         N_(
-            "In training {optimizer} of {each} bytes a parameter are the optimizer's. ZeRO's first stage shares them over {gpus} GPUs. How many "
-            "times less does each hold?"
+            "Of the {each} bytes a parameter in training {optimizer} are the optimizer's. ZeRO's first stage shares those over {gpus} GPUs. How "
+            "many times less does each hold?"
         ),
         (Choice(N_("{gpus} times, one share each")), Choice(N_("{two} times")), Choice(N_("{one} times"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "First, room. ZeRO's first stage on {gpus} GPUs: {each} bytes become {each_one}, that is {one} times less ({one_limit} at most). "
-            "Sharing gradients too makes it {two} ({two_limit} at most). Recomputation keeps {activations_again} of {activations} of activations"
-            " and makes the rest again where it is used: that is locality. Together they take {model} from {before} ({alone} alone, and "
-            "gradients kept for sending) to {after} a GPU, for {slower} more time."
+            "First, what saves room. On {gpus} GPUs ZeRO's first stage turns {each} bytes into {each_one}, that is {one} times less ({one_limit}"
+            " at most). Sharing gradients too makes it {two} ({two_limit} at most). Recomputation keeps {activations_again} of {activations} of "
+            "activations and makes the rest again where it is used: that is locality. Together they take {model} from {before} ({alone} alone, "
+            "and gradients kept for sending) to {after} a GPU, for {slower} more time."
         ),
         N_(
-            "Second, room and reading time: fewer bits. FP16 is robust if the loss is multiplied by {scale} first: {lost_scaled} of our "
-            "gradients are then lost as too small, instead of {lost}. FP8 ends at {largest} (E4M3) or starts at {smallest} (E5M2), so each "
+            "Second, what saves room and reading time: fewer bits. FP16 is robust if the loss is multiplied by {scale} first: then {lost_scaled}"
+            " of our gradients are lost as too small, instead of {lost}. FP8 ends at {largest} (E4M3) or starts at {smallest} (E5M2), so each "
             "tensor needs a scale of its own."
         ),
         N_(
             "Serving goes further. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity, a measure of error, and Llama-2-7B "
-            "{two_bits_old}. With half of its weights pruned, LLaMA-7B has {magnitude} more, or {wanda} if they are chosen better (Wanda), and "
-            "only a sparse format saves bytes. And try less: {trials} trials cost {runs} full runs if the worst stop early."
+            "{two_bits_old}. With half of its weights pruned, LLaMA-7B's rises by {magnitude}, or by {wanda} if they are chosen better (Wanda); "
+            "only a sparse format then saves bytes. And try less: {trials} trials of settings cost {runs} full runs if the worst stop early."
         ),
     ),
     caveat=N_(

@@ -79,14 +79,14 @@ STEP = Step(
         ),
         N_(
             "Prefill is reading the prompt: each weight serves {context} tokens at once, {prefill} FLOP per byte, compute-bound. Decode is "
-            "generating: each serves one, {work}, bandwidth-bound. {batch} answers together, which share the reading: {rate_many} tokens/s. Each"
+            "generating: each serves one, {work}, bandwidth-bound. {batch} answers together share the reading: {rate_many} tokens/s in all. Each"
             " user gets {each} instead of {rate}, and waits {longer} times as long per token. At {most} answers their KV caches fill the memory:"
             " the two sides of the wall meet."
         ),
         N_(
             "The article's own case study compares two models of one size: over {studied} tokens BERT-Base, which reads them, does {encoder} "
-            "FLOP per byte; GPT-2, which generates them, {decoder}. Equal arithmetic is not equal time. And chips do get there: measured matrix "
-            "products reach {reached_memory} of the roof on its slope, {reached_ridge} near the ridge, {reached_compute} on its flat part."
+            "FLOP per byte; GPT-2, which generates them, {decoder}. Equal arithmetic is not equal time. Chips do come near the roof: measured "
+            "matrix products reach {reached_memory} of it on its slope, {reached_ridge} near the ridge, {reached_compute} on its flat part."
         ),
     ),
     caveat=N_(

@@ -50,7 +50,7 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="shelf",
     title=N_("The shelf barely grows"),
-    standfirst=N_("While models grew hundreds of times in two years, the memory of one chip doubled."),
+    standfirst=N_("While models became hundreds of times larger in two years, the memory of one chip doubled."),
     guess=Guess(
         N_("From {first} to {last} Transformers grew {models} per two years. And the memory of one accelerator, the chip that they run on?"),
         (Choice(N_("{memory}"), right=True), Choice(N_("{compute}")), Choice(N_("{models}, as it had to"))),
@@ -59,8 +59,8 @@ STEP = Step(
     explain=(
         N_(
             "Think of a chip's memory as the shelf on which the model has to stand. In the blog post of 2021, drawn here, models grow {models} "
-            "per two years and the shelf {memory}; its points give {fit} and {memory_fit}. The paper of 2024 has newer points, and "
-            "{models_2024}. As its authors do, the figure draws the shelf as the parameters that fit at {drawn} bytes each."
+            "per two years and the shelf {memory}; its points give {fit} and {memory_fit}. The paper of 2024, with newer points, says "
+            "{models_2024}. The figure draws the shelf as its authors do: as the parameters that fit at {drawn} bytes each."
         ),
         N_(
             "Then ask who stands on the line. Without GShard, which computes with few of its parameters, the rate is {without_gshard}. Without "
@@ -68,8 +68,8 @@ STEP = Step(
             "2018 to 2021, then {since} from 2020 to 2025: the hundreds were an episode. The gap stayed."
         ),
         N_(
-            "So even putting the largest model to work is hard. Of the best accelerators of its year, that of {year_before} took {chips_before} "
-            "to hold; that of {year_now} takes {chips_now}, and {chips_training} to train."
+            "So even putting the largest model to work is hard. Of the best accelerators of its year, the largest of {year_before} needed "
+            "{chips_before}; that of {year_now} needs {chips_now}, and {chips_training} to train."
         ),
     ),
     caveat=N_(

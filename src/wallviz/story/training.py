@@ -85,17 +85,18 @@ STEP = Step(
         ),
         N_(
             "Then come the activations, what every layer keeps for the way back: {activations} for {context} tokens, more if you feed more. In "
-            "the figure “loss” is a score for every possible word, “overhead” what the software takes. The peak is {total}; {chip} holds "
-            "{holds}. Gradients come after it: in the second bar they complete the {states}."
+            "the figure “loss” is a score for every possible word (logits), “overhead” what the software takes. The peak is {total}; {chip} "
+            "holds {holds}. Gradients come after it: in the second bar they complete the {states}."
         ),
         N_(
-            "And training is hungry for data. A whole run takes hundreds of thousands of steps and moves {run_moved} between chip and memory. "
-            "Learning as much from half the data would halve that: data efficiency is bandwidth saved."
+            "And training is hungry for data. A whole run takes hundreds of thousands of steps and moves {run_moved} (million TB) between chip "
+            "and memory. Learning as much from half the data would halve that: data efficiency is bandwidth saved."
         ),
     ),
     caveat=N_(
         "In the article activations add three to four times the parameters, in its own table {printed_least} to {printed_most} times: the "
-        "batch decides. {weights} are {weights_gb}, table of words included. The run is our model: {steps} steps, {run_tokens} tokens."
+        "batch decides. {weights} is {weights_gb}: “One token” left out the table of words. The run is our estimate: {steps} steps, "
+        "{run_tokens} tokens."
     ),
     try_it=(
         Try("footprint", {"job": "train", "show": "timeline"}, N_("Change batch, context and optimizer")),

@@ -64,8 +64,8 @@ STEP = Step(
         N_(
             "Here is the article's best-known picture. For twenty years the post of 2021 says {compute} for FLOP/s, {memory} for DRAM and {link}"
             " for interconnects; its own points give {compute_fit}, {memory_fit} and {link_fit}. The paper of 2024 says {compute_2024}, "
-            "{memory_2024} and {link_2024}. The bracket says more than {gap} mostly because it spans {years} years, from the first points to "
-            "{last}."
+            "{memory_2024} and {link_2024}. The bracket in the figure says more than {gap} mostly because it spans {years} years, from the first"
+            " points to {last}."
         ),
         N_(
             "Now compare like with like. FLOP/s change their meaning on the way, from 32 bits to matrix units with 16. At a fixed 16 bits "
