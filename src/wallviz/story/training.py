@@ -63,7 +63,7 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="training",
     title=N_("Training needs a multiple of the model"),
-    standfirst=N_("To train a model you hold its weights several times over, and what every layer computes on the way."),
+    standfirst=N_("Training holds the weights several times over, and what every layer computes on the way."),
     guess=Guess(
         N_(
             "The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, the usual optimizer, before any "
@@ -80,13 +80,13 @@ STEP = Step(
         N_(
             "Serving needs the weights, {each_weight} bytes a parameter. Training also holds gradients ({each_gradient} bytes), a master copy in"
             " 32 bits ({each_master}) and two running averages that the optimizer Adam keeps ({each_moments}). That is {each} bytes a parameter,"
-            " {states_times} the weights; {each_optimizer} of them belong to the optimizer. Mixed precision means 16 bits to compute with, 32 to"
-            " add up in."
+            " {states_times} the weights, {each_optimizer} of them for the optimizer. Mixed precision means 16 bits to compute with, 32 to add "
+            "up in."
         ),
         N_(
-            "Then come the activations, what every layer keeps for the way back: {activations} for {context} tokens, more if you feed more. In "
-            "the figure “loss” is a score for every possible word (logits), “overhead” what the software takes. The peak is {total}; {chip} "
-            "holds {holds}. Gradients come after it: in the second bar they complete the {states}."
+            "Then come activations, what layers keep for the way back: {activations} for {context} tokens, more if you feed more. In the figure "
+            "“loss” is a score for every possible word (logits), “overhead” what the software takes. The peak is {total}; {chip} holds {holds}. "
+            "Gradients come after it: in the second bar they complete the {states}."
         ),
         N_(
             "And training is hungry for data. A whole run takes hundreds of thousands of steps and moves {run_moved} (million TB) between chip "
