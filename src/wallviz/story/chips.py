@@ -71,7 +71,7 @@ STEP = Step(
         N_(
             "For one answer every chip reads only its part of the weights. But in every layer all of them add up their results, an all-reduce: "
             "{many} chips spend {token_waiting} of each {token} waiting, and are slower than {few}. More chips pay where there is much "
-            "arithmetic for little traffic, as in the upper curves: {chips} chips in training compute for {computing} of the time."
+            "arithmetic for little traffic, as in the upper curves: in training, {chips} chips are computing {computing} of the time."
         ),
         N_(
             "For training there is a rule: with at least {tokens_inside} tokens a chip, sending the gradients takes no longer than computing; "

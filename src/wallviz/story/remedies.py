@@ -105,10 +105,10 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "First, what saves room. On {gpus} GPUs ZeRO's first stage turns {each} bytes into {each_one}, that is {one} times less ({one_limit}"
-            " at most). Sharing gradients too makes it {two} ({two_limit} at most). Recomputation keeps {activations_again} of {activations} of "
-            "activations and makes the rest again where it is used: that is locality. Together they take {model} from {before} ({alone} alone, "
-            "and gradients kept for sending) to {after} a GPU, for {slower} more time."
+            "First, what saves room. ZeRO's first stage makes it {one_limit} times less at most; with gradients shared too it is {two} times on "
+            "{gpus} GPUs, and {two_limit} at most. Recomputation keeps {activations_again} of {activations} of activations and makes the rest "
+            "again where it is used: that is locality. Both cost {model} {slower} more time. (A GPU alone needs {alone}; one of many keeps its "
+            "gradients for sending, and needs {before}.)"
         ),
         N_(
             "Second, what saves room and reading time: fewer bits. FP16 is robust if the loss is multiplied by {scale} first: then {lost_scaled}"
@@ -139,6 +139,9 @@ STEP = Step(
             "“Over {gpus} GPUs ZeRO makes the model {gpus} times smaller.” Only what is shared shrinks: {one} times with the optimizer's state, "
             "{two} with gradients."
         ),
+    ),
+    takeaway=N_(
+        "ZeRO's first stage turns {each} bytes a parameter into {each_one}, {one} times less; with recomputation {before} become {after} a GPU."
     ),
     term="locality",
     claims=("zero", "locality", "low-precision", "quantization", "pruning", "trials"),

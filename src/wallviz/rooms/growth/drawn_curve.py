@@ -89,7 +89,7 @@ def _gap(above: DrawnCurve, below: DrawnCurve) -> tuple[Bracket, ...]:
         return ()
     day = min(above.trend.last, below.trend.last)
     high, low = (float(one.trend.at([day])[0]) / one.base for one in (above, below) if one.trend)
-    words = _("{times} apart in {year}").format(times=units.times(high / low), year=day.year)
+    words = _("{times} apart\nin {year}").format(times=units.times(high / low), year=day.year)
     return (Bracket(day.isoformat(), low, high, words),) if high > low else ()
 
 
