@@ -54,14 +54,12 @@ def links(name: str) -> list[Link]:
 
 
 def said(step: int, language: str) -> set[str]:
-    """Every number of a step as it is printed, and the share of one user in its batch."""
+    """Every number of a step as it is printed."""
     i18n.use(language)
     try:
-        facts = {key: value.replace(units.THIN, " ") for key, value in [*STEPS.values()][step - 1].facts().items()}
+        return {value.replace(units.THIN, " ") for value in [*STEPS.values()][step - 1].facts().values()}
     finally:
         i18n.use("en")
-    each = {f"{float(facts['rate_many'].replace(',', '')) / float(facts['batch']):.0f}"} if "rate_many" in facts else set()
-    return {*facts.values()} | each
 
 
 def unsaid(block: str, language: str) -> list[str]:

@@ -18,7 +18,7 @@ from wallviz.job import SETTINGS, Job
 from wallviz.rooms import Answer, footprint, growth, hierarchy, remedies, roofline, scaleout, start
 from wallviz.rooms.growth import rates
 from wallviz.story import Step, Try, address, article
-from wallviz.story.path import STEPS
+from wallviz.story.path import CLOSING, CLOSING_TITLE, STEPS
 
 ROOT = Path(__file__).resolve().parents[1]
 STEP_IDS = ("one-token", "demand", "shelf", "training", "levels", "roof", "chips", "remedies", "wall")
@@ -66,6 +66,7 @@ def test_every_text_renders(step: Step, language: str) -> None:
     assert not re.search(r"[{}]", told(step))
     asked = {name.strip("{}") for text in step.texts for name in PLACE.findall(text)}
     asked |= {name.strip("{}") for one in article.claims().values() if one.id in step.claims for name in PLACE.findall(one.en + one.finding_en)}
+    asked |= {name.strip("{}") for one in CLOSING if one.step == step.id for name in PLACE.findall(one.question + one.sentence)}
     assert facts.keys() == asked
 
 
@@ -185,7 +186,7 @@ def test_the_wall_is_as_published_and_as_refitted() -> None:
     facts = STEPS["wall"].facts()
     assert [facts[name] for name in ("compute", "memory", "link")] == ["90,000×", "30×", "30×"]
     assert [facts[f"{name}_2024"] for name in ("compute", "memory", "link")] == ["60,000×", "100×", "30×"]
-    for name, id in {"compute_fit": "blog_hw_flops_20y", "memory_fit": "blog_dram_bw_20y", "link_fit_2024": "paper_interconnect_bw_20y"}.items():
+    for name, id in {"compute_fit": "blog_hw_flops_20y", "memory_fit": "blog_dram_bw_20y", "link_fit": "blog_interconnect_bw_20y"}.items():
         assert facts[name] == units.times(slope(published(id), 20.0))
 
 
@@ -196,15 +197,26 @@ def without(id: str, *names: str) -> tuple[tuple[date, float], ...]:
     return kept
 
 
+def span(points: tuple[tuple[date, float], ...]) -> float:
+    """The years from the first point to the last."""
+    return (max(points)[0] - min(points)[0]).days / 365.25
+
+
 def bell(z: float) -> float:
     """The share of a normal distribution below z."""
     return 0.5 * (1.0 + erf(z / sqrt(2.0)))
+
+
+def batch_bytes(batch: int, context: int) -> float:
+    """What one step of so many answers reads: the matrices once, a row of the embedding and a cache each."""
+    return token_bytes(0) + (batch - 1) * (token_bytes(context) - token_bytes(0) + 2.0 * 4096) + token_bytes(context) - token_bytes(0)
 
 
 GPT3_FLOP = 6 * 175e9 * 300e9
 #: Numbers of the prose, worked out from data sheets, papers and published points alone.
 EXPECTED: dict[tuple[str, str], Callable[[], str]] = {
     ("one-token", "moved"): lambda: units.si(token_bytes(8192), "B"),
+    ("one-token", "weights"): lambda: units.si(token_bytes(0), "B"),
     ("one-token", "moving"): lambda: units.duration(token_bytes(8192) / 3.35e12),
     ("demand", "fit"): lambda: units.times(slope(published("blog_compute_transformer"), 2.0)),
     ("demand", "every_fit"): lambda: units.times(slope(published("blog_compute_all"), 2.0)),
@@ -223,6 +235,9 @@ EXPECTED: dict[tuple[str, str], Callable[[], str]] = {
     ("levels", "slot_times"): lambda: units.times(3.35e12 / 63e9),
     ("levels", "disk_slow"): lambda: units.duration(3.35e12 / 13e9),
     ("roof", "ridge"): lambda: units.significant(989.4e12 / 3.35e12),
+    ("roof", "each"): lambda: f"{3.35e12 / batch_bytes(32, 8192):.0f}",
+    ("roof", "longer"): lambda: f"{batch_bytes(32, 8192) / token_bytes(8192):.1f}",
+    ("shelf", "drawn"): lambda: "6",
     ("chips", "inside_times"): lambda: units.times(3.35e12 / 450e9),
     ("chips", "across_times"): lambda: units.times(3.35e12 / 50e9),
     ("chips", "tokens_inside"): lambda: f"{989.4e12 / 450e9:,.0f}",
@@ -230,9 +245,13 @@ EXPECTED: dict[tuple[str, str], Callable[[], str]] = {
     ("remedies", "magnitude"): lambda: f"{100 * (17.29 / 5.68 - 1):.0f}%",
     ("remedies", "wanda"): lambda: f"{100 * (7.26 / 5.68 - 1):.0f}%",
     ("remedies", "runs"): lambda: "6.0",
+    ("remedies", "each_one"): lambda: f"{4 + 12 / 64:.1f}",
     ("wall", "gap"): lambda: "3,000×",
     ("wall", "gap_2024"): lambda: "600×",
-    ("wall", "compute_fit_2024"): lambda: units.times(slope(published("paper_hw_flops_20y"), 20.0)),
+    ("wall", "ratio_2024"): lambda: units.times(slope(published("paper_hw_flops_20y"), 2.0) / slope(published("paper_dram_bw_20y"), 2.0)),
+    ("wall", "years"): lambda: (
+        f"{(max(when for when, _ in published('blog_hw_flops_20y')) - min(when for when, _ in published('blog_hw_flops_20y'))).days / 365.25:.0f}"
+    ),
     ("wall", "held_v100"): lambda: units.ratio("byte_s_per_flop", 16e9 / 125e12),
 }
 
@@ -271,8 +290,8 @@ DRAWN: dict[str, Callable[[], Answer]] = {
     "training": lambda: footprint.answer(Job(job="train"), footprint.View(show="timeline")),
     "levels": lambda: hierarchy.answer(Job(), hierarchy.View()),
     "roof": lambda: roofline.answer(Job(), roofline.View()),
-    "chips": lambda: scaleout.answer(Job(job="train", chips=64, context=4096, sequences=256, zero=1, recompute="full"), scaleout.View()),
-    "remedies": lambda: remedies.answer(Job(job="train", chips=64), remedies.View(apply=("zero-2", "full-recompute"))),
+    "chips": lambda: scaleout.answer(Job(chips=8), scaleout.View()),
+    "remedies": lambda: remedies.answer(Job(job="train", chips=64), remedies.View(apply=("zero-1", "full-recompute"))),
     "wall": lambda: growth.answer(growth.View(figure="gap", data="2021"), chip=Job().chip),
 }
 
@@ -312,6 +331,21 @@ def test_an_address_of_the_growth_room_shows_what_changes() -> None:
     for one in STEPS.values():
         seen = [(way.room, tuple(sorted(way.query.items()))) for way in one.try_it]
         assert len(set(seen)) == len(seen)
+
+
+# ---------------------------------------------------------------- the closing
+
+
+def test_the_closing_is_five_answers(language: str) -> None:
+    """Five questions in the order of the argument, each with one sentence that has its numbers, Chinese in Chinese, and no digit typed in."""
+    assert [one.step for one in CLOSING] == ["wall", "one-token", "roof", "training", "remedies"]
+    for one in CLOSING:
+        question, sentence = one.said
+        assert not re.search(r"[{}]", question + sentence)
+        assert bool(HAN.search(question)) == bool(HAN.search(sentence)) == bool(HAN.search(i18n._(CLOSING_TITLE))) == (language == "zh")
+        assert re.findall(r"[.。](?!\d)", sentence) == ["。" if language == "zh" else "."]
+        assert NUMBER.search(sentence)
+        assert NUMBER.findall(PLACE.sub("", NAMES.sub("", i18n._(one.question) + i18n._(one.sentence)))) == []
 
 
 # ---------------------------------------------------------------- the article

@@ -23,26 +23,20 @@ HALF = SERVING.chips // 2
 @once_a_language
 def _facts() -> Mapping[str, str]:
     train, serve = study(TRAINING, scaleout.View()), served(SERVING, scaleout.View())
-    one, token, chip = train.job.step, serve.job.step, train.chip
+    token, chip = serve.job.step, train.chip
     inside, across = float(train.job.fabric.inside_bytes_per_s), float(train.job.fabric.across_bytes_per_s)
     memory, peak = float(chip.memory_bytes_per_s or 0.0), float(chip.fp16_flop_per_s or 0.0)
     fast, slow = serve.tokens_per_s(HALF), float(token.tokens_per_s)
     return {
-        "model": model_name(TRAINING),
-        "chip": chip_name(TRAINING).partition(" (")[0],
+        "model": model_name(SERVING),
+        "chip": chip_name(SERVING).partition(" (")[0],
         "memory": units.si(memory, "B/s"),
         "inside": units.si(inside, "B/s"),
         "inside_times": units.times(memory / inside),
         "across": units.si(across, "B/s"),
         "across_times": units.times(memory / across),
         "chips": f"{TRAINING.chips:,}",
-        "sequences": f"{TRAINING.sequences:,}",
-        "sent": units.si(float(sum(one.bytes_on_wire.values())), "B"),
-        "step": units.duration(float(one.step_s)),
-        "waiting": units.duration(float(one.waiting_s)),
-        "computing": f"{float(one.efficiency):.0%}",
-        "stop": f"{train.job.pays_up_to:,}",
-        "small": f"{train.tokens_per_chip:,.0f}",
+        "computing": f"{float(train.job.step.efficiency):.0%}",
         "tokens_inside": f"{float(tokens_per_chip(peak, inside)):,.0f}",
         "tokens_across": f"{float(tokens_per_chip(peak, across)):,.0f}",
         "few": f"{HALF:,}",
@@ -60,7 +54,7 @@ STEP = Step(
     title=N_("Many chips, one conversation"),
     standfirst=N_("More chips help as long as each computes for longer than it waits for the others."),
     guess=Guess(
-        N_("{few} chips write one answer of {model} at {fast} tokens/s. And {many} chips?"),
+        N_("Spread over {few} chips, {model} writes one answer at {fast} tokens/s. And over {many} chips?"),
         (
             Choice(N_("{double} tokens/s, twice as fast")),
             Choice(N_("{fast} tokens/s, no faster")),
@@ -70,28 +64,24 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "If one chip's memory is too small or too slow, take many. Then they have to talk, and there the wall is higher still. {chip} reads its "
-            "own memory at {memory}; to a chip in the same machine it sends {inside}, {inside_times} less, and to another machine {across}, "
-            "{across_times} less."
+            "When one chip is too small or too slow, you take many. Then they have to talk, and there the wall is higher still. {chip} reads its own "
+            "memory at {memory}. To a chip in the same machine it sends {inside}, {inside_times} slower; to another machine {across}, {across_times} "
+            "slower."
         ),
         N_(
-            "So it pays only where there is much arithmetic for little traffic. Training {sequences} long sequences on {chips} chips, each sends "
-            "{sent} a step, all of it to add up gradients, an all-reduce; it waits {waiting} of {step} and is computing for {computing} of the time. "
-            "Doubling pays up to {stop} chips. Give each only {small} tokens, and the curve bends early."
+            "For one answer every chip reads only its part of the weights. But in every layer all of them add up their results, an all-reduce: "
+            "{many} chips spend {token_waiting} of each {token} waiting, and are slower than {few}. More chips pay where there is much "
+            "arithmetic for little traffic, as in the upper curves: in training, {chips} chips are computing {computing} of the time."
         ),
         N_(
-            "There is a rule behind it: gradients go unnoticed from {tokens_inside} tokens a chip on inside a machine, {tokens_across} across, the "
-            "chip's FLOP/s over its link's bytes. Writing one answer has one token. {many} chips spend {token_waiting} of each {token} waiting, and "
-            "are slower than {few}."
+            "For training there is a rule: with at least {tokens_inside} tokens a chip, sending the gradients takes no longer than computing; "
+            "between machines it takes {tokens_across}."
         ),
     ),
-    caveat=N_(
-        "Links are taken at a share of their rate that large messages reach; stragglers, failures and other traffic are left out. Frameworks hide "
-        "part of the gradients behind the backward pass, which moves the bend, not its cause."
-    ),
+    caveat=N_("These speeds are what chips and links reach, not the bounds of earlier steps. Slow chips, failures and other traffic are left out."),
     try_it=(
-        Try("scaleout", dict(_TRAINING), N_("More chips, slower links, shorter sequences")),
-        Try("scaleout", {"chips": "8"}, N_("Writing one answer on more chips")),
+        Try("scaleout", {"chips": "8"}, N_("Fewer chips, slower links, more answers at once")),
+        Try("scaleout", dict(_TRAINING), N_("Training on many chips")),
         Try("scaleout", _TRAINING | {"show": "frontier"}, N_("Compute against communication")),
         Try("scaleout", _TRAINING | {"show": "wire"}, N_("What the wires carry")),
     ),

@@ -45,10 +45,8 @@ def _facts() -> Mapping[str, str]:
         "today": units.times(today.multiplier(2.0)),
         "today_n": f"{today.n:,}",
         "kaplan": units.count(float(kaplan)),
-        "kaplan_tokens": units.count(float(few)),
         "kaplan_bytes": units.si(float(scaling_laws.cost(kaplan, few).weights_bytes), "B"),
         "chinchilla": units.count(float(chinchilla)),
-        "chinchilla_tokens": units.count(float(many)),
         "chinchilla_bytes": units.si(float(scaling_laws.cost(chinchilla, many).weights_bytes), "B"),
     }
 
@@ -56,31 +54,34 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="demand",
     title=N_("Demand explodes"),
-    standfirst=N_("The arithmetic that it takes to train a model grew far faster than any chip did."),
+    standfirst=N_("Within two years training a large model took hundreds of times more arithmetic; Moore's law promises a doubling."),
     guess=Guess(
-        N_("Moore's law doubles every two years. From {first} to {last}, how did the training compute of Transformers grow per two years?"),
+        N_(
+            "By Moore's law chips double every two years. How fast did the arithmetic to train Transformers, the models behind chatbots, grow "
+            "from {first} to {last}, per two years?"
+        ),
         (Choice(N_("{moore}, as chips do")), Choice(N_("{every}")), Choice(N_("{transformers}"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "The article names two rates per two years: {every} for all models of vision, language and speech together, {transformers} for "
-            "Transformers. Draw the lines again through its own points and you get {every_fit} and {fit}: the numbers hold."
+            "In 2021 Amir Gholami and colleagues published “AI and Memory Wall” (a paper followed in 2024); this story recomputes the article's "
+            "figures. It names two rates per two years: {every} for models of vision, language and speech together, {transformers} for "
+            "Transformers. Lines through its own points give {every_fit} and {fit}: the numbers hold."
         ),
         N_(
-            "But look at how little they stand on: {n} models in {years} years. With 95% confidence the rate is anything from {low} to {high}, and "
-            "without GPT-3 it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
+            "But they stand on little: {n} models in {years} years. With 95% confidence the rate is anything from {low} to {high}. Without GPT-3"
+            " it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
         ),
         N_(
-            "Why is the answer always a larger model? Because one simple scaling rule says what comes out: loss falls as a power of parameters and "
-            "of tokens, and training costs C = 6·N·D. With GPT-3's budget Kaplan's rule takes {kaplan} parameters and {kaplan_tokens} tokens, "
-            "Chinchilla's {chinchilla} and {chinchilla_tokens}: serving then reads {kaplan_bytes} or {chinchilla_bytes} for each token. Neither rule "
-            "counts bytes; depth, width and data are still found by trying."
+            "Why always a larger model? By a simple scaling rule its error (the loss) falls steadily with more parameters and training tokens, a"
+            " power law: larger was always better. For GPT-3's compute Kaplan's rule takes {kaplan} parameters, the later Chinchilla rule "
+            "{chinchilla}; serving them reads {kaplan_bytes} or {chinchilla_bytes} a token. Neither counts bytes; depth, width and data are "
+            "still found by trying."
         ),
     ),
     caveat=N_(
-        "The points are estimates, and the line does not know how far each is off. The fast line ends with GPT-3, by far the largest of its points, "
-        "and a line through so short a time says little about the next years."
+        "The points are estimates. The steep line ends with GPT-3, by far its largest point, and so short a time says little about the next years."
     ),
     try_it=(
         Try("growth", {"figure": "compute", "data": "2021"}, N_("Take points out and watch the line turn")),
@@ -88,7 +89,7 @@ STEP = Step(
         Try("scaleout", {"show": "rules"}, N_("What each scaling rule makes of a budget")),
     ),
     notes=Notes(
-        N_("The class separates a claim, its refit and its interval, and can say where C = 6·N·D comes from."),
+        N_("The class separates a claim, its refit and its interval, and knows that N parameters and D tokens cost C = 6·N·D FLOP to train."),
         N_("Which single point would you take out to make the claim smaller, and may you?"),
         N_("“A steep line is a sure line.” Its slope is steep and loose at once: {n} points allow anything from {low} to {high}."),
     ),

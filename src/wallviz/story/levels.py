@@ -39,7 +39,6 @@ def _facts() -> Mapping[str, str]:
     disk = took["nvme-ssd-pcie-5.0-x4"]
     return {
         "size": units.si(size, "B"),
-        "cache": units.duration(took["l2"]),
         "hbm": units.duration(hbm),
         "nvlink": units.duration(took["nvlink-4"]),
         "slot": units.duration(slot),
@@ -59,31 +58,34 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="levels",
     title=N_("Memory is not one thing"),
-    standfirst=N_("The same bytes take hundreds of times longer from the far end of a machine than from the near end."),
+    standfirst=N_("The same bytes take hundreds of times longer from a disk than from the chip's own memory."),
     guess=Guess(
-        N_("The {size} of one token take {hbm} from the chip's own memory. How long do they take over PCIe, from the memory of its host?"),
+        N_(
+            "The {size} of one token take {hbm} from the chip's own memory. How long do they take from the memory of the computer around it, "
+            "over PCIe?"
+        ),
         (Choice(N_("{twice}, about twice as long")), Choice(N_("{tenfold}, about ten times")), Choice(N_("{slot}, longer still"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "The article tells three transfers apart, and so can you: inside a chip, from its logic to on-chip memory; from the logic to DRAM; and "
-            "from socket to socket, from chip to chip and machine to machine. Each is a level of its own, and each has its own wall."
+            "The article names three kinds of transfer: inside a chip, from its logic to on-chip memory; from the logic to DRAM; and from socket"
+            " to socket. In the figure the first two have a box each, the third has two (chip to chip, machine to machine), and we add the disk."
         ),
         N_(
-            "Put {size} on every level. The second-level cache would hand them over in {cache}, if they fitted; HBM takes {hbm}, NVLink {nvlink}, "
-            "PCIe {slot}, the network {network} and the disk {disk}. Slow it all down until HBM takes one second, and the disk takes {disk_slow}. "
-            "That is the memory hierarchy: farther levels hold more and hand it over more slowly."
+            "Put {size} on every level. HBM, the DRAM beside the chip, takes {hbm}; NVLink {nvlink}, PCIe {slot}, the network {network} and the disk "
+            "{disk}. Slow it all down until HBM takes one second, and the disk takes {disk_slow}. That is the memory hierarchy: farther levels hold "
+            "more and hand it over more slowly."
         ),
         N_(
-            "The levels do not grow alike either. Per two years 16-bit compute grew {compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe "
-            "{pcie_growth} and a channel of DDR {ddr_growth}: each falls behind at its own rate. Wulf and McKee saw that between processor and DRAM "
-            "in 1995, and called it the memory wall."
+            "The levels do not grow alike either; that is another figure, “How fast each level grows”. Per two years 16-bit compute grew "
+            "{compute_growth}, a stack of HBM {hbm_growth}, a lane of PCIe {pcie_growth} and a channel of DDR {ddr_growth}. Wulf and McKee saw "
+            "processor and DRAM drift apart in 1995, and called it the memory wall."
         ),
     ),
     caveat=N_(
         "These are rates of data sheets, of one direction where a link has two. Small pieces wait for their first byte instead: there latency "
-        "counts, not bandwidth. Nothing so large fits into the levels above DRAM: their times say how fast they are, not where a model lies."
+        "counts, not bandwidth. Nothing so large fits on the chip (“too small”): those times say how fast its levels are, not where a model lies."
     ),
     try_it=(
         Try("hierarchy", {}, N_("Another size, another machine")),

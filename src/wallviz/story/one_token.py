@@ -26,6 +26,7 @@ def _facts() -> Mapping[str, str]:
         "chip": chip_name(JOB).partition(" (")[0],
         "context": f"{JOB.context:,}",
         "moved": units.si(float(one.bytes), "B"),
+        "weights": units.si(float(one.bytes) - cache, "B"),
         "cache": units.si(cache, "B"),
         "bandwidth": units.si(one.roof.bytes_per_s, "B/s"),
         "peak": units.si(one.roof.peak_flop_per_s, "FLOP/s"),
@@ -43,7 +44,7 @@ STEP = Step(
     title=N_("One token"),
     standfirst=N_("To write one token a chip reads the whole model: memory sets the pace, not arithmetic."),
     guess=Guess(
-        N_("{chip} does {peak}. At most how many tokens a second can it write with {model} in 16 bits, one answer at a time?"),
+        N_("The chip {chip} computes at {peak}. How many tokens a second can it generate at most with {model} in 16 bits, one answer at a time?"),
         (
             Choice(N_("about {tokens} tokens/s"), right=True),
             Choice(N_("about {tenfold} tokens/s")),
@@ -53,21 +54,22 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "You ask a question, and the model answers one token at a time. For each of them the chip needs every weight once, and they fit nowhere "
-            "but in its memory. So {moved} go past for a single token; {cache} of that are its notes on the {context} tokens so far, the KV cache."
+            "You ask a question, and the model answers one token at a time. For each token the chip reads {weights} of weights from its memory: "
+            "all but the table of words, where it only looks one up. With its notes on the {context} tokens so far, the KV cache of {cache}, "
+            "that is {moved}."
         ),
         N_(
-            "Moving them takes {moving} at {bandwidth}. Multiplying with them takes {multiplying} at {peak}, {times} less. Such work is "
-            "bandwidth-bound: a chip with twice the FLOP/s and the same memory does not write one token more."
+            "Reading {moved} takes {moving} at {bandwidth}. Multiplying takes {multiplying} at {peak}: the reading takes {times} as long. Such "
+            "work is bandwidth-bound: a chip with twice the FLOP/s and the same memory is no faster."
         ),
         N_(
-            "That is the memory wall on one chip. It has two sides, how much memory holds and how fast it hands that over, and you meet both at "
+            "That is the memory wall on one chip. It has two sides: how much memory holds, and how fast it hands that over. You meet both at "
             "every level, from the cache on the chip to the network between machines."
         ),
     ),
     caveat=N_(
-        "This is a bound from the data sheet, which real engines stay below. One answer at a time is the hardest case: many answers at once share "
-        "each reading of the weights, as the step about the roof shows."
+        "This is a bound from the data sheet, and real engines stay below it. One answer at a time is the hardest case: many at once share each "
+        "reading of the weights, as the step “Under the roof” shows."
     ),
     try_it=(
         Try("start", {}, N_("Another model, another chip")),

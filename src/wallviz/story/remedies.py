@@ -20,7 +20,7 @@ from wallviz.story import Choice, Guess, Notes, Step, Try, once_a_language
 from wallviz.story.training import activations
 
 JOB = Job(job="train", chips=64)
-APPLIED = ("zero-2", "full-recompute")
+APPLIED = ("zero-1", "full-recompute")
 """The remedies of the figure."""
 TRIALS = 243
 """Of a search for good settings: hundreds, as the article says, and a power of how many of them go on."""
@@ -56,6 +56,9 @@ def _facts() -> Mapping[str, str]:
         next(q.ratio for q in board if q.model == model and q.format.casefold() == "q2_k" and not q.imatrix) for model in ("Llama-3-8B", "Llama-2-7B")
     )
     pruned = {row.setting: row for row in catalog.evidence().values() if row.remedy == "pruning" and row.metric == "perplexity"}
+    alone = estimate(replace(JOB, chips=1))
+    held = [part / float(alone.arch.parameters) for part in states(alone).values()]
+    each, optimizer = sum(held), sum(held[2:])
     magnitude, wanda = (pruned[f"LLaMA-7B 50% {how}"] for how in ("magnitude", "Wanda"))
     return {
         "model": model_name(JOB),
@@ -63,6 +66,10 @@ def _facts() -> Mapping[str, str]:
         "one_limit": units.significant(times_smaller(1, MANY), 1),
         "two_limit": units.significant(times_smaller(2, MANY), 1),
         "one": units.significant(times_smaller(1, JOB.chips)),
+        "each": units.significant(each, 2),
+        "optimizer": units.significant(optimizer, 2),
+        "each_one": units.significant(each / times_smaller(1, JOB.chips), 2),
+        "alone": units.binary(alone.total_bytes),
         "two": units.significant(times_smaller(2, JOB.chips)),
         "before": units.binary(found.now.bytes),
         "after": units.binary(last.bytes),
@@ -87,34 +94,36 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="remedies",
     title=N_("The remedies"),
-    standfirst=N_("Every remedy trades something for bytes: traffic, arithmetic, digits or certainty."),
+    standfirst=N_("Every remedy saves bytes and pays for them: with traffic, arithmetic, digits or certainty."),
     guess=Guess(
-        N_("ZeRO's first stage shares the optimizer's state over {gpus} GPUs. By how much does that shrink what each holds of the model?"),
+        N_(
+            "Of the {each} bytes a parameter in training {optimizer} are the optimizer's. ZeRO's first stage shares those over {gpus} GPUs. How "
+            "many times less does each hold?"
+        ),
         (Choice(N_("{gpus} times, one share each")), Choice(N_("{two} times")), Choice(N_("{one} times"), right=True)),
     ),
     facts=_facts,
     explain=(
         N_(
-            "In training you can share, compute again, or round. ZeRO shares: the optimizer's state alone makes what a GPU holds at most {one_limit} "
-            "times smaller, with gradients too {two_limit} times, and {two} on {gpus} GPUs. Recomputation trades compute for memory by keeping data "
-            "local: of {activations} of activations {activations_again} stay, the rest is made again where it is used. That is locality. Together "
-            "they take {model} from {before} to {after} a GPU, for {slower} more time."
+            "First, what saves room. ZeRO's first stage makes it {one_limit} times less at most; with gradients shared too it is {two} times on "
+            "{gpus} GPUs, and {two_limit} at most. Recomputation keeps {activations_again} of {activations} of activations and makes the rest "
+            "again where it is used: that is locality. Both cost {model} {slower} more time. (A GPU alone needs {alone}; one of many keeps its "
+            "gradients for sending, and needs {before}.)"
         ),
         N_(
-            "Low precision halves everything, if it is robust. {lost} of gradients spread as in our model are too small for FP16; multiply the loss "
-            "by {scale} first and {lost_scaled} are lost. FP8 has less room on both sides: E4M3 ends at {largest}, E5M2 starts at {smallest}, so "
-            "each tensor needs a scale of its own, and outliers still break it."
+            "Second, what saves room and reading time: fewer bits. FP16 is robust if the loss is multiplied by {scale} first: then {lost_scaled}"
+            " of our gradients are lost as too small, instead of {lost}. FP8 ends at {largest} (E4M3) or starts at {smallest} (E5M2), so each "
+            "tensor needs a scale of its own."
         ),
         N_(
-            "In serving you can quantize or prune. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity and Llama-2-7B, trained on "
-            "less, {two_bits_old}. With half of its weights pruned its elder LLaMA-7B has a perplexity {magnitude} higher if the smallest go, "
-            "{wanda} if you also look at what they are multiplied with (Wanda); only a sparse format then saves bytes. And try less often: {trials} "
-            "trials cost {runs} full runs if the worst stop early."
+            "Serving goes further. Quantized to two bits, Llama-3-8B has {two_bits_new} its perplexity, a measure of error, and Llama-2-7B "
+            "{two_bits_old}. With half of its weights pruned, LLaMA-7B's rises by {magnitude}, or by {wanda} if they are chosen better (Wanda); "
+            "only a sparse format then saves bytes. And try less: {trials} trials of settings cost {runs} full runs if the worst stop early."
         ),
     ),
     caveat=N_(
-        "All of these move the job, none moves the wall: the chip stays at {bandwidth}. Only other hardware moves that. Losses of quality were "
-        "measured on the models named, and do not carry over; gradients here are a model of ours."
+        "None of these moves the wall: the chip stays at {bandwidth}, and only other hardware moves that. Losses of quality hold for the models "
+        "named; the gradients are a model of ours."
     ),
     try_it=(
         Try("remedies", {"job": "train", "chips": "64", "apply": ",".join(APPLIED)}, N_("Add a remedy, or take one away")),
@@ -130,6 +139,9 @@ STEP = Step(
             "“Over {gpus} GPUs ZeRO makes the model {gpus} times smaller.” Only what is shared shrinks: {one} times with the optimizer's state, "
             "{two} with gradients."
         ),
+    ),
+    takeaway=N_(
+        "ZeRO's first stage turns {each} bytes a parameter into {each_one}, {one} times less; with recomputation {before} become {after} a GPU."
     ),
     term="locality",
     claims=("zero", "locality", "low-precision", "quantization", "pruning", "trials"),

@@ -34,6 +34,7 @@ def _facts() -> Mapping[str, str]:
     one, prefill = now.steps["decode"], now.steps["prefill"]
     many = replace(JOB, batch=BATCH)
     work = float(one.arithmetic_intensity)
+    alone, together = tokens_per_s(JOB, one), tokens_per_s(many, bound(many))
     encoder, decoder = (case_study.rows(name, STUDIED)[-1].intensity for name in ("bert-base", "gpt-2"))
     return {
         "chip": chip_name(JOB).partition(" (")[0],
@@ -45,9 +46,10 @@ def _facts() -> Mapping[str, str]:
         "context": f"{JOB.context:,}",
         "prefill": units.significant(float(prefill.arithmetic_intensity)),
         "batch": f"{BATCH:,}",
-        "work_many": units.significant(float(bound(many).arithmetic_intensity), 2),
-        "rate": units.significant(tokens_per_s(JOB, one)),
-        "rate_many": units.significant(tokens_per_s(many, bound(many))),
+        "rate": units.significant(alone),
+        "rate_many": units.significant(together),
+        "each": units.significant(together / BATCH, 2),
+        "longer": units.significant(alone * BATCH / together, 2),
         "most": f"{int(most_sequences(now)):,}",
         "studied": f"{STUDIED:,}",
         "encoder": units.significant(encoder),
@@ -63,24 +65,28 @@ STEP = Step(
     title=N_("Under the roof"),
     standfirst=N_("How much arithmetic you do with each byte decides what you wait for."),
     guess=Guess(
-        N_("{chip} can do {ridge} FLOP in the time in which it reads a byte. How many does it do for each byte when it writes one answer?"),
+        N_(
+            "In the time in which {chip} reads one byte it can do {ridge} operations (FLOP). How many does it do for each byte when it writes "
+            "one answer?"
+        ),
         (Choice(N_("about {work}"), right=True), Choice(N_("about {tenfold}")), Choice(N_("about {ridge}"))),
     ),
     facts=_facts,
     explain=(
         N_(
-            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}, so at {ridge} "
-            "FLOP per byte both take equally long. That is its ridge point: to the left you wait for memory, to the right for arithmetic."
+            "Take any work and divide its arithmetic by the bytes that it moves. {chip} computes at {peak} and reads at {bandwidth}: at {ridge} "
+            "FLOP per byte both take equally long. Left of this ridge point you wait for memory, right of it for arithmetic."
         ),
         N_(
-            "Reading your prompt uses each weight for {context} tokens at once: {prefill} FLOP per byte, compute-bound. Writing uses it for one: "
-            "{work}, bandwidth-bound. Let {batch} answers share the reading and the point climbs to {work_many} FLOP per byte, from {rate} to "
-            "{rate_many} tokens/s. At {most} answers their KV caches have filled the memory: here the two sides of the wall meet."
+            "Prefill is reading the prompt: each weight serves {context} tokens at once, {prefill} FLOP per byte, compute-bound. Decode is "
+            "generating: each serves one, {work}, bandwidth-bound. {batch} answers together share the reading: {rate_many} tokens/s in all. Each"
+            " user gets {each} instead of {rate}, and waits {longer} times as long per token. At {most} answers their KV caches fill the memory:"
+            " the two sides of the wall meet."
         ),
         N_(
-            "The article's own case study says the same of other models: over {studied} tokens BERT-Base does {encoder} FLOP per byte, and GPT-2, a "
-            "model of the same size, writes them at {decoder}: equal arithmetic is not equal time. And chips do get there: measured matrix products "
-            "reach {reached_memory} of the roof on its slope, {reached_ridge} near the ridge and {reached_compute} on its flat part."
+            "The article's own case study compares two models of one size: over {studied} tokens BERT-Base, which reads them, does {encoder} "
+            "FLOP per byte; GPT-2, which generates them, {decoder}. Equal arithmetic is not equal time. Chips do come near the roof: measured "
+            "matrix products reach {reached_memory} of it on its slope, {reached_ridge} near the ridge, {reached_compute} on its flat part."
         ),
     ),
     caveat=N_(
@@ -94,8 +100,11 @@ STEP = Step(
     ),
     notes=Notes(
         N_("The class puts a job of its own under the roof and says what would make it faster."),
-        N_("Why does a larger batch help writing and hardly reading?"),
+        N_("Why does a larger batch help generating, and hardly help reading the prompt?"),
         N_("“Low utilisation means bad code.” One answer at {work} FLOP per byte cannot use more of {ridge}, however good the code is."),
+    ),
+    takeaway=N_(
+        "Generating one answer does {work} FLOP per byte; {chip} needs {ridge} to be busy all the time: at most {rate} tokens/s, whatever its FLOP/s."
     ),
     term="ridge_point",
     claims=("compute-is-not-time",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from wallviz import units
 from wallviz.engine.memory.peak import Training
@@ -37,6 +36,7 @@ def _facts() -> Mapping[str, str]:
     return {
         "model": now.arch.name,
         "weights": units.binary(weights),
+        "weights_gb": units.si(weights, "B"),
         "twice": units.binary(weights + gradients),
         "states": units.binary(sum(held.values())),
         "states_times": units.claimed(round(sum(held.values()) / weights, 2)),
@@ -47,8 +47,6 @@ def _facts() -> Mapping[str, str]:
         "each_optimizer": units.significant((master + moments) / P, 2),
         "each": units.significant(sum(held.values()) / P, 2),
         "activations": units.binary(activations(JOB)),
-        "activations_twice": units.binary(activations(replace(JOB, batch=2 * JOB.batch))),
-        "batch": f"{JOB.batch:,}",
         "context": f"{JOB.context:,}",
         "total": units.binary(now.total_bytes),
         "total_times": units.times(now.total_bytes / weights),
@@ -58,7 +56,6 @@ def _facts() -> Mapping[str, str]:
         "printed_most": units.significant(most, 2),
         "run_tokens": units.count(float(runs.tokens[runs.best])),
         "steps": units.count(float(runs.steps[runs.best])),
-        "step_tokens": units.count(float(runs.step_tokens[runs.best])),
         "run_moved": units.si(float(runs.moved_bytes[runs.best]), "B"),
     }
 
@@ -66,9 +63,12 @@ def _facts() -> Mapping[str, str]:
 STEP = Step(
     id="training",
     title=N_("Training needs a multiple of the model"),
-    standfirst=N_("To train a model you hold its weights several times over, and every activation on the way."),
+    standfirst=N_("Training holds the weights several times over, and what every layer computes on the way."),
     guess=Guess(
-        N_("The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, before a single activation?"),
+        N_(
+            "The weights of {model} take {weights} in 16 bits. How much do you hold to train it with Adam, the usual optimizer, before any "
+            "data comes in?"
+        ),
         (
             Choice(N_("{weights}, the weights")),
             Choice(N_("{twice}, with the gradients")),
@@ -78,25 +78,25 @@ STEP = Step(
     facts=_facts,
     explain=(
         N_(
-            "To serve a model you need its weights, {each_weight} bytes a parameter. To train it you also hold gradients, {each_gradient} bytes, a "
-            "master copy in 32 bits, {each_master}, and Adam's two moments, {each_moments}. That is {each} bytes a parameter, {states_times} the "
-            "weights; {each_optimizer} of the {each} belong to the optimizer. It is mixed precision: 16 bits to compute with, 32 to add up in."
+            "Serving needs the weights, {each_weight} bytes a parameter. Training also holds gradients ({each_gradient} bytes), a master copy in"
+            " 32 bits ({each_master}) and two running averages that the optimizer Adam keeps ({each_moments}). That is {each} bytes a parameter,"
+            " {states_times} the weights, {each_optimizer} of them for the optimizer. Mixed precision means 16 bits to compute with, 32 to add "
+            "up in."
         ),
         N_(
-            "Then come the activations, what every layer keeps for the way back. They grow with what you feed: {activations} for {batch} sequence of "
-            "{context} tokens, {activations_twice} for two. At its worst moment the step takes {total}, {total_times} the weights, and {chip} holds "
-            "{holds}."
+            "Then come activations, what layers keep for the way back: {activations} for {context} tokens, more if you feed more. In the figure "
+            "“loss” is a score for every possible word (logits), “overhead” what the software takes. The peak is {total}; {chip} holds {holds}. "
+            "Gradients come after it: in the second bar they complete the {states}."
         ),
         N_(
-            "And training is hungry for data. At twenty tokens a parameter and the batch that moves least, {step_tokens} tokens a step, you take "
-            "{steps} steps over {run_tokens} tokens, and {run_moved} go back and forth between chip and memory. An algorithm that learns as much "
-            "from half the data would halve that: data efficiency is bandwidth saved."
+            "And training is hungry for data. A whole run takes hundreds of thousands of steps and moves {run_moved} (million TB) between chip "
+            "and memory. Learning as much from half the data would halve that: data efficiency is bandwidth saved."
         ),
     ),
     caveat=N_(
-        "The article says that activations add three to four times the parameters; in its own table they are {printed_least} to {printed_most} times "
-        "the weights, because the batch decides. That table leaves gradients out and counts weights in 32 bits. Bytes of a whole run are a model of "
-        "ours."
+        "In the article activations add three to four times the parameters, in its own table {printed_least} to {printed_most} times: the "
+        "batch decides. {weights} is {weights_gb}: “One token” left out the table of words. The run is our estimate: {steps} steps, "
+        "{run_tokens} tokens."
     ),
     try_it=(
         Try("footprint", {"job": "train", "show": "timeline"}, N_("Change batch, context and optimizer")),
@@ -108,7 +108,9 @@ STEP = Step(
         N_("Which of the {each} bytes could you do without, and what would break?"),
         N_("“If it runs, I can train it.” Before the first activation training holds {states_times} what serving does."),
     ),
-    takeaway=N_("Training {model} takes {total} at its worst moment, {total_times} its 16-bit weights: states alone are {each} bytes a parameter."),
+    takeaway=N_(
+        "Training {model} takes {total} at its worst moment, {total_times} its 16-bit weights; without activations it is {each} bytes a parameter."
+    ),
     term="mixed_precision",
     claims=("training-memory", "activations", "data-hungry", "data-efficiency"),
     sources=("zero_2020",),

@@ -12,7 +12,7 @@ from wallviz import units
 from wallviz.i18n import _
 from wallviz.settings import number
 from wallviz.story import Guess, Step, article
-from wallviz.story.path import STEPS
+from wallviz.story.path import CLOSING, CLOSING_TITLE, STEPS
 from wallviz.ui import path
 from wallviz.ui.chart import chart
 from wallviz.ui.escape import plain
@@ -72,6 +72,19 @@ def show(page: Page) -> None:
                 st.markdown("\n".join(f"- {origin(source)}" for source in dict.fromkeys((*answer.sources, *step.sources))))
                 for head, text in notes.parts:
                     st.markdown(f"**{head}**  \n{text}")
+    if n == len(STEPS):
+        _close()
+
+
+def _close() -> None:
+    """After the last step: the five questions with an answer each, and the way to the reader's own model."""
+    with st.container(border=True, key="story_closing"):
+        st.markdown(f"##### {_(CLOSING_TITLE)}")
+        for one in CLOSING:
+            question, sentence = one.said
+            prose(f"**{question}** {sentence}")
+        room = ROOMS["footprint"]
+        st.page_link(room.file, label=_("Now your own model and machine"), icon=room.icon, query_params=carried(), help="", width="content")
 
 
 def _notes(step: Step) -> path.SpeakerNotes:

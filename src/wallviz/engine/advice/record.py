@@ -107,7 +107,7 @@ def price(fix: Fix) -> str:
     if fix.time is None:
         said.append(_("time not known"))
     elif abs(fix.time - 1.0) < FREE_OF_TIME:
-        said.append(_("no more time"))
+        said.append(_("no extra time"))
     else:
         said.append(_("{share}% time").format(share=f"{(round(fix.time, 3) - 1.0) * 100.0:+.0f}".replace("-", "−")))  # as JSON rounds it
     if not fix.lossless:

@@ -221,13 +221,13 @@ REMEDIES: dict[str, Remedy] = {
     for remedy in (
         Remedy(
             "zero-1", N_("ZeRO stage 1"), "training", TRAINING, "sharding", _zero(1),
-            N_("no more traffic"), N_("2·P elements a step, as without (arXiv 1910.02054, section 7)"),
+            N_("no extra traffic"), N_("2·P elements a step, as without (arXiv 1910.02054, section 7)"),
             N_("Where the optimizer's state is not what fills the memory: few GPUs, adapters, long sequences."),
             default_on=_MEGATRON_OFF, evidence=("zero-1",),
         ),
         Remedy(
             "zero-2", N_("ZeRO stage 2"), "training", TRAINING, "sharding", _zero(2),
-            N_("no more traffic"), N_("2·P elements a step, as without (arXiv 1910.02054, section 7); gradients are reduced each micro-batch"),
+            N_("no extra traffic"), N_("2·P elements a step, as without (arXiv 1910.02054, section 7); gradients are reduced each micro-batch"),
             N_("With many micro-batches a step: each reduces its gradients."),
             default_on=_MEGATRON_OFF, evidence=("zero-2",),
         ),
@@ -261,7 +261,7 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "sequence-parallel", N_("Sequence parallelism"), "training", TRAINING, "sequence", _sequence_parallel,
-            N_("no more traffic"), N_("all-gather and reduce-scatter instead of an all-reduce (arXiv 2205.05198, section 4.2.2)"),
+            N_("no extra traffic"), N_("all-gather and reduce-scatter instead of an all-reduce (arXiv 2205.05198, section 4.2.2)"),
             N_("Without tensor parallelism there is nothing to share."), evidence=("sequence-parallel",),
             default_on=_MEGATRON_ALONE_OFF,
         ),

@@ -89,7 +89,8 @@ def _gap(above: DrawnCurve, below: DrawnCurve) -> tuple[Bracket, ...]:
         return ()
     day = min(above.trend.last, below.trend.last)
     high, low = (float(one.trend.at([day])[0]) / one.base for one in (above, below) if one.trend)
-    return (Bracket(day.isoformat(), low, high, _("{times} apart").format(times=units.times(high / low))),) if high > low else ()
+    words = _("{times} apart\nin {year}").format(times=units.times(high / low), year=day.year)
+    return (Bracket(day.isoformat(), low, high, words),) if high > low else ()
 
 
 def _short(name: str) -> str:

@@ -65,11 +65,11 @@ def takeaway(view: View, fitted: Sequence[Fitted]) -> str:
             else [units.times(trend.multiplier(TWENTY)) for trend in (compute, memory)]
         )
         template = (
-            _("At this rate twenty years bring {a} the FLOP/s and {b} the bandwidth; at fixed 16 bits FLOP per byte grew only {d} per two.")
+            _("At this rate twenty years bring {a} the FLOP/s and {b} the bandwidth; at fixed 16 bits FLOP per byte grew {d} per two years.")
             if view.data == "today"
-            else _("As published, FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew only {d} per two.")
+            else _("As published, FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew {d} per two years.")
             if all(published)
-            else _("By these points FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew only {d} per two.")
+            else _("By these points FLOP/s grew {a} in twenty years and DRAM bandwidth {b}; at fixed 16 bits FLOP per byte grew {d} per two years.")
         )
         return template.format(a=twenty[0], b=twenty[1], d=units.times(fixed_precision()[2]))
     if figure == "compute":

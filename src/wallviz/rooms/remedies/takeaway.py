@@ -57,7 +57,7 @@ def _change(steps: Sequence[Effect], found: Plan) -> str:
     factor = last.time_s / first.time_s
     more = steps[-1].setup.gpus / found.setup.gpus
     if abs(factor - 1.0) < 0.005:
-        time = _("no more time")
+        time = _("no extra time")
     elif found.setup.serves:
         time = _("{before} → {after} tokens/s").format(before=units.significant(first.tokens_per_s), after=units.significant(last.tokens_per_s))
     else:

@@ -52,8 +52,8 @@ def _counted(now: Workload) -> str:
     """Which work is counted: the least that must be done, or as papers count it."""
     if now.least:
         return _("Only the minimum is counted: the half of attention that a causal mask keeps, and nothing elementwise through memory. "
-                 "Papers count the whole square and more traffic: Expert, kernels.")  # fmt: skip
-    return _("Counted as the Expert drawer says, which may be more than must be done: then the times are no strict bound.")
+                 "Papers count the whole square and more traffic: Settings, “How work is counted”.")  # fmt: skip
+    return _("Counted as the settings say, which may be more than must be done: then the times are no strict bound.")
 
 
 def _ridges(now: Workload) -> str:

@@ -81,6 +81,6 @@ def _why_bill(now: Study) -> str:
         [
             labelled(f"- {_('time')}", f"T / (tokens/s) = {units.count(tokens(now.case, now.view))} / {rate(float(one.tokens_per_s))}"),
             labelled(f"- {_('energy')}", f"n · TDP · PUE · t = {now.gpus:,} · {tdp} · {now.view.pue_percent / 100:g}"),
-            "- " + _("cost: chip hours times your price; type it under Expert"),
+            "- " + _("cost: chip hours times your price; type it under Settings"),
         ]
     )
