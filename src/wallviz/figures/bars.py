@@ -331,7 +331,7 @@ def listed(parts: Sequence[Segment], plot: tuple[float, float]) -> str:
         if lines[-1] and used > plot[0]:
             lines.append([])
             used = long
-        lines[-1].append(f"{shape} {style.text(part.name)} {style.text(part.said)}")
+        lines[-1].append(f"{shape} {style.text(f'{part.name} {part.said}')}")
     return "<br>".join(map("  ".join, lines))
 
 
