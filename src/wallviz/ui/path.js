@@ -61,6 +61,7 @@ me.placed ??= (document.addEventListener("click", (event) => {
 export default function ({ data, parentElement }) {
   me.data = data;
   const line = parentElement.querySelector(".wallviz-path");
+  line.setAttribute("role", "progressbar"); // with its name, at once
   line.setAttribute("aria-label", data.label);
   for (const [name, value] of [["min", 0], ["max", 100], ["now", Math.round(data.share * 100)]]) line.setAttribute(`aria-value${name}`, value);
   line.firstElementChild.style.width = `${data.share * 100}%`;

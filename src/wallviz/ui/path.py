@@ -81,7 +81,7 @@ def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNote
             story = ROOMS["story"]
             said = _("The story, step {n}").format(n=left)
             st.page_link(story.file, label=said, icon=story.icon, query_params={**carried(), "step": str(left)}, help="", width="content")
-    component("path", "<div class='wallviz-path' role='progressbar'><span></span></div>", _CSS)(
+    component("path", "<div class='wallviz-path'><span></span></div>", _CSS)(
         key="path_keys",
         data={
             "share": (stretch.index(here) + 1) / len(stretch),
