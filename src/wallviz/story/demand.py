@@ -71,7 +71,7 @@ STEP = Step(
         ),
         N_(
             "But they stand on little: {n} models in {years} years. With 95% confidence the rate is anything from {low} to {high}. Without GPT-3"
-            " it is {without}. Over the {today_n} models with known compute since 2010 it is {today}."
+            " it is {without}. For all {today_n} models with known compute since 2010 the rate is {today}."
         ),
         N_(
             "Why always a larger model? By a simple scaling rule its error (the loss) falls steadily with more parameters and training tokens, a"

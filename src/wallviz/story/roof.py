@@ -50,6 +50,8 @@ def _facts() -> Mapping[str, str]:
         "rate_many": units.significant(together),
         "each": units.significant(together / BATCH, 2),
         "longer": units.significant(alone * BATCH / together, 2),
+        "moved_one": units.si(float(one.bytes), "B"),
+        "moved_many": units.si(float(bound(many).bytes), "B"),
         "most": f"{int(most_sequences(now)):,}",
         "studied": f"{STUDIED:,}",
         "encoder": units.significant(encoder),
@@ -79,9 +81,9 @@ STEP = Step(
         ),
         N_(
             "Prefill is reading the prompt: each weight serves {context} tokens at once, {prefill} FLOP per byte, compute-bound. Decode is "
-            "generating: each serves one, {work}, bandwidth-bound. {batch} answers together share the reading: {rate_many} tokens/s in all. Each"
-            " user gets {each} instead of {rate}, and waits {longer} times as long per token. At {most} answers their KV caches fill the memory:"
-            " the two sides of the wall meet."
+            "generating: each serves one, {work}, bandwidth-bound. A batch of {batch} answers shares one reading, but each has its own KV "
+            "cache: {moved_many} a step instead of {moved_one}. In all that is {rate_many} tokens/s; each user gets {each} instead of {rate}, and "
+            "waits {longer} times as long per token. At {most} answers the caches fill the memory: the two sides of the wall meet."
         ),
         N_(
             "The article's own case study compares two models of one size: over {studied} tokens BERT-Base, which reads them, does {encoder} "

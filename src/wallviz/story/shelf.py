@@ -68,8 +68,8 @@ STEP = Step(
             "2018 to 2021, then {since} from 2020 to 2025: the hundreds were an episode. The gap stayed."
         ),
         N_(
-            "So even putting the largest model to work is hard. Of the best accelerators of its year, the largest of {year_before} needed "
-            "{chips_before}; that of {year_now} needs {chips_now}, and {chips_training} to train."
+            "So even putting the largest model to work is hard. The largest of {year_before} fitted on {chips_before} of that year's best "
+            "chips; the largest of {year_now} needs {chips_now}, and {chips_training} to train it."
         ),
     ),
     caveat=N_(

@@ -8,13 +8,15 @@ function press(name) {
 
 // A step that asks is shown before it is left: a clicker has one key.
 const asking = () => document.querySelector("[class*='st-key-story_'][class*=_skip] button");
-const onward = () => (asking() ?? document.querySelector(".st-key-path_next a"))?.click();
+// After the last step stands what one can say now: it is read before one goes on.
+const unread = () => { const end = document.querySelector(".st-key-story_closing"); return end && end.getBoundingClientRect().bottom > innerHeight ? end : undefined; };
+const onward = () => { const end = asking() ? undefined : unread(); end ? end.scrollIntoView({ block: "center" }) : (asking() ?? document.querySelector(".st-key-path_next a"))?.click(); };
 
 // Page Down reads on to the end of a page before it turns to the next one; on a projector it always turns.
 function turn(name) {
   const main = document.querySelector("[data-testid=stMain]");
   const rest = name === "next" ? main.scrollHeight - main.clientHeight - main.scrollTop : main.scrollTop;
-  if (name === "next" && asking()) onward();
+  if (name === "next" && (asking() || unread())) onward();
   else if (!me.present() && rest > 8) main.scrollBy({ top: (name === "next" ? 0.85 : -0.85) * main.clientHeight });
   else press(name);
 }

@@ -97,7 +97,7 @@ def _ask(step: Step, known: dict[str, float | None]) -> None:
     """The question, its answers as buttons or a slider, and the way past it."""
     guess = step.guess
     st.markdown(f"#### {units.tied(step.said(guess.question))}")
-    keys = _("Keys: → shows, then goes on · ← back · P projector · N notes")
+    keys = _("Keys: → shows, then goes on · ← back · P projector · N notes, in a window of their own")
     with st.container(horizontal=not guess.options, vertical_alignment="bottom", key="story_guess"):
         for i, option in enumerate(guess.options):
             said = f"**{i + 1}** · {step.said(option.words)}"
@@ -108,7 +108,9 @@ def _ask(step: Step, known: dict[str, float | None]) -> None:
             mine = st.select_slider(_("Your guess"), steps, value=steps[len(steps) // 2], format_func=lambda v: _typed(guess, v), key=key, width=420)
             st.button(_("Lock it in"), type="primary", on_click=known.__setitem__, args=(step.id, mine))
         else:
-            keys = _("Keys: 1 to {n} guess · → shows, then goes on · ← back · P projector · N notes").format(n=len(guess.options))
+            keys = _("Keys: 1 to {n} guess · → shows, then goes on · ← back · P projector · N notes, in a window of their own").format(
+                n=len(guess.options)
+            )
     st.caption(keys)
     st.button(_("Show me without a guess"), type="tertiary", key=f"story_{step.id}_skip", on_click=known.__setitem__, args=(step.id, None))
 
