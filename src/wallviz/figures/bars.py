@@ -363,9 +363,9 @@ def _heads(axis: Axis, limit: Limit | None, zones: Sequence[Zone], start: float,
     heads = []
     for i, (at, role, shape, label) in enumerate(found):
         share = (axis.at(at) - start) / (stop - start)
-        side = "right" if share > 0.7 else "left" if share < 0.3 else "center"
-        said = f"{style.coloured(ROLES[role].colour, shape)} {style.text(label)}"
-        heads.append(style.words(said, axis.at(at), 1, side=side, yref="paper", dy=3 + 18 * i, dx={"right": 4, "left": -4, "center": 0}[side]))
+        mark, words = style.coloured(ROLES[role].colour, shape), style.text(label)
+        side, said, dx = ("right", f"{words} {mark}", 4) if share > 0.5 else ("left", f"{mark} {words}", -4)  # the mark stands over its line
+        heads.append(style.words(said, axis.at(at), 1, side=side, yref="paper", dy=3 + 18 * i, dx=dx))
     return heads
 
 

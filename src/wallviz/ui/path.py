@@ -65,6 +65,10 @@ def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNote
     stretch = [i for i, stop in enumerate(every) if bool(stop.step) == bool(step)]  # the story, and the rooms, have a line each
     with st.container(horizontal=True, horizontal_alignment="distribute", key="path"):
         for name, icon, other in (("previous", ":material/arrow_back:", here - 1), ("next", ":material/arrow_forward:", here + 1)):
+            if name == "next" and left and not step:
+                story = ROOMS["story"]
+                said = _("The story, step {n}").format(n=left)
+                st.page_link(story.file, label=said, icon=story.icon, query_params={**carried(), "step": str(left)}, help="", width="content")
             with st.container(key=f"path_{name}", width="content"):
                 if 0 <= other < len(every):
                     stop = every[other]
@@ -77,10 +81,6 @@ def show(room: str, step: int = 0, *, job: Mapping[str, str], notes: SpeakerNote
                         help="" if stop.step else _(stop.room.question),
                         width="content",
                     )
-        if left and not step:
-            story = ROOMS["story"]
-            said = _("The story, step {n}").format(n=left)
-            st.page_link(story.file, label=said, icon=story.icon, query_params={**carried(), "step": str(left)}, help="", width="content")
     component("path", "<div class='wallviz-path'><span></span></div>", _CSS)(
         key="path_keys",
         data={
