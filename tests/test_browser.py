@@ -132,6 +132,15 @@ def test_cold_server_opens_a_deep_link(fresh_server: Callable[..., Server], visi
     expect(page.locator("nav [aria-current=page]")).to_have_attribute("href", re.compile("/growth$"))
 
 
+def test_cold_server_opens_a_step_for_the_projector(fresh_server: Callable[..., Server], visit: Visit) -> None:
+    """The very first visitor of a server gets the step, the language and the view that the link names."""
+    page = visit("/story?step=6&lang=zh&present=true", server=fresh_server())
+    expect(page.locator("h4").first).to_have_text(CHINESE)
+    expect(page.locator("h1")).to_have_count(0)
+    expect(page.locator(".st-key-story_roof_skip")).to_be_visible()
+    assert query(page) == {"step": "6", "lang": "zh", "present": "true"}
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("room", ROOMS)
 def test_page_is_accessible(visit: Visit, room: str, language: str) -> None:
