@@ -12,26 +12,13 @@ import pytest
 
 from wallviz import i18n, settings
 from wallviz.job import Job
-from wallviz.rooms import Answer, accuracy, chips, footprint, growth, hierarchy, machine, remedies, roofline, scaleout, start
+from wallviz.rooms import Answer, accuracy, growth, roofline, start
 from wallviz.rooms import job as shared
 from wallviz.rooms.hierarchy.choices import machines as hierarchy_machines
-from wallviz.rooms.remedies import further as remedies_figures
 from wallviz.settings import Setting
+from wallviz.story.address import ROOMS
 from wallviz.ui import frame
 
-Ask = Callable[[Job, Any], Answer]
-ROOMS: dict[str, tuple[type | None, Ask]] = {
-    "start": (None, lambda job, _view: start.answer(job)),
-    "growth": (growth.View, lambda job, view: growth.answer(view, chip=job.chip)),
-    "footprint": (footprint.View, footprint.answer),
-    "roofline": (roofline.View, roofline.answer),
-    "hierarchy": (hierarchy.View, hierarchy.answer),
-    "scaleout": (scaleout.View, scaleout.answer),
-    "remedies": (remedies.View, remedies_figures.answer),
-    "chips": (chips.View, chips.answer),
-    "machine": (machine.View, machine.answer),
-    "accuracy": (accuracy.View, lambda _job, view: accuracy.answer(view)),
-}
 #: Values of settings that take any text.
 TEXTS: Mapping[str, tuple[Any, ...]] = {
     "size": ("token", "model", "kv", "1 GiB", "64 B"),
@@ -91,8 +78,8 @@ def draws(answer: Answer) -> bool:
 
 
 def test_every_room_is_asked() -> None:
-    """Every page that draws a figure is asked here: all but the two that are lists to look things up in."""
-    assert {*ROOMS} == {*frame.ROOMS} - {"glossary", "sources", "story"}  # lists; test_path.py walks the steps
+    """Every page that draws a figure of its own is asked here: all but the two lists and the story, which draws what the rooms draw."""
+    assert {*ROOMS} == {*frame.ROOMS} - {"glossary", "sources", "story"}
 
 
 @pytest.mark.parametrize("room", [room for room, (kind, _ask) in ROOMS.items() if kind])

@@ -24,7 +24,8 @@ def body() -> None:
             st.markdown(accuracy.tools(view.run) if view.show == "tools" else accuracy.described(view.group))
             st.dataframe(page.columns(accuracy.table(view.group)), alt=accuracy.described(view.group))
     if sure := page.drawer("sure"):
-        sure.markdown(ui.linked(accuracy.chosen()))
+        with sure:
+            ui.prose(accuracy.chosen())
 
 
 page.live(body)

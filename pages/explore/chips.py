@@ -30,7 +30,8 @@ def body() -> None:
             st.caption(_("*: one source alone"))
             ui.prose(answer.why)
     if sure := page.drawer("sure"):
-        sure.markdown(ui.linked(answer.how_sure))
+        with sure:
+            ui.prose(answer.how_sure)
     if settings := page.drawer("settings"):
         with settings:
             page.text("prices", placeholder="H100 25000; H20 12000")

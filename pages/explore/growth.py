@@ -26,7 +26,8 @@ def body() -> None:
         if view.curved:
             page.ask("scale")
     if why := page.drawer("why"):
-        why.markdown(ui.linked(answer.why))
+        with why:
+            ui.prose(answer.why)
     if sure := page.drawer("sure"):
         with sure:
             page.cards(answer.cards)

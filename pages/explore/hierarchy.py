@@ -35,7 +35,8 @@ def body() -> None:
             ui.prose(answer.why)
             page.table(answer.table)
     if sure := page.drawer("sure"):
-        sure.markdown(ui.linked(answer.how_sure))
+        with sure:
+            ui.prose(answer.how_sure)
     if (groups := hierarchy.groups(view)) and (settings := page.drawer("settings")):
         with settings:
             page.settings(groups)

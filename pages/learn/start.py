@@ -20,7 +20,8 @@ def body() -> None:
             page.pick("format", start.formats(page.job))
     page.open_story(_("See why, in nine steps"))
     if why := page.drawer("why"):
-        why.markdown(ui.linked(answer.why))
+        with why:
+            ui.prose(answer.why)
     page.headlines(_("What they claimed, and what their own points say"), start.article(), start.headlines())
     page.doors(_("Look around"))
 

@@ -36,7 +36,8 @@ def body() -> None:
     if chip := machine.chip_id(record, page.view.promised):
         page.on(machine.ROOMS, _("This machine in the other rooms, beside H100 and the rest: the link holds it"), chip)
     if why := page.drawer("why"):
-        why.markdown(ui.linked(answer.why))
+        with why:
+            ui.prose(answer.why)
     if sure := page.drawer("sure"):
         with sure:
             page.remarks("", machine.failures(record))

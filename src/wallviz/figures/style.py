@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from plotly.graph_objects import Figure as Figure
 
-from wallviz.i18n import closed
+from wallviz.i18n import closed, language
 
 HEIGHT = 470
 """A plane, in pixels."""
@@ -81,7 +81,8 @@ def coloured(colour: str, shape: str = "■") -> str:
 
 def text(value: object) -> str:
     """`value` made harmless: plotly draws a small HTML subset, so nothing from data or a reader goes in unescaped; lines stay lines."""
-    return escape(closed(str(value)), quote=False).replace("\n", "<br>")
+    said = closed(str(value)) if language() == "zh" else str(value)  # thousands of hovers: only where there is a space to close
+    return escape(said, quote=False).replace("\n", "<br>")
 
 
 def length(said: str) -> float:

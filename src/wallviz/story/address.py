@@ -9,7 +9,7 @@ from wallviz import settings
 from wallviz.errors import InputError
 from wallviz.i18n import N_
 from wallviz.job import SETTINGS, Job
-from wallviz.rooms import Answer, chips, footprint, growth, hierarchy, machine, remedies, roofline, scaleout, start
+from wallviz.rooms import Answer, accuracy, chips, footprint, growth, hierarchy, machine, remedies, roofline, scaleout, start
 from wallviz.rooms.remedies import further
 
 #: By room: what it asks beside the job (None: nothing), and how it answers.
@@ -23,6 +23,7 @@ ROOMS: Mapping[str, tuple[Any, Callable[[Job, Any], Answer]]] = {
     "remedies": (remedies.View, further.answer),
     "chips": (chips.View, chips.answer),
     "machine": (machine.View, machine.answer),
+    "accuracy": (accuracy.View, lambda _job, view: accuracy.answer(view)),
 }
 
 

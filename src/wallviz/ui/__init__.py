@@ -3,6 +3,6 @@
 from wallviz.ui.frame import navigation
 from wallviz.ui.handout import csv_text
 from wallviz.ui.page import Page
-from wallviz.ui.terms import linked, prose
+from wallviz.ui.terms import prose
 
-__all__ = ["Page", "csv_text", "linked", "navigation", "prose"]
+__all__ = ["Page", "csv_text", "navigation", "prose"]

@@ -94,7 +94,6 @@ ROOMS: dict[str, Room] = {
 }  # fmt: skip
 
 
-#: 汉字 may break anywhere: on a phone a column of a table would be one of them wide. The table scrolls instead.
 def _speak() -> None:
     """Settles the language: the address first, then the browser's locale; after that the switch."""
     state = st.session_state

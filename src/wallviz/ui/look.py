@@ -33,7 +33,7 @@ EVERYWHERE = """<style>
 .st-key-door a { border: 1px solid currentColor; border-radius: .5rem; padding: .3rem .9rem; }
 /* A term is a word first: the glossary behind it shows in a dotted line. */
 a[href*="glossary?find="] { color: inherit; text-decoration: underline dotted; text-underline-offset: .2em; }
-/* A heading of a table is never one letter wide. */
+/* 汉字 may break anywhere: on a phone a column of a table would be one of them wide. The table scrolls instead. */
 [data-testid=stTable] th { min-width: 5.5em; }
 </style>"""
 
