@@ -263,3 +263,12 @@ def test_the_words_of_a_line_across_stand_where_least_is_drawn() -> None:
     drawn = plane([curve], across=axis, up=axes.Axis("", str, log=False, high=100), marks=marks, revision="r").layout
     (words,) = [a for a in drawn["annotations"] if "a line" in a["text"]]
     assert (words["xanchor"], words["yanchor"]) == ("right", "bottom")
+
+
+def test_the_wall_in_twenty_years_is_the_published_one_only_on_the_published_points() -> None:
+    """With all its points the headline says what was published; with fewer, a narrower window or another line, what these points give."""
+    whole = answers.answer(answers.View(data="2021"))
+    assert whole.sentence.startswith("As published, FLOP/s grew 90,000×")
+    out = next(iter(whole.options))
+    for less in ({"window": (2005, 2020)}, {"without": (out,)}, {"fit": "theil-sen"}):
+        assert answers.answer(answers.View(data="2021", **less)).sentence.startswith("By these points FLOP/s grew "), less
